@@ -1,0 +1,108 @@
+# `make serve` and `make test` are the two to know. They need `swift` in PATH; what else is missing, they install.
+
+PREFIX     = /usr/local
+DESTDIR    =
+bindir     = $(PREFIX)/bin
+libdir     = $(PREFIX)/lib
+includedir = $(PREFIX)/include
+datadir    = $(PREFIX)/share
+INSTALL    = install
+LDCONFIG   = ldconfig
+
+SERVE   = --listen 127.0.0.1:8080# arguments for `make serve`
+TEST    =# arguments for `make test`, such as --filter Agreement
+IMAGE   = sharedmem
+VERSION = $(shell sed -n 's/.* version: "\(.*\)".*/\1/p' Sources/sharedmem/SharedMem.swift)
+ABI     = 0# in libSharedMem.so's name; grows when the header changes so that old programs would break
+
+# Release builds carry the Swift runtime inside: they run where no Swift is installed. SwiftPM's own flag for it,
+# `--static-swift-stdlib`, does that for a program but not for a library; the compiler's does it for both. And the
+# toolchain's own linker, because gold warns of a `mktemp` in Foundation that nobody calls.
+RELEASE = swift build -c release -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
+LINKED  = -Xlinker --version-script=$(CURDIR)/Packaging/libSharedMem.map -Xlinker -soname=libSharedMem.so.$(ABI)
+
+COMMAND     = .build/release/sharedmem
+LIBRARY     = .build/release/libSharedMem.so
+HEADER      = Sources/CSharedMem/include/sharedmem.h
+COMPLETIONS = $(addprefix .build/release/sharedmem.,bash zsh fish)
+SOURCES    := Package.swift $(shell find Sources -type f)
+FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
+
+.DEFAULT_GOAL := build
+.PHONY: help serve test build lint format examples install uninstall image clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make serve      serve the text on http://127.0.0.1:8080/shared (SERVE='--listen …' for elsewhere)"
+	@echo "make test       build and test everything (TEST='--filter …' for less)"
+	@echo "make            the release build: $(COMMAND), $(LIBRARY)"
+	@echo "make examples   build and run Examples/ against the release build"
+	@echo "make lint       check the formatting;  make format  repairs it"
+	@echo "make install    PREFIX=$(PREFIX) DESTDIR=$(DESTDIR): command, library, header, pkg-config file, completions"
+	@echo "make uninstall  take them away again"
+	@echo "make image      the container image $(IMAGE), with docker, podman or buildah"
+	@echo "make clean      remove what was built"
+
+serve: $(COMMAND)
+	exec $(COMMAND) serve $(SERVE)
+
+# The virtual environment of Scripts/bootstrap, if there is one, comes first in PATH.
+test:
+	@Scripts/bootstrap test
+	PATH="$(CURDIR)/.build-venv/bin:$$PATH" swift test $(TEST)
+
+build: $(COMMAND) $(LIBRARY)
+
+$(COMMAND): $(SOURCES)
+	@Scripts/bootstrap run
+	$(RELEASE) --product sharedmem
+	@touch $@
+
+$(LIBRARY): $(SOURCES) Packaging/libSharedMem.map
+	@Scripts/bootstrap run
+	$(RELEASE) --product SharedMem $(LINKED)
+	@touch $@
+
+$(COMPLETIONS): .build/release/sharedmem.%: $(COMMAND)
+	@$(COMMAND) --generate-completion-script $* > $@
+
+lint:
+	swift format lint --strict --recursive --parallel $(FORMATTED)
+
+format:
+	swift format --in-place --recursive --parallel $(FORMATTED)
+
+examples: PREFIX = $(CURDIR)/.build-examples/prefix
+examples: DESTDIR =
+examples: LDCONFIG = :
+examples: install
+	Scripts/examples $(PREFIX)
+
+install: $(COMMAND) $(LIBRARY) $(COMPLETIONS)
+	$(INSTALL) -D -m 755 $(COMMAND) $(DESTDIR)$(bindir)/sharedmem
+	$(INSTALL) -D -m 755 $(LIBRARY) $(DESTDIR)$(libdir)/libSharedMem.so.$(ABI)
+	ln -sf libSharedMem.so.$(ABI) $(DESTDIR)$(libdir)/libSharedMem.so
+	$(INSTALL) -D -m 644 $(HEADER) $(DESTDIR)$(includedir)/sharedmem.h
+	$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(libdir)|' -e 's|@INCLUDEDIR@|$(includedir)|' \
+	    -e 's|@VERSION@|$(VERSION)|' Packaging/sharedmem.pc.in > $(DESTDIR)$(libdir)/pkgconfig/sharedmem.pc
+	$(INSTALL) -D -m 644 .build/release/sharedmem.bash $(DESTDIR)$(datadir)/bash-completion/completions/sharedmem
+	$(INSTALL) -D -m 644 .build/release/sharedmem.zsh $(DESTDIR)$(datadir)/zsh/site-functions/_sharedmem
+	$(INSTALL) -D -m 644 .build/release/sharedmem.fish $(DESTDIR)$(datadir)/fish/vendor_completions.d/sharedmem.fish
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || $(LDCONFIG)
+
+uninstall:
+	$(RM) $(addprefix $(DESTDIR), $(bindir)/sharedmem $(libdir)/libSharedMem.so $(libdir)/libSharedMem.so.$(ABI) \
+	    $(includedir)/sharedmem.h $(libdir)/pkgconfig/sharedmem.pc $(datadir)/bash-completion/completions/sharedmem \
+	    $(datadir)/zsh/site-functions/_sharedmem $(datadir)/fish/vendor_completions.d/sharedmem.fish)
+
+# Docker's image format, also where OCI's is the default: only that one has a place for HEALTHCHECK.
+IMAGE_BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo buildah)
+IMAGE_FLAGS   = $(if $(filter %docker,$(IMAGE_BUILDER)),,--format docker)
+image:
+	@Scripts/bootstrap image
+	$(IMAGE_BUILDER) build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+clean:
+	$(RM) -r .build .build-examples

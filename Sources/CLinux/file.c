@@ -1,0 +1,74 @@
+#define _GNU_SOURCE
+
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef TMPFS_MAGIC
+#define TMPFS_MAGIC 0x01021994
+#endif
+
+static int result(int value) { return value < 0 ? -errno : value; }
+
+int clinux_open(const char *path, int flags) {
+    // A planted FIFO, lease or terminal must neither hang the open nor become our terminal.
+    return result(open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+}
+
+int clinux_open_unnamed(const char *directory) {
+    return result(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
+}
+
+int clinux_open_new(const char *path) {
+    return result(open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
+}
+
+int clinux_link_unnamed(int descriptor, const char *path) {
+    // By the descriptor alone it takes a capability or a recent kernel; /proc may not be mounted.
+    if (linkat(descriptor, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0) return 0;
+    if (errno == EEXIST) return -EEXIST;
+    char link[sizeof "/proc/self/fd/" + 3 * sizeof descriptor];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    return result(linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW));
+}
+
+int clinux_rename_new(const char *from, const char *to) {
+    return result(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE));
+}
+
+int clinux_reserve(int descriptor, int64_t offset, int64_t byte_count) {
+    return result(fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, byte_count));
+}
+
+int clinux_punch(int descriptor, int64_t offset, int64_t byte_count) {
+    return result(fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, byte_count));
+}
+
+int clinux_is_tmpfs(int descriptor) {
+    struct statfs status;
+    if (fstatfs(descriptor, &status) < 0) return -errno;
+    return status.f_type == TMPFS_MAGIC;
+}
+
+static int lock(int descriptor, short type, int64_t byte) {
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    if (fcntl(descriptor, F_OFD_SETLK, &range) == 0) return 1;
+    return errno == EAGAIN || errno == EACCES ? 0 : -errno;
+}
+
+int clinux_lock_exclusive(int descriptor, int64_t byte) { return lock(descriptor, F_WRLCK, byte); }
+
+int clinux_lock_shared(int descriptor, int64_t byte) { return lock(descriptor, F_RDLCK, byte); }
+
+int clinux_unlock(int descriptor, int64_t byte) { return lock(descriptor, F_UNLCK, byte); }
+
+int clinux_is_locked(int descriptor, int64_t byte) {
+    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    if (fcntl(descriptor, F_OFD_GETLK, &range) < 0) return -errno;
+    return range.l_type != F_UNLCK;
+}

@@ -1,0 +1,87 @@
+// What Linux offers and Swift cannot see: variadic calls, feature-test macros, thread-local
+// addresses. Mechanism only, no policy. Every function returns -errno instead of setting errno.
+
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// MARK: Files
+
+/// open(2). `O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY` are always added.
+int clinux_open(const char *path, int flags);
+
+/// open(2) with `O_TMPFILE | O_RDWR`: a file without a name in `directory`.
+int clinux_open_unnamed(const char *directory);
+
+/// open(2) with `O_CREAT | O_EXCL | O_RDWR`, for the owner alone.
+int clinux_open_new(const char *path);
+
+/// linkat(2): gives an unnamed file its name, through the descriptor or through /proc.
+int clinux_link_unnamed(int descriptor, const char *path);
+
+/// renameat2(2) with `RENAME_NOREPLACE`.
+int clinux_rename_new(const char *from, const char *to);
+
+/// fallocate(2) that makes the pages of a range real, the file's size unchanged.
+int clinux_reserve(int descriptor, int64_t offset, int64_t byte_count);
+
+/// fallocate(2) with `FALLOC_FL_PUNCH_HOLE`: gives the pages of a range back.
+int clinux_punch(int descriptor, int64_t offset, int64_t byte_count);
+
+/// fstatfs(2): 1 when the file is on a tmpfs, 0 when it is not.
+int clinux_is_tmpfs(int descriptor);
+
+// MARK: Open file description locks, one byte each
+
+/// `F_OFD_SETLK` with `F_WRLCK`: 1 granted, 0 refused.
+int clinux_lock_exclusive(int descriptor, int64_t byte);
+
+/// `F_OFD_SETLK` with `F_RDLCK`: 1 granted, 0 refused. Turns an exclusive lock into a shared one.
+int clinux_lock_shared(int descriptor, int64_t byte);
+
+/// `F_OFD_SETLK` with `F_UNLCK`.
+int clinux_unlock(int descriptor, int64_t byte);
+
+/// `F_OFD_GETLK`: 1 when some other description holds a lock on the byte, 0 when none does.
+int clinux_is_locked(int descriptor, int64_t byte);
+
+// MARK: Memory
+
+/// mmap(2), shared, never inherited by a forked child, never part of a core dump.
+int clinux_map_shared(int descriptor, size_t byte_count, bool writable, void **address);
+
+/// One zeroed page, private to this process, that a forked child finds zeroed again.
+int clinux_map_wiped_on_fork(void **address);
+
+size_t clinux_page_size(void);
+
+// MARK: Process
+
+/// A number that differs between running threads; one register read.
+static inline uint64_t clinux_thread_token(void) {
+    return (uint64_t)(uintptr_t)__builtin_thread_pointer();
+}
+
+/// Holds off fork(2) and exit(3), and other threads' attaching and detaching. A child forked
+/// before a descriptor is registered would keep its locks alive unknowingly.
+int clinux_lock_attachments(void);
+void clinux_unlock_attachments(void);
+
+/// Registers an attachment of this process; call it locked. A forked child closes `descriptor`
+/// (Linux has no close-on-fork flag), and exit(3) calls `at_exit(object)`, locked.
+void clinux_register_attachment(int descriptor, void *object, void (*at_exit)(void *object));
+
+/// Ends a registration; call it locked.
+void clinux_unregister_attachment(int descriptor);
+
+/// secure_getenv(3): null in a process that runs with more rights than its caller.
+const char *clinux_environment(const char *name);
+
+/// The name of the running program, as invoked.
+const char *clinux_program_name(void);
+
+#endif

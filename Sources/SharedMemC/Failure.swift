@@ -1,0 +1,62 @@
+internal import CSharedMem
+internal import Glibc
+internal import SharedMemory
+
+/// Does what may fail; 0, or -1 with the error left for C.
+@inline(__always)
+@discardableResult
+func attempt(_ body: () throws(SegmentError) -> Void) -> CInt {
+    do throws(SegmentError) {
+        try body()
+        return 0
+    } catch {
+        return fail(error)
+    }
+}
+
+@inline(never)
+@discardableResult
+func fail(_ error: SegmentError) -> CInt { fail(error.errno, error.description) }
+
+/// Leaves an error for C and returns -1.
+@inline(never)
+@discardableResult
+func fail(_ code: CInt, _ text: String) -> CInt {
+    var text = text
+    text.withUTF8 { bytes in
+        unsafe bytes.withMemoryRebound(to: CChar.self) { unsafe door_fail(code, $0.baseAddress, $0.count) }
+    }
+    return -1
+}
+
+@inline(never)
+@discardableResult
+func failForNull(_ argument: StaticString, function: StaticString = #function) -> CInt {
+    let name = function.description.prefix { $0 != "(" }
+    return fail(EINVAL, "\(name): \(argument) is a null pointer, and must not be.")
+}
+
+extension SegmentError {
+    /// As `sharedmem.h` lists them.
+    fileprivate var errno: CInt {
+        switch self {
+        case .invalidName, .invalidCapacity: EINVAL
+        case .tooLong: EMSGSIZE
+        case .notUTF8, .containsNUL: EILSEQ
+        case .versionMismatch: ESTALE
+        case .readOnly: EROFS
+        case .notFound: ENOENT
+        case .capacityMismatch: EEXIST
+        case .notASegment: ENOTSUP
+        case .untrustedOwner: EPERM
+        case .notInMemory: ENODEV
+        case .otherKernel: EREMOTE
+        case .corrupted: EUCLEAN
+        case .tooManyAttached: EUSERS
+        case .noSpace: ENOSPC
+        case .fileSizeLimit: EFBIG
+        case .busy: EAGAIN
+        case .system(_, let code): code
+        }
+    }
+}

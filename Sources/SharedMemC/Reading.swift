@@ -1,0 +1,51 @@
+public import CSharedMem
+internal import Glibc
+internal import SharedMemory
+
+@c @implementation
+public func sharedmem_get(
+    _ segment: OpaquePointer?, _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int,
+    _ version: UnsafeMutablePointer<sharedmem_version_t>?
+) -> Int {
+    guard let segment = unsafe segment else { return Int(failForNull("segment")) }
+    guard unsafe buffer != nil || size == 0 else { return Int(failForNull("buffer")) }
+    var length = 0
+    let result = unsafe Handle.with(segment) { handle in
+        attempt { () throws(SegmentError) in
+            let borrow = try handle.segment.borrow()
+            defer { extendLifetime(borrow) }
+            length = unsafe borrow.text.count
+            // A size_t that no Int is, is more than enough.
+            let room = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: size >= 0 ? size : .max)
+            unsafe copyWholeCharacters(borrow.text, into: room)
+            if let version = unsafe version {
+                unsafe version.pointee = sharedmem_version_t(try handle.segment.identify(borrow).0)
+            }
+        }
+    }
+    return result == 0 ? length : -1
+}
+
+/// Copies as many bytes as leave room for an ending zero and do not end in a character.
+private func copyWholeCharacters(_ text: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) {
+    guard unsafe !buffer.isEmpty else { return }
+    var count = min(text.count, buffer.count - 1)
+    if count < text.count {
+        while count > 0, unsafe UTF8.isContinuation(text[count]) { count -= 1 }
+    }
+    unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: text[..<count]))
+    unsafe buffer[count] = 0
+}
+
+@c @implementation
+public func sharedmem_version(
+    _ segment: OpaquePointer?, _ version: UnsafeMutablePointer<sharedmem_version_t>?
+) -> CInt {
+    guard let segment = unsafe segment else { return failForNull("segment") }
+    guard let version = unsafe version else { return failForNull("version") }
+    return unsafe Handle.with(segment) { handle in
+        attempt { () throws(SegmentError) in
+            unsafe version.pointee = sharedmem_version_t(try handle.segment.version)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import Synchronization
+
+/// A segment's attachment in this process; a forked child finds none, and attaches anew at its first use.
+///
+/// A child must not use what it inherits from its parent's attachment: neither the locks of the
+/// descriptor they share, nor a mutex that another of the parent's threads was holding. So the
+/// reference lies on a page that the kernel wipes in the child, and every use looks there.
+struct AttachmentCell: ~Copyable, Sendable {
+    private struct Page: ~Copyable {
+        /// 0 = none in this process, 1 = a thread is attaching, else the attachment, retained.
+        let word: Atomic<UInt>
+    }
+
+    private static let none: UInt = 0
+    private static let attaching: UInt = 1
+
+    private let page: WipedOnFork<Page>
+
+    init() throws(SegmentError) {
+        page = try WipedOnFork(Page.self)
+    }
+
+    deinit { reference?.release() }
+
+    /// This process's attachment.
+    var reference: AttachmentReference? {
+        @inline(__always) get {
+            // Acquiring: pairs with the store by the thread that attached.
+            let word = page.content.word.load(ordering: .acquiring)
+            return word > Self.attaching ? AttachmentReference(bits: word) : nil
+        }
+    }
+
+    /// Attaches this process, unless another of its threads does.
+    func fill(_ attach: () throws(SegmentError) -> Attachment) throws(SegmentError) -> AttachmentReference {
+        // An attach takes a second at most.
+        let deadline = Host.coarseMilliseconds + 2000
+        repeat {
+            let (won, word) = page.content.word.compareExchange(
+                expected: Self.none, desired: Self.attaching, ordering: .acquiring)
+            if word > Self.attaching { return AttachmentReference(bits: word) }
+            guard won else {
+                Host.pause()
+                continue
+            }
+            do throws(SegmentError) {
+                let reference = AttachmentReference(retaining: try attach())
+                page.content.word.store(reference.bits, ordering: .releasing)
+                return reference
+            } catch {
+                page.content.word.store(Self.none, ordering: .releasing)
+                throw error
+            }
+        } while Host.coarseMilliseconds < deadline
+        throw .busy(doing: "attaching in a forked process")
+    }
+}
+
+/// An attachment without reference counting: its cell keeps it alive.
+@safe struct AttachmentReference: Sendable {
+    let bits: UInt
+
+    init(bits: UInt) { self.bits = bits }
+
+    init(retaining attachment: Attachment) {
+        bits = unsafe UInt(bitPattern: Unmanaged.passRetained(attachment).toOpaque())
+    }
+
+    private var unmanaged: Unmanaged<Attachment> {
+        @inline(__always) get { unsafe Unmanaged.fromOpaque(UnsafeRawPointer(bitPattern: bits).unsafelyUnwrapped) }
+    }
+
+    @inline(__always)
+    func with<Result>(_ body: (Attachment) -> Result) -> Result {
+        unsafe unmanaged._withUnsafeGuaranteedRef(body)
+    }
+
+    var membership: Membership {
+        @inline(__always) get { with { $0.membership } }
+    }
+
+    /// The attachment itself, counted.
+    var attachment: Attachment { unsafe unmanaged.takeUnretainedValue() }
+
+    func release() { unsafe unmanaged.release() }
+}

@@ -1,0 +1,89 @@
+internal import Glibc
+
+extension OpenFile {
+    /// Builds a whole segment in a file without a name, takes part in it, and only then names it:
+    /// a name never shows a half-made segment, whoever is killed when.
+    ///
+    /// - Returns: the file, its lifetime locked (shared) and row 0 taken; nil when the name is taken.
+    static func create(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> OpenFile? {
+        do throws(SegmentError) {
+            return try create(file, options, under: nil)
+        } catch .system(_, let code) where [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(code) {
+            // No unnamed files here, or no /proc through which to name one.
+            let temporary = TemporaryName(for: file)
+            return try create(file, options, under: temporary.path)
+        }
+    }
+
+    static func create(
+        _ file: SegmentFile, _ options: AttachmentOptions, under temporaryPath: String?
+    ) throws(SegmentError) -> OpenFile? {
+        let descriptor: FileDescriptor
+        if let temporaryPath {
+            descriptor = try .createNew(temporaryPath)
+        } else {
+            descriptor = try .createUnnamed(in: file.directory)
+        }
+        let identity = try fill(descriptor, file, options)
+        guard try descriptor.tryLockShared(byte: Layout.lifetimeLock),
+            try descriptor.tryLockExclusive(byte: Layout.rowLock(0))
+        else { preconditionFailure("someone holds a lock on a file without a name") }
+        do throws(SegmentError) {
+            if let temporaryPath {
+                try Directory.rename(temporaryPath, toNew: file.path)
+            } else {
+                try descriptor.link(to: file.path)
+            }
+        } catch .system(_, EEXIST) {
+            return nil
+        }
+        let status = try descriptor.status()
+        return OpenFile(
+            file: file, descriptor: descriptor, status: status, identity: identity, access: .readWrite)
+    }
+
+    private static func fill(
+        _ descriptor: borrowing FileDescriptor, _ file: SegmentFile, _ options: AttachmentOptions
+    ) throws(SegmentError) -> Identity {
+        guard try descriptor.isOnTmpfs() else { throw .notInMemory(path: file.directory) }
+        let capacity = try options.capacityToCreate()
+        let byteCount = Layout.fileByteCount(capacity: capacity)
+        // Past this limit the kernel does not refuse: it kills (SIGXFSZ).
+        if let limit = Host.fileSizeLimit, limit < UInt64(byteCount) {
+            throw .fileSizeLimit(limit: limit, needed: byteCount)
+        }
+        let identity = Identity(capacity: capacity, lifetime: options.lifetime)
+        do throws(SegmentError) {
+            try descriptor.setByteCount(byteCount)
+            try descriptor.reserve(0..<Layout.slotsOffset)
+        } catch .system(_, ENOSPC) {
+            throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
+        }
+        try descriptor.write(identity, at: 0)
+        if options.mode & 0o044 != 0 { try descriptor.write(UInt32(1), at: Layout.wakesAlwaysOffset) }
+        try descriptor.setMode(options.mode)
+        return identity
+    }
+}
+
+/// A name that is no segment's, gone at the end of its life.
+private struct TemporaryName: ~Copyable {
+    let path: String
+
+    init(for file: SegmentFile) {
+        let suffix = String(UInt64.random(in: .min ... .max), radix: 16)
+        path = file.directory + "/." + file.name.description + "." + suffix
+    }
+
+    deinit { try? Directory.unlink(path) }
+}
+
+extension Identity {
+    fileprivate init(capacity: Int, lifetime: Lifetime) {
+        let bootID = Host.bootID
+        self.init(
+            magic: Layout.magic, layoutVersion: Layout.version, lifetime: lifetime.rawValue,
+            capacity: UInt64(capacity), instance: .random(in: .min ... .max), bootIDHigh: bootID.0,
+            bootIDLow: bootID.1, creationTime: Host.now.nanosecondsSince1970, features: 0)
+    }
+}

@@ -1,0 +1,109 @@
+internal import Glibc
+
+/// A segment's file, opened and recognised; nothing is locked or mapped yet.
+struct OpenFile: ~Copyable {
+    let file: SegmentFile
+    let descriptor: FileDescriptor
+    let status: FileStatus
+    let identity: Identity
+    let access: Access
+
+    var capacity: Int { Int(identity.capacity) }
+
+    var instance: UInt64 { identity.instance }
+
+    /// Opens what the name leads to; nil when that is nothing.
+    ///
+    /// Reads the file only by `pread`: a file shorter than it says would be a `SIGBUS` through a mapping.
+    ///
+    /// - Parameter forUnlinking: what could not be used, but is a segment, may still be removed.
+    static func open(
+        _ file: SegmentFile, _ options: AttachmentOptions, forUnlinking: Bool = false
+    ) throws(SegmentError) -> OpenFile? {
+        let path = file.path
+        let descriptor: FileDescriptor
+        do throws(SegmentError) {
+            descriptor = try .open(path, options.access == .readOnly ? .readOnly : .readWrite)
+        } catch .system(_, ENOENT) {
+            return nil
+        } catch .system(_, ELOOP) {
+            throw .notASegment(path: path, reason: "it is a symbolic link")
+        } catch .system(_, EISDIR) {
+            throw .notASegment(path: path, reason: "it is a directory")
+        } catch .system(_, ENXIO) {
+            throw .notASegment(path: path, reason: "it is a socket or a device")
+        }
+        let status = try descriptor.status()
+        guard status.isRegular else { throw .notASegment(path: path, reason: "it is not a regular file") }
+        guard try descriptor.isOnTmpfs() else { throw .notInMemory(path: path) }
+        try checkOwner(status.owner, path, options)
+        let identity = try Identity.read(from: descriptor, path)
+        try identity.checkMagic(path)
+        if !forUnlinking { try identity.checkUse(status, path) }
+        return OpenFile(
+            file: file, descriptor: descriptor, status: status, identity: identity, access: options.access)
+    }
+
+    /// In a world-writable directory anyone may have put the file there.
+    private static func checkOwner(
+        _ owner: UInt32, _ path: String, _ options: AttachmentOptions
+    ) throws(SegmentError) {
+        if options.trustedOwners.contains(owner) { return }
+        // Seen from a user namespace, the overflow user is every user it does not know: nobody's word.
+        let isKnown = owner == 0 || owner == Host.effectiveUser
+        guard isKnown, owner != Host.overflowUser else { throw .untrustedOwner(path: path, owner: owner) }
+    }
+
+    /// Whether anyone asked for persistence, at creation or since.
+    func isPersistent() throws(SegmentError) -> Bool {
+        if identity.lifetime == Lifetime.persistent.rawValue { return true }
+        var sticky: UInt32 = 0
+        _ = try unsafe withUnsafeMutableBytes(of: &sticky) { buffer throws(SegmentError) in
+            unsafe try descriptor.read(into: buffer, at: Layout.persistentOffset)
+        }
+        return sticky != 0
+    }
+}
+
+extension Identity {
+    fileprivate static func read(
+        from descriptor: borrowing FileDescriptor, _ path: String
+    ) throws(SegmentError) -> Identity {
+        var identity = Identity(
+            magic: 0, layoutVersion: 0, lifetime: 0, capacity: 0, instance: 0, bootIDHigh: 0, bootIDLow: 0,
+            creationTime: 0, features: 0)
+        let count = try unsafe withUnsafeMutableBytes(of: &identity) { buffer throws(SegmentError) in
+            unsafe try descriptor.read(into: buffer, at: 0)
+        }
+        guard count == MemoryLayout<Identity>.size else {
+            throw .notASegment(path: path, reason: "it has only \(count) bytes")
+        }
+        return identity
+    }
+
+    fileprivate func checkMagic(_ path: String) throws(SegmentError) {
+        guard magic == Layout.magic else {
+            throw .notASegment(path: path, reason: "it does not begin as a segment does")
+        }
+    }
+
+    fileprivate func checkUse(_ status: FileStatus, _ path: String) throws(SegmentError) {
+        guard layoutVersion == Layout.version else {
+            throw .notASegment(
+                path: path, reason: "its layout version is \(layoutVersion), and this library's is \(Layout.version)")
+        }
+        guard features == 0 else {
+            throw .notASegment(path: path, reason: "it has features this library does not know (\(features))")
+        }
+        guard Lifetime(rawValue: lifetime) != nil, (1...UInt64(Segment.maximumCapacity)).contains(capacity) else {
+            throw .notASegment(path: path, reason: "its header makes no sense")
+        }
+        let expected = Layout.fileByteCount(capacity: Int(capacity))
+        guard status.byteCount == expected else {
+            throw .notASegment(path: path, reason: "it has \(status.byteCount) bytes instead of \(expected)")
+        }
+        let bootID = Host.bootID
+        let isKnown = bootID != (0, 0) && (bootIDHigh, bootIDLow) != (0, 0)
+        guard !isKnown || bootID == (bootIDHigh, bootIDLow) else { throw .otherKernel(path: path) }
+    }
+}

@@ -1,0 +1,68 @@
+import Synchronization
+
+/// The attachment table: a row is a process's while it holds the lock on the row's first byte.
+extension OpenFile {
+    /// Takes the first row that no living process holds.
+    func takeRow() throws(SegmentError) -> Int {
+        // A sweep holds a dead one's lock for a moment: a second look tells.
+        for look in 0..<3 {
+            if look > 0 { Host.pause() }
+            for row in 0..<Layout.rowCount where try descriptor.tryLockExclusive(byte: Layout.rowLock(row)) {
+                return row
+            }
+        }
+        throw .tooManyAttached(name: file.name.description, limit: Layout.rowCount)
+    }
+}
+
+extension SegmentView {
+    /// What a row's owner writes into pins and claims.
+    static func mark(ofRow row: Int) -> UInt64 { UInt64(row) + 1 }
+
+    /// Clears what a row's dead owner left; the caller holds the row's lock.
+    func reclaim(row: Int) {
+        let mark = Self.mark(ofRow: row)
+        for index in 0..<Layout.pinCount {
+            let word = header.pins[index].word.load(ordering: .relaxed)
+            guard word >> 32 == mark else { continue }
+            // Releasing: whoever takes the pin or the slot next comes after all that was done with it.
+            _ = header.pins[index].word.compareExchange(expected: word, desired: 0, ordering: .releasing)
+        }
+        for slot in 0..<Layout.slotCount {
+            _ = header.slots[slot].claim.compareExchange(expected: mark, desired: 0, ordering: .releasing)
+        }
+        header.rows[row].waiters.store(0, ordering: .relaxed)
+        clear(row: row)
+    }
+
+    /// Says who is attached, for people.
+    func describe(row: Int) {
+        header.rows[row].processID.store(UInt64(Host.processID), ordering: .relaxed)
+        header.rows[row].attachmentTime.store(Host.now.nanosecondsSince1970, ordering: .relaxed)
+        let name = Array(Host.programName.utf8)
+        for index in 0..<RowLine.programWordCount {
+            let word = (0..<8).reduce(into: UInt64(0)) { word, byte in
+                let position = index * 8 + byte
+                if position < name.count { word |= UInt64(name[position]) << (8 * byte) }
+            }
+            header.rows[row].program[index].word.store(word, ordering: .relaxed)
+        }
+    }
+
+    func clear(row: Int) {
+        header.rows[row].processID.store(0, ordering: .relaxed)
+        header.rows[row].attachmentTime.store(0, ordering: .relaxed)
+        for index in 0..<RowLine.programWordCount {
+            header.rows[row].program[index].word.store(0, ordering: .relaxed)
+        }
+    }
+
+    func program(ofRow row: Int) -> String {
+        var bytes: [UInt8] = []
+        for index in 0..<RowLine.programWordCount {
+            let word = header.rows[row].program[index].word.load(ordering: .relaxed)
+            for byte in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * byte))) }
+        }
+        return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}

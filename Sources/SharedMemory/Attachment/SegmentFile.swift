@@ -1,0 +1,46 @@
+/// Where a segment's file is.
+struct SegmentFile: Hashable, Sendable {
+    let name: SegmentName
+    /// Absolute, as a process may change its working directory while attached.
+    let directory: String
+
+    static let suffix = ".sharedmem"
+
+    init(_ name: SegmentName, in directory: String?) {
+        self.name = name
+        let directory = directory ?? Host.environment("SHAREDMEM_DIRECTORY") ?? "/dev/shm"
+        if !directory.hasPrefix("/"), let workingDirectory = Host.workingDirectory {
+            self.directory = workingDirectory + "/" + directory
+        } else {
+            self.directory = directory
+        }
+    }
+
+    /// - Throws: ``SegmentError/invalidName(_:)``
+    init(named name: String?, in directory: String?) throws(SegmentError) {
+        let name = if let name { try SegmentName(name) } else { try SegmentName.inEnvironment() }
+        self.init(name, in: directory)
+    }
+
+    var path: String { directory + "/" + name.description + Self.suffix }
+
+    /// The names of the segments in the directory, sorted.
+    func neighbours() throws(SegmentError) -> [SegmentName] {
+        var names: [SegmentName] = []
+        for entry in try Directory.names(in: directory) where entry.hasSuffix(Self.suffix) {
+            if let name = try? SegmentName(String(entry.dropLast(Self.suffix.count))) { names.append(name) }
+        }
+        return names.sorted { $0.description < $1.description }
+    }
+
+    var notFound: SegmentError {
+        .notFound(
+            name: name.description, directory: directory,
+            found: ((try? neighbours()) ?? []).map(\.description))
+    }
+
+    /// Whether the name leads to that file.
+    func leads(to identity: FileIdentity) throws(SegmentError) -> Bool {
+        try FileStatus.ofPath(path)?.identity == identity
+    }
+}

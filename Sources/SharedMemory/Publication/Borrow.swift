@@ -1,0 +1,169 @@
+import CLinux
+public import Synchronization
+
+/// The current text, held still: the shared bytes themselves under a pin or, where no pin is to be
+/// had, a copy of them.
+///
+/// Keeps its slot from being filled anew until the end of its life. Four words, so that it is
+/// returned in registers.
+@frozen @safe @usableFromInline package struct Borrow: ~Copyable {
+    @usableFromInline package let text: UnsafeRawBufferPointer
+    @usableFromInline let current: Current
+    @usableFromInline let hold: BorrowHold
+
+    init(_ text: UnsafeRawBufferPointer, _ current: Current, _ hold: BorrowHold) {
+        unsafe self.text = text
+        self.current = current
+        self.hold = hold
+    }
+
+    /// The empty text that a segment is created with.
+    static var empty: Borrow {
+        unsafe Borrow(UnsafeRawBufferPointer(start: nil, count: 0), Current(rawValue: 0), .none)
+    }
+
+    @inlinable
+    deinit { hold.end() }
+
+    package var number: UInt64 { current.number }
+
+    /// Leaves it to the caller to end the borrow. (An owned value that a span depends on would be boxed.)
+    @inlinable
+    package consuming func leak() -> BorrowHold {
+        let hold = hold
+        discard self
+        return hold
+    }
+}
+
+/// What keeps a borrowed text: a pin, or the allocation of a copy.
+@frozen @safe @usableFromInline package struct BorrowHold: RawRepresentable, Sendable {
+    /// 0 = nothing, else the address of a pin or, made odd, of a copy.
+    @usableFromInline package let rawValue: UInt
+
+    @inlinable
+    package init(rawValue: UInt) { self.rawValue = rawValue }
+
+    /// Whether the text is the shared bytes themselves.
+    @inlinable
+    package var isPin: Bool { rawValue != 0 && rawValue & 1 == 0 }
+
+    static var none: BorrowHold { BorrowHold(rawValue: 0) }
+
+    @inline(__always)
+    static func pin(_ pin: UnsafePointer<PinLine>) -> BorrowHold {
+        BorrowHold(rawValue: UInt(bitPattern: pin))
+    }
+
+    static func copy(_ address: UnsafeMutableRawPointer) -> BorrowHold {
+        BorrowHold(rawValue: UInt(bitPattern: address) | 1)
+    }
+
+    var copyAddress: UnsafeMutableRawPointer? {
+        unsafe rawValue & 1 == 1 ? UnsafeMutableRawPointer(bitPattern: rawValue & ~1) : nil
+    }
+
+    /// Ends the borrow.
+    @inlinable @inline(__always)
+    package func end() {
+        if rawValue == 0 { return }
+        if rawValue & 1 == 1 { return endCopy() }
+        // Releasing: pairs with the writer's load of the pin; all reading comes before.
+        unsafe UnsafePointer<AtomicWord>(bitPattern: rawValue).unsafelyUnwrapped.pointee.word
+            .store(0, ordering: .releasing)
+    }
+
+    @usableFromInline @inline(never)
+    func endCopy() { unsafe copyAddress?.deallocate() }
+}
+
+extension AttachmentReference {
+    /// Borrows the current text: one compare-and-exchange in, one store out.
+    @inline(__always)
+    func borrow() throws(SegmentError) -> Borrow {
+        let membership = membership
+        let view = membership.view
+        var current = view.loadCurrent()
+        if current.number == 0 { return .empty }
+        guard membership.mark != 0, let pin = unsafe membership.takePin(on: current.slot) else {
+            return try borrowWithoutPin()
+        }
+        // A writer claims a slot and then looks at the pins; we pin one and then look whether it is
+        // still current. All four are sequentially consistent, so one of the two sees the other.
+        while true {
+            let latest = view.loadCurrent()
+            if latest == current { break }
+            current = latest
+            unsafe pin.pointee.word.store(membership.pinWord(on: current.slot), ordering: .sequentiallyConsistent)
+        }
+        guard current.slot < Layout.slotCount, let text = unsafe view.text(ofSlot: current.slot) else {
+            unsafe pin.pointee.word.store(0, ordering: .releasing)
+            throw corrupted(current)
+        }
+        return unsafe Borrow(text, current, .pin(pin))
+    }
+
+    @inline(never)
+    private func corrupted(_ current: Current) -> SegmentError {
+        with { $0.corrupted("the current slot is \(current.slot), or its text is longer than the capacity") }
+    }
+
+    /// All pins are taken, or this process may not write one.
+    @inline(never)
+    private func borrowWithoutPin() throws(SegmentError) -> Borrow {
+        let attachment = attachment
+        if attachment.row != nil { attachment.sweep() }
+        return try attachment.copyCurrent()
+    }
+}
+
+extension Membership {
+    /// The version of a borrowed text, and when it became the current one.
+    @inline(__always)
+    func identify(_ borrow: borrowing Borrow) -> (Version, Timestamp) {
+        let time: UInt64
+        if let copy = unsafe borrow.hold.copyAddress {
+            time = unsafe copy.load(as: UInt64.self)
+        } else if borrow.number == 0 {
+            time = view.header.identity.creationTime
+        } else {
+            time = view.header.slots[borrow.current.slot].publicationTime.load(ordering: .relaxed)
+        }
+        return (Version(instance: instance, number: borrow.number), Timestamp(nanosecondsSince1970: time))
+    }
+
+    var holdsPins: Bool {
+        // Acquiring: pairs with the end of a borrow in another thread, whose reading is then over.
+        (0..<Layout.pinCount).contains { view.header.pins[$0].word.load(ordering: .acquiring) >> 32 == mark }
+    }
+
+    @inline(__always)
+    fileprivate func pinWord(on slot: Int) -> UInt64 { mark << 32 | UInt64(slot + 1) }
+
+    /// Takes a free pin; nil when all are taken.
+    @inline(__always)
+    fileprivate func takePin(on slot: Int) -> UnsafePointer<PinLine>? {
+        // Threads begin at different pins, so that they do not pass one cache line around.
+        let token = (clinux_thread_token() ^ seed) &* 0x9e37_79b9_7f4a_7c15
+        let preferred = Int(truncatingIfNeeded: token >> 58)
+        let word = pinWord(on: slot)
+        return unsafe view.take(pin: preferred, word) ? view.pin(preferred) : view.takePin(otherThan: preferred, word)
+    }
+}
+
+extension SegmentView {
+    @inline(__always)
+    fileprivate func take(pin index: Int, _ word: UInt64) -> Bool {
+        // Sequentially consistent: see `borrow`.
+        header.pins[index].word.compareExchange(expected: 0, desired: word, ordering: .sequentiallyConsistent).exchanged
+    }
+
+    @inline(never)
+    fileprivate func takePin(otherThan preferred: Int, _ word: UInt64) -> UnsafePointer<PinLine>? {
+        for offset in 1..<Layout.pinCount {
+            let index = (preferred + offset) % Layout.pinCount
+            if take(pin: index, word) { return unsafe pin(index) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,93 @@
+import Synchronization
+
+/// A slot that this process alone may fill, until the end of its life.
+struct Claim: ~Copyable {
+    let slot: Int
+    private let view: SegmentView
+
+    /// Claims a slot that is free: neither current, nor claimed, nor pinned; nil when it is not.
+    static func attempt(_ slot: Int, _ membership: Membership) -> Claim? {
+        let view = membership.view
+        guard view.header.slots[slot].claim.load(ordering: .relaxed) == 0,
+            view.header.slots[slot].claim.compareExchange(
+                expected: 0, desired: membership.mark, ordering: .sequentiallyConsistent
+            ).exchanged
+        else { return nil }
+        let claim = Claim(slot: slot, view: view)
+        // First the claim, then the looks: whoever pinned the slot before is seen here, and whoever
+        // pins it after sees that it is not current.
+        guard view.loadCurrent().slot != slot, !view.isPinned(slot: slot) else { return nil }
+        return claim
+    }
+
+    private init(slot: Int, view: SegmentView) {
+        self.slot = slot
+        self.view = view
+    }
+
+    deinit {
+        // Releasing: the next claimant comes after all that was written here.
+        view.header.slots[slot].claim.store(0, ordering: .releasing)
+    }
+
+    var reservedByteCount: Int {
+        Int(truncatingIfNeeded: view.header.slots[slot].reserved.load(ordering: .relaxed))
+    }
+
+    /// Says that the slot's text is about to go, to those who read it without a pin.
+    func beginFilling() {
+        _ = view.header.slots[slot].stamp.exchange(SlotLine.beingFilled, ordering: .sequentiallyConsistent)
+        // Pairs with the reader's fence before its second look at the stamp.
+        atomicMemoryFence(ordering: .releasing)
+    }
+
+    /// Puts memory behind the slot's first bytes: without, writing them could be a `SIGBUS`.
+    ///
+    /// In pieces: a signal makes the kernel begin a call again.
+    func reserve(_ byteCount: Int, in descriptor: borrowing FileDescriptor) throws(SegmentError) {
+        let needed = Layout.roundedToPage(byteCount)
+        let offset = Layout.slotOffset(slot, capacity: view.capacity)
+        var reserved = reservedByteCount
+        while reserved < needed {
+            let end = min(reserved + 1 << 20, needed)
+            try descriptor.reserve(offset + reserved..<offset + end)
+            reserved = end
+            view.header.slots[slot].reserved.store(UInt64(reserved), ordering: .relaxed)
+        }
+    }
+
+    /// Gives the slot's memory back, all but its first page, which readers without a pin may be reading.
+    func giveMemoryBack(in descriptor: borrowing FileDescriptor) throws(SegmentError) {
+        let kept = Layout.pageByteCount
+        let reserved = reservedByteCount
+        guard reserved > kept else { return }
+        beginFilling()
+        // The mark first: were we killed between, it must not promise memory that is gone.
+        view.header.slots[slot].reserved.store(UInt64(kept), ordering: .sequentiallyConsistent)
+        let offset = Layout.slotOffset(slot, capacity: view.capacity)
+        try descriptor.punch(offset + kept..<offset + Layout.stride(capacity: view.capacity))
+    }
+
+    func fill(_ text: UnsafeRawBufferPointer) {
+        beginFilling()
+        unsafe view.room(ofSlot: slot).copyMemory(from: text)
+        view.header.slots[slot].byteCount.store(UInt64(text.count), ordering: .relaxed)
+    }
+
+    /// Gives the filled slot the number and time it is about to be published with.
+    func stamp(number: UInt64, publicationTime: UInt64) {
+        view.header.slots[slot].publicationTime.store(publicationTime, ordering: .relaxed)
+        // Releasing: pairs with the first look of a reader without a pin.
+        view.header.slots[slot].stamp.store(number, ordering: .releasing)
+    }
+}
+
+extension SegmentView {
+    fileprivate func isPinned(slot: Int) -> Bool {
+        for index in 0..<Layout.pinCount {
+            let word = header.pins[index].word.load(ordering: .sequentiallyConsistent)
+            if word & 0xffff_ffff == UInt64(slot + 1) { return true }
+        }
+        return false
+    }
+}

@@ -1,0 +1,61 @@
+import Synchronization
+
+extension Attachment {
+    /// Copies the current text without a pin: reads, then looks whether it was overwritten meanwhile.
+    ///
+    /// - Throws: ``SegmentError/busy(doing:)`` when writers overtook it a thousand times.
+    func copyCurrent() throws(SegmentError) -> Borrow {
+        let view = membership.view
+        for _ in 0..<1000 {
+            let current = view.loadCurrent()
+            guard current.slot < Layout.slotCount else { throw corrupted("the current slot is \(current.slot)") }
+            if let copy = try copy(current) { return copy }
+        }
+        throw .busy(doing: "reading '\(open.file.name)'")
+    }
+
+    /// Returns nil when the slot is no longer, or not wholly, the publication's.
+    private func copy(_ current: Current) throws(SegmentError) -> Borrow? {
+        let view = membership.view
+        let slot = current.slot
+        if current.number == 0 { return .empty }
+        // Acquiring: pairs with the stamping of the filled slot.
+        guard view.header.slots[slot].stamp.load(ordering: .acquiring) == current.number else { return nil }
+        let byteCount = view.header.slots[slot].byteCount.load(ordering: .relaxed)
+        let publicationTime = view.header.slots[slot].publicationTime.load(ordering: .relaxed)
+        let isPossible = byteCount <= UInt64(view.capacity)
+        let copiedByteCount = isPossible ? Int(byteCount) : 0
+        // The publication time stands before the text.
+        let allocation = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: 8 + Layout.roundedToWord(copiedByteCount), alignment: 8)
+        unsafe allocation.storeBytes(of: publicationTime, as: UInt64.self)
+        let words = unsafe UnsafeMutableRawBufferPointer(rebasing: allocation[8...])
+        let text = unsafe Borrow(
+            UnsafeRawBufferPointer(rebasing: words[..<copiedByteCount]), current,
+            .copy(allocation.baseAddress.unsafelyUnwrapped))
+        try unsafe read(slot, into: words)
+        // Pairs with the writer's fence between its first stamp and the bytes: had any of these
+        // been read, so would be the stamp.
+        atomicMemoryFence(ordering: .acquiring)
+        guard view.header.slots[slot].stamp.load(ordering: .relaxed) == current.number else { return nil }
+        guard isPossible else { throw corrupted("the text has \(byteCount) bytes") }
+        return text
+    }
+
+    /// Reads words that a writer may be writing.
+    ///
+    /// A slot that is no longer current may lose its memory under us, all but its first page. Reading
+    /// such a hole through the mapping would take memory, and be a `SIGBUS` where there is none;
+    /// `pread` reads it as zeros.
+    private func read(_ slot: Int, into copy: UnsafeMutableRawBufferPointer) throws(SegmentError) {
+        guard copy.count <= Layout.pageByteCount else {
+            let offset = Layout.slotOffset(slot, capacity: membership.view.capacity)
+            let count = try unsafe open.descriptor.read(into: copy, at: offset)
+            guard count == copy.count else { throw corrupted("the file ends in a text") }
+            return
+        }
+        unsafe membership.view.loadWords(ofSlot: slot, into: copy)
+    }
+
+    func corrupted(_ reason: String) -> SegmentError { .corrupted(path: open.file.path, reason: reason) }
+}

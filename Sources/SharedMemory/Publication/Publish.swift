@@ -1,0 +1,144 @@
+internal import Glibc
+import Synchronization
+
+/// What is known of the current text before another takes its place.
+package struct Head: Sendable {
+    package let version: Version
+    package let publicationTime: Timestamp
+}
+
+extension Attachment {
+    /// Makes a text the segment's text and returns its version.
+    ///
+    /// Lock-free across processes: a writer stopped anywhere in here delays no one else. In one
+    /// process, setting threads take turns.
+    ///
+    /// - Parameters:
+    ///   - text: UTF-8 without U+0000.
+    ///   - condition: asked again after each lost race; what it last said yes to is what the text replaces.
+    /// - Throws: ``SegmentError/versionMismatch(current:)`` when the condition says no.
+    func publish(
+        _ text: UnsafeRawBufferPointer, if condition: ((Head) -> Bool)?
+    ) throws(SegmentError) -> Version {
+        guard row != nil else { throw .readOnly(name: open.file.name.description) }
+        guard text.count <= membership.view.capacity else {
+            throw .tooLong(byteCount: text.count, capacity: membership.view.capacity)
+        }
+        return try writer.withLock { _ throws(SegmentError) in
+            _ = try checkedHead(condition)
+            let claim = try claimSlot(reserving: text.count)
+            unsafe claim.fill(text)
+            return try makeCurrent(claim, condition)
+        }
+    }
+
+    /// The exchange in here is the moment the text changes.
+    private func makeCurrent(
+        _ claim: borrowing Claim, _ condition: ((Head) -> Bool)?
+    ) throws(SegmentError) -> Version {
+        let view = membership.view
+        while true {
+            let (current, head) = try checkedHead(condition)
+            let number = head.version.number + 1
+            let time = max(Host.now, head.publicationTime)
+            claim.stamp(number: number, publicationTime: time.nanosecondsSince1970)
+            let (exchanged, _) = view.header.current.word.compareExchange(
+                expected: current.rawValue, desired: Current(number: number, slot: claim.slot).rawValue,
+                ordering: .sequentiallyConsistent)
+            if exchanged { return Version(instance: membership.instance, number: number) }
+        }
+    }
+
+    /// The current publication, its version and time, to which the condition says yes.
+    private func checkedHead(_ condition: ((Head) -> Bool)?) throws(SegmentError) -> (Current, Head) {
+        let (current, head) = try currentHead()
+        if let condition, !condition(head) { throw .versionMismatch(current: head.version) }
+        return (current, head)
+    }
+
+    func currentHead() throws(SegmentError) -> (Current, Head) {
+        let view = membership.view
+        var current = view.loadCurrent()
+        while true {
+            guard current.slot < Layout.slotCount else { throw corrupted("the current slot is \(current.slot)") }
+            let time =
+                current.number == 0
+                ? view.header.identity.creationTime
+                : view.header.slots[current.slot].publicationTime.load(ordering: .acquiring)
+            // A slot that is still current was not filled anew while its time was read.
+            let latest = view.loadCurrent()
+            if latest == current {
+                let version = Version(instance: membership.instance, number: current.number)
+                return (current, Head(version: version, publicationTime: Timestamp(nanosecondsSince1970: time)))
+            }
+            current = latest
+        }
+    }
+}
+
+// MARK: Finding a slot
+
+extension Attachment {
+    /// Claims a free slot with memory behind its first `byteCount` bytes.
+    private func claimSlot(reserving byteCount: Int) throws(SegmentError) -> Claim {
+        let claim = try claimSlot(for: byteCount)
+        do throws(SegmentError) {
+            try claim.reserve(byteCount, in: open.descriptor)
+            return claim
+        } catch .system(_, ENOSPC) {
+            try? claim.giveMemoryBack(in: open.descriptor)
+        }
+        return try claimSlotWithoutNewMemory(for: byteCount)
+    }
+
+    /// The tmpfs is full: makes do with the memory that free slots have.
+    @inline(never)
+    private func claimSlotWithoutNewMemory(for byteCount: Int) throws(SegmentError) -> Claim {
+        sweep()
+        for slot in 0..<Layout.slotCount where memory(ofSlot: slot) >= byteCount {
+            guard let claim = Claim.attempt(slot, membership) else { continue }
+            if claim.reservedByteCount >= byteCount { return claim }
+        }
+        for slot in 0..<Layout.slotCount where memory(ofSlot: slot) > Layout.pageByteCount {
+            if let claim = Claim.attempt(slot, membership) { try claim.giveMemoryBack(in: open.descriptor) }
+        }
+        // Rather a slot that has its first page than one that has nothing.
+        for slot in (0..<Layout.slotCount).filter({ memory(ofSlot: $0) > 0 }) + Array(0..<Layout.slotCount) {
+            guard let claim = Claim.attempt(slot, membership) else { continue }
+            do throws(SegmentError) {
+                try claim.reserve(byteCount, in: open.descriptor)
+                return claim
+            } catch .system(_, ENOSPC) {
+                try? claim.giveMemoryBack(in: open.descriptor)
+                throw .noSpace(path: open.file.path, byteCount: byteCount)
+            }
+        }
+        throw .busy(doing: "setting '\(open.file.name)'")
+    }
+
+    private func memory(ofSlot slot: Int) -> UInt64 {
+        membership.view.header.slots[slot].reserved.load(ordering: .relaxed)
+    }
+
+    private func claimSlot(for byteCount: Int) throws(SegmentError) -> Claim {
+        for pass in 0..<1000 {
+            // Only what dead processes left can be in the way more than once.
+            if pass > 0 { sweep() }
+            let ring = Self.ringCount(for: byteCount)
+            let start = membership.view.loadCurrent().slot
+            for offset in 1...ring {
+                if let claim = Claim.attempt((start + offset) % ring, membership) { return claim }
+            }
+            for slot in ring..<Layout.slotCount {
+                if let claim = Claim.attempt(slot, membership) { return claim }
+            }
+        }
+        throw .busy(doing: "setting '\(open.file.name)'")
+    }
+
+    /// How many slots are in use by turns: few, as each has memory behind it; not two, or a reader
+    /// without a pin could be overtaken again and again.
+    private static func ringCount(for byteCount: Int) -> Int {
+        min(max((1 << 20) / max(byteCount, 1), 3), 8)
+    }
+}

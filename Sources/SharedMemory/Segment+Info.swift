@@ -1,0 +1,155 @@
+import CLinux
+import Synchronization
+
+/// What there is to know about a segment, for people and monitoring.
+public struct SegmentInfo: Sendable {
+    public let name: String
+    /// The absolute path of its file.
+    public let path: String
+    /// The most bytes a text can have.
+    public let capacity: Int
+    /// Bytes of the present text.
+    public let byteCount: Int
+    public let version: Version
+    public let publicationTime: Timestamp
+    public let creationTime: Timestamp
+    /// As created, or as made to stick since.
+    public let lifetime: Lifetime
+    /// The file's permissions.
+    public let mode: UInt32
+    /// The file's owner, a user id.
+    public let owner: UInt32
+    /// Bytes of memory behind the file.
+    public let memoryByteCount: Int
+    /// How many of the 64 pins are taken.
+    public let pinCount: Int
+    /// The read-write attachments; those for reading only leave no trace.
+    public let attached: [AttachedProcess]
+}
+
+/// A read-write attachment.
+///
+/// Process ids are those of the process's own PID namespace.
+public struct AttachedProcess: Hashable, Sendable {
+    public let row: Int
+    public let processID: Int
+    public let program: String
+    public let attachmentTime: Timestamp
+}
+
+// MARK: Looking at a segment without attaching
+
+extension Segment {
+    /// Reads a segment's text once.
+    ///
+    /// Creates nothing, and needs no right to write.
+    ///
+    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/untrustedOwner(path:owner:)``, …
+    public static func read(
+        _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
+    ) throws(SegmentError) -> Snapshot {
+        let attachment = try glance(name, directory, trustedOwners)
+        let borrow = try attachment.copyCurrent()
+        if let offset = unsafe Text.firstInvalidOffset(borrow.text) {
+            throw attachment.corrupted("the text is not UTF-8 at offset \(offset)")
+        }
+        let (version, time) = attachment.membership.identify(borrow)
+        return Snapshot(text: String(copying: borrow), version: version, publicationTime: time)
+    }
+
+    /// Looks at a segment.
+    ///
+    /// Creates nothing, and needs no right to write.
+    public static func info(
+        _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
+    ) throws(SegmentError) -> SegmentInfo {
+        try glance(name, directory, trustedOwners).info()
+    }
+
+    /// The names of the segments in a directory, sorted; those that can not be opened included.
+    public static func list(directory: String? = nil) throws(SegmentError) -> [String] {
+        let options = AttachmentOptions(access: .readOnly)
+        var names: [String] = []
+        for name in try SegmentFile(named: "list", in: directory).neighbours() {
+            let isDead: Bool
+            do throws(SegmentError) {
+                // Gone since it was listed, or what a killed process left behind.
+                isDead = try OpenFile.open(SegmentFile(name, in: directory), options)?.isAlive() != true
+            } catch {
+                isDead = false
+            }
+            if !isDead { names.append(name.description) }
+        }
+        return names
+    }
+
+    private static func glance(
+        _ name: String?, _ directory: String?, _ trustedOwners: Set<UInt32>
+    ) throws(SegmentError) -> Attachment {
+        let options = AttachmentOptions(access: .readOnly, creates: false, trustedOwners: trustedOwners)
+        return try Attachment.glance(SegmentFile(named: name, in: directory), options)
+    }
+}
+
+// MARK: Unlinking
+
+extension Segment {
+    /// Removes a segment's name.
+    ///
+    /// Processes attached to it keep what they have; who attaches next creates a new segment.
+    ///
+    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/notASegment(path:reason:)``, …
+    public static func unlink(
+        _ name: String, directory: String? = nil, trustedOwners: Set<UInt32> = []
+    ) throws(SegmentError) {
+        let file = try SegmentFile(named: name, in: directory)
+        let options = AttachmentOptions(creates: false, trustedOwners: trustedOwners)
+        let deadline = Host.coarseMilliseconds + 1000
+        repeat {
+            guard let open = try OpenFile.open(file, options, forUnlinking: true) else { throw file.notFound }
+            if try open.unlinkName() {
+                try open.descriptor.write(UInt32(1), at: Layout.retiredOffset)
+                return
+            }
+            Host.pause()
+        } while Host.coarseMilliseconds < deadline
+        throw .busy(doing: "unlinking '\(name)'")
+    }
+}
+
+extension Attachment {
+    fileprivate func info() throws(SegmentError) -> SegmentInfo {
+        let view = membership.view
+        let borrow = try copyCurrent()
+        let (version, publicationTime) = membership.identify(borrow)
+        let status = try open.descriptor.status()
+        var attached: [AttachedProcess] = []
+        for row in 0..<Layout.rowCount where try open.descriptor.isLockedElsewhere(byte: Layout.rowLock(row)) {
+            let time = view.header.rows[row].attachmentTime.load(ordering: .relaxed)
+            attached.append(
+                AttachedProcess(
+                    row: row,
+                    processID: Int(truncatingIfNeeded: view.header.rows[row].processID.load(ordering: .relaxed)),
+                    program: view.program(ofRow: row), attachmentTime: Timestamp(nanosecondsSince1970: time)))
+        }
+        return SegmentInfo(
+            name: open.file.name.description, path: open.file.path, capacity: view.capacity,
+            byteCount: unsafe borrow.text.count,
+            version: version, publicationTime: publicationTime,
+            creationTime: Timestamp(nanosecondsSince1970: view.header.identity.creationTime),
+            lifetime: try open.isPersistent() ? .persistent : .whileAttached,
+            mode: status.mode, owner: status.owner, memoryByteCount: status.allocatedByteCount,
+            pinCount: (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 },
+            attached: attached)
+    }
+
+    /// A look at a segment that takes no part in its life.
+    fileprivate static func glance(
+        _ file: SegmentFile, _ options: AttachmentOptions
+    ) throws(SegmentError) -> Attachment {
+        try systemCall("pthread_atfork") { clinux_lock_attachments() }
+        defer { clinux_unlock_attachments() }
+        guard let open = try OpenFile.open(file, options), try open.isAlive() else { throw file.notFound }
+        return try join(open, options, row: nil)
+    }
+}

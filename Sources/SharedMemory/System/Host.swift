@@ -1,0 +1,74 @@
+import CLinux
+internal import Glibc
+
+/// Facts about this process and its kernel.
+enum Host {
+    /// An environment variable; nil when it is unset or empty, or when the process runs with more
+    /// rights than its caller (`secure_getenv`).
+    static func environment(_ name: String) -> String? {
+        guard let value = unsafe clinux_environment(name), unsafe value.pointee != 0 else { return nil }
+        return unsafe String(cString: value)
+    }
+
+    static var processID: Int32 { getpid() }
+
+    static var effectiveUser: UInt32 { geteuid() }
+
+    static var programName: String { unsafe String(cString: clinux_program_name()) }
+
+    /// The wall clock.
+    static var now: Timestamp {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(nanosecondsSince1970: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
+    }
+
+    /// Milliseconds that never go back, of coarse resolution; a few nanoseconds to read.
+    static var coarseMilliseconds: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+
+    /// The most bytes a file of this process may have; nil without a limit.
+    static var fileSizeLimit: UInt64? {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return nil }
+        return limit.rlim_cur == rlim_t(bitPattern: -1) ? nil : UInt64(limit.rlim_cur)
+    }
+
+    /// The running kernel's boot id, 128 bits; zero where it can not be read.
+    static var bootID: (UInt64, UInt64) {
+        guard let text = firstLine(ofFile: "/proc/sys/kernel/random/boot_id") else { return (0, 0) }
+        let digits = text.filter { $0 != "-" }
+        guard let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.dropFirst(16), radix: 16) else {
+            return (0, 0)
+        }
+        return (high, low)
+    }
+
+    /// The user that stands for every user a user namespace does not know; nil outside of one.
+    static var overflowUser: UInt32? {
+        let map = firstLine(ofFile: "/proc/self/uid_map")?.split(separator: " ").map(String.init)
+        if map == ["0", "0", "4294967295"] { return nil }
+        return firstLine(ofFile: "/proc/sys/kernel/overflowuid").flatMap { UInt32($0) } ?? 65534
+    }
+
+    static var workingDirectory: String? {
+        guard let path = unsafe getcwd(nil, 0) else { return nil }
+        defer { unsafe free(path) }
+        return unsafe String(cString: path)
+    }
+
+    /// Lets other threads run for about a millisecond.
+    static func pause() { usleep(1000) }
+
+    private static func firstLine(ofFile path: String) -> String? {
+        guard let file = try? FileDescriptor.open(path, .readOnly) else { return nil }
+        let text = unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer -> String? in
+            guard let count = unsafe try? file.read(into: buffer, at: 0), count > 0 else { return nil }
+            return unsafe String(decoding: buffer.prefix(count), as: UTF8.self)
+        }
+        return text?.split(separator: "\n").first.map(String.init)
+    }
+}

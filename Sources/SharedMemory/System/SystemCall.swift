@@ -1,0 +1,30 @@
+import CLinux
+internal import Glibc
+
+/// Runs a system call and throws what it reports; runs it again when a signal interrupted it.
+///
+/// - Parameters:
+///   - name: the call's name in section 2 of the manual.
+///   - path: what the call is about, for the error.
+///   - body: makes the call and returns −errno when it fails.
+@discardableResult @inline(__always)
+func systemCall<Value: SignedInteger>(
+    _ name: StaticString, on path: @autoclosure () -> String? = nil, _ body: () -> Value
+) throws(SegmentError) -> Value {
+    // Bounded: a process whose timers fire faster than the call completes gets EINTR in the end.
+    var result = body()
+    for _ in 0..<1000 where result == -Value(EINTR) { result = body() }
+    if result < 0 { throw .system(call: "\(name)" + (path().map { " " + $0 } ?? ""), code: Int32(-result)) }
+    return result
+}
+
+/// Turns the C library's convention into the one of `systemCall`: −errno in place of −1.
+@inline(__always)
+func negatedErrno<Value: SignedInteger>(_ result: Value) -> Value {
+    result < 0 ? -Value(errno) : result
+}
+
+/// The manual's words for an errno.
+func describe(errno code: Int32) -> String {
+    unsafe String(cString: strerror(code))
+}

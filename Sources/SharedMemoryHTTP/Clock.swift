@@ -1,0 +1,10 @@
+internal import Glibc
+
+enum Clock {
+    /// Milliseconds that never go back, of a few milliseconds' resolution; a few nanoseconds to read.
+    static var milliseconds: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+}

@@ -1,0 +1,134 @@
+internal import Glibc
+
+/// Whether a server answers, for where there is no curl.
+public enum Healthcheck {
+    /// What is asked unless told otherwise.
+    public static let defaultURL = "http://127.0.0.1:8080/livez"
+
+    /// Gets a URL and returns when the answer is a success.
+    ///
+    /// - Parameters:
+    ///   - url: `http://HOST:PORT/PATH`, or `unix:PATH` for `/livez` of a server at that socket.
+    ///   - timeoutMilliseconds: for all of it, except for what a name server takes.
+    /// - Throws: ``HealthcheckError``
+    public static func check(_ url: String = defaultURL, timeoutMilliseconds: Int = 2000) throws(HealthcheckError) {
+        let target = try Target(url)
+        let deadline = Clock.milliseconds + timeoutMilliseconds
+        let status: Int
+        do throws(SystemError) {
+            let socket = try connect(target.address, deadline)
+            let request = "GET \(target.path) HTTP/1.1\r\nHost: \(target.host)\r\nConnection: close\r\n\r\n"
+            try send(socket, Array(request.utf8), deadline)
+            status = try receiveStatus(socket, deadline)
+        } catch {
+            throw .unreachable(url: url, reason: error.reason)
+        }
+        guard (200..<300).contains(status) else { throw .unhealthy(url: url, status: status) }
+    }
+}
+
+/// Why a server is not healthy.
+public enum HealthcheckError: Error, Hashable, Sendable {
+    case invalidURL(String)
+    case unreachable(url: String, reason: String)
+    /// `status` is 0 for an answer that is not HTTP.
+    case unhealthy(url: String, status: Int)
+}
+
+extension HealthcheckError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .invalidURL(let url): "'\(url)' is not of the form http://HOST:PORT/PATH or unix:PATH."
+        case .unreachable(let url, let reason): "\(url) does not answer: \(reason)."
+        case .unhealthy(let url, let status): "\(url) answers with status \(status)."
+        }
+    }
+}
+
+// MARK: Where to ask
+
+private struct Target {
+    let address: SocketAddress
+    let host: String
+    let path: String
+
+    init(_ url: String) throws(HealthcheckError) {
+        if url.hasPrefix("unix:") {
+            guard let address = SocketAddress(path: String(url.dropFirst(5))) else { throw .invalidURL(url) }
+            (self.address, host, path) = (address, "localhost", "/livez")
+            return
+        }
+        guard url.hasPrefix("http://"), url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw .invalidURL(url)
+        }
+        let rest = url.dropFirst(7)
+        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+        path = slash == rest.endIndex ? "/livez" : String(rest[slash...])
+        host = String(rest[..<slash])
+        guard case .tcp(let name, let port)? = ListenAddress(host) ?? ListenAddress(host + ":80") else {
+            throw .invalidURL(url)
+        }
+        do throws(ResolverError) {
+            address = try SocketAddress(host: name, port: port)
+        } catch {
+            throw .unreachable(url: url, reason: error.reason)
+        }
+    }
+}
+
+// MARK: Asking, for a limited time
+
+extension Healthcheck {
+    private static func connect(_ address: SocketAddress, _ deadline: Int) throws(SystemError) -> Socket {
+        let socket = try Socket(family: address.family)
+        do throws(SystemError) {
+            try socket.connect(address)
+        } catch SystemError(code: EINPROGRESS) {
+            try wait(socket, CShort(POLLOUT), deadline)
+            var code: CInt = 0
+            var byteCount = socklen_t(MemoryLayout<CInt>.size)
+            try SystemError.check(unsafe getsockopt(socket.descriptor, SOL_SOCKET, SO_ERROR, &code, &byteCount))
+            if code != 0 { throw SystemError(code: code) }
+        }
+        return socket
+    }
+
+    private static func send(_ socket: borrowing Socket, _ bytes: [UInt8], _ deadline: Int) throws(SystemError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            try wait(socket, CShort(POLLOUT), deadline)
+            let count = unsafe rest.withUnsafeBytes { bytes in
+                unsafe Glibc.send(socket.descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL))
+            }
+            rest = rest.dropFirst(Int(try SystemError.check(CInt(count))))
+        }
+    }
+
+    /// The number in `HTTP/1.1 200 …`; 0 when there is none.
+    private static func receiveStatus(_ socket: borrowing Socket, _ deadline: Int) throws(SystemError) -> Int {
+        var line: [UInt8] = []
+        while line.count < 12 {
+            try wait(socket, CShort(POLLIN), deadline)
+            var buffer = [UInt8](repeating: 0, count: 12 - line.count)
+            let capacity = buffer.count
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe recv(socket.descriptor, bytes.baseAddress, capacity, 0)
+            }
+            if try SystemError.check(CInt(count)) == 0 { return 0 }
+            line += buffer.prefix(count)
+        }
+        guard line.starts(with: "HTTP/1.".utf8) else { return 0 }
+        return Int(String(decoding: line[9...], as: UTF8.self)) ?? 0
+    }
+
+    private static func wait(_ socket: borrowing Socket, _ events: CShort, _ deadline: Int) throws(SystemError) {
+        while true {
+            let milliseconds = deadline - Clock.milliseconds
+            guard milliseconds > 0 else { throw SystemError(code: ETIMEDOUT) }
+            var poll = pollfd(fd: socket.descriptor, events: events, revents: 0)
+            let count = unsafe Glibc.poll(&poll, 1, CInt(clamping: milliseconds))
+            if count > 0 { return }
+            if count < 0, errno != EINTR { throw SystemError(code: errno) }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// A header field that is read or written here.
+enum Field: String {
+    case acceptEncoding = "Accept-Encoding"
+    case allow = "Allow"
+    case authorization = "Authorization"
+    case cacheControl = "Cache-Control"
+    case contentEncoding = "Content-Encoding"
+    case contentLength = "Content-Length"
+    case contentRange = "Content-Range"
+    case contentType = "Content-Type"
+    case contentTypeOptions = "X-Content-Type-Options"
+    case entityTag = "ETag"
+    case expect = "Expect"
+    case host = "Host"
+    case ifMatch = "If-Match"
+    case ifModifiedSince = "If-Modified-Since"
+    case ifNoneMatch = "If-None-Match"
+    case ifUnmodifiedSince = "If-Unmodified-Since"
+    case lastModified = "Last-Modified"
+    case retryAfter = "Retry-After"
+    case transferEncoding = "Transfer-Encoding"
+    case wwwAuthenticate = "WWW-Authenticate"
+
+    /// The field that a request's field name stands for; nil for one that is not read here.
+    init?(received name: Span<UInt8>) {
+        // By length first: most fields of most requests are of no interest.
+        switch name.count {
+        case 4 where name.equalsIgnoringCase("host"): self = .host
+        case 6 where name.equalsIgnoringCase("expect"): self = .expect
+        case 8 where name.equalsIgnoringCase("if-match"): self = .ifMatch
+        case 12 where name.equalsIgnoringCase("content-type"): self = .contentType
+        case 13 where name.equalsIgnoringCase("if-none-match"): self = .ifNoneMatch
+        case 13 where name.equalsIgnoringCase("authorization"): self = .authorization
+        case 13 where name.equalsIgnoringCase("content-range"): self = .contentRange
+        case 14 where name.equalsIgnoringCase("content-length"): self = .contentLength
+        case 16 where name.equalsIgnoringCase("content-encoding"): self = .contentEncoding
+        case 17 where name.equalsIgnoringCase("if-modified-since"): self = .ifModifiedSince
+        case 17 where name.equalsIgnoringCase("transfer-encoding"): self = .transferEncoding
+        case 19 where name.equalsIgnoringCase("if-unmodified-since"): self = .ifUnmodifiedSince
+        default: return nil
+        }
+    }
+}

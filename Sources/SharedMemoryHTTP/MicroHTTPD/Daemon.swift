@@ -1,0 +1,139 @@
+internal import CMicroHTTPD
+import Synchronization
+
+/// What answers requests.
+///
+/// MHD calls for each: `begin`, then `receive` for each piece of the body, then `finish`; all from the same
+/// thread.
+protocol RequestHandler: AnyObject, Sendable {
+    /// The head has come, the body has not. An answer that is given here ends the connection: only for refusing.
+    ///
+    /// - Returns: what the later calls get; nil when nothing could be answered and the connection is to be closed.
+    func begin(_ request: Request) -> RequestContext?
+    /// A piece of the body has come. Nothing can be answered here.
+    ///
+    /// - Returns: false to close the connection.
+    func receive(_ bytes: RawSpan, _ context: RequestContext) -> Bool
+    /// The request is complete; answer it.
+    func finish(_ request: Request, _ context: RequestContext) -> Bool
+}
+
+/// A listening socket and the threads that serve it.
+@safe final class Daemon: Sendable {
+    private let handler: any RequestHandler
+    /// Nil once stopped.
+    private let pointer: Mutex<DaemonPointer?>
+    private let requestCount = Atomic<Int>(0)
+
+    @safe private struct DaemonPointer: @unchecked Sendable {
+        let pointer: OpaquePointer
+    }
+
+    struct Limits {
+        let threadCount: Int
+        let connectionCount: Int
+        let connectionCountPerAddress: Int
+        let idleSeconds: Int
+    }
+
+    /// - Returns: nil when the operating system refuses what an event loop needs.
+    init?(_ socket: CInt, _ limits: Limits, _ handler: any RequestHandler) {
+        self.handler = handler
+        pointer = Mutex(nil)
+        var options = unsafe cmicrohttpd_options()
+        unsafe options.listen_socket = socket
+        unsafe options.thread_count = UInt32(limits.threadCount)
+        unsafe options.connection_limit = UInt32(limits.connectionCount)
+        unsafe options.connection_limit_per_address = UInt32(limits.connectionCountPerAddress)
+        unsafe options.timeout_seconds = UInt32(limits.idleSeconds)
+        // For the head of a request, and pieces of its body. MHD clears all of it after each request: twice as
+        // much would cost a GET a fortieth of its time.
+        unsafe options.memory_byte_count = 16 << 10
+        unsafe options.handle = { unsafe handleRequest($0, $1, $2, $3, $4, $5, $6, $7) }
+        unsafe options.complete = { object, _, context, _ in unsafe completeRequest(object, context) }
+        unsafe options.unescape = { _, _, text in unsafe unescape(text) }
+        unsafe options.object = Unmanaged.passUnretained(self).toOpaque()
+        // MHD_USE_ITC: without it a daemon can not be quiesced.
+        let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_ITC.rawValue
+        guard let started = unsafe cmicrohttpd_start(flags, options) else { return nil }
+        pointer.withLock { $0 = unsafe DaemonPointer(pointer: started) }
+    }
+
+    deinit { stop() }
+
+    /// The number of requests whose head has come and whose answer is not yet sent.
+    var requestsInFlight: Int { requestCount.load(ordering: .acquiring) }
+
+    /// Accepts no more connections; those that are there go on.
+    ///
+    /// The socket is the caller's again.
+    func quiesce() {
+        pointer.withLock { daemon in
+            guard let daemon else { return }
+            _ = unsafe MHD_quiesce_daemon(daemon.pointer)
+        }
+    }
+
+    /// Closes what connections there are and ends the threads.
+    ///
+    /// Quiesce first, or the socket is closed too.
+    func stop() {
+        pointer.withLock { daemon in
+            guard let stopping = daemon else { return }
+            unsafe MHD_stop_daemon(stopping.pointer)
+            daemon = nil
+        }
+    }
+}
+
+// MARK: What MHD calls
+
+extension Daemon {
+    fileprivate func handle(
+        _ request: Request, _ upload: RawSpan?, _ word: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    ) -> Bool {
+        guard let bits = unsafe word.pointee else {
+            requestCount.add(1, ordering: .relaxed)
+            unsafe word.pointee = RequestContext.none.bits
+            guard let context = handler.begin(request) else { return false }
+            unsafe word.pointee = context.bits
+            return true
+        }
+        let context = unsafe RequestContext(bits: bits)
+        if let upload { return handler.receive(upload, context) }
+        return handler.finish(request, context)
+    }
+
+    fileprivate func complete(_ bits: UnsafeMutableRawPointer) {
+        unsafe RequestContext(bits: bits).release()
+        requestCount.subtract(1, ordering: .releasing)
+    }
+}
+
+private func handleRequest(
+    _ daemon: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ url: UnsafePointer<CChar>?,
+    _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?, _ upload: UnsafePointer<CChar>?,
+    _ uploadByteCount: UnsafeMutablePointer<Int>?,
+    _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> MHD_Result {
+    guard let daemon = unsafe daemon, let connection = unsafe connection, let url = unsafe url,
+        let method = unsafe method, let version = unsafe version, let uploadByteCount = unsafe uploadByteCount,
+        let context = unsafe context
+    else { return .NO }
+    let request = unsafe Request(connection: connection, url: url, method: method, version: version)
+    let uploaded = unsafe UnsafeRawBufferPointer(start: upload, count: uploadByteCount.pointee)
+    let goesOn = unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { daemon in
+        unsafe daemon.handle(request, uploaded.isEmpty ? nil : uploaded.bytes, context)
+    }
+    // All of the upload is taken, or MHD would show the rest again.
+    unsafe uploadByteCount.pointee = 0
+    return goesOn ? .YES : .NO
+}
+
+private func completeRequest(
+    _ daemon: UnsafeMutableRawPointer?, _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) {
+    guard let daemon = unsafe daemon, let context = unsafe context, let bits = unsafe context.pointee else { return }
+    unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { unsafe $0.complete(bits) }
+    unsafe context.pointee = nil
+}

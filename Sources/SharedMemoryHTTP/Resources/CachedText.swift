@@ -1,0 +1,26 @@
+import SharedMemory
+
+/// The response to whoever reads one version: made once, queued for everyone.
+struct CachedText: ~Copyable {
+    let version: Version
+    let entityTag: EntityTag
+    /// Seconds since 1970.
+    let lastModified: Int64
+    let response: Response
+
+    /// A copy of the present text: no pin is held for as long as a client takes to read it.
+    init(_ segment: Segment) throws(SegmentError) {
+        let borrow = try segment.borrow()
+        defer { extendLifetime(borrow) }
+        let (version, time) = try segment.identify(borrow)
+        self.version = version
+        entityTag = EntityTag(version)
+        lastModified = Int64(time.secondsSince1970)
+        response = unsafe Response(borrow.text.bytes)
+        response.add(.contentType, "text/plain; charset=utf-8")
+        response.add(.cacheControl, "no-cache")
+        response.add(.contentTypeOptions, "nosniff")
+        response.add(.entityTag, entityTag.quoted)
+        response.add(.lastModified, HTTPDate.format(lastModified))
+    }
+}

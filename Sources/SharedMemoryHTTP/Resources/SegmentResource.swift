@@ -1,0 +1,138 @@
+import SharedMemory
+import Synchronization
+
+/// A segment as a resource: reads it, sets it, and keeps attached to whatever its name leads to.
+final class SegmentResource: Sendable {
+    let name: String
+    private let options: AttachmentOptions
+    private let state: Mutex<State>
+    /// When to look again whether the name still leads to what is attached; coarse milliseconds.
+    private let nextCheck: Atomic<Int>
+
+    private struct State: ~Copyable {
+        /// Nil while none can be attached.
+        var segment: Segment?
+        var cached: CachedText?
+    }
+
+    init(_ name: String, _ options: AttachmentOptions) throws(SegmentError) {
+        self.name = name
+        self.options = options
+        let segment = try Segment.attach(name, options)
+        state = Mutex(State(segment: segment, cached: nil))
+        nextCheck = Atomic(Clock.milliseconds + Self.checkInterval)
+    }
+}
+
+// MARK: Reading
+
+extension SegmentResource {
+    /// Answers GET and HEAD.
+    ///
+    /// The lock is this process's own, and one thread at a time is held up by it for as long as a
+    /// copy of a new text takes; an unchanged one costs one atomic load and a reference.
+    func read(_ request: Request, isConditional: Bool) -> Bool {
+        checkAttachmentSometimes()
+        return state.withLock { state in
+            guard let segment = state.segment else { return request.answer(.unattached) }
+            do throws(SegmentError) {
+                let version = try segment.version
+                if state.cached?.version != version { state.cached = try CachedText(segment) }
+            } catch {
+                return request.answer(Problem(error))
+            }
+            return Self.answer(request, with: state.cached, isConditional)
+        }
+    }
+
+    private static func answer(
+        _ request: Request, with cached: borrowing CachedText?, _ isConditional: Bool
+    ) -> Bool {
+        switch cached {
+        case .none: false
+        case .some(let cached): isConditional ? cached.read(request) : request.answer(.ok, cached.response)
+        }
+    }
+}
+
+extension CachedText {
+    /// Answers a read under conditions.
+    fileprivate func read(_ request: Request) -> Bool {
+        let conditions = Preconditions(request, entityTag: entityTag, lastModified: lastModified)
+        switch conditions.verdict(isRead: true) {
+        case .proceed: return request.answer(.ok, response)
+        // Without its body, and so with the length that it would have.
+        case .notModified: return request.answer(.notModified, response)
+        case .failed: return request.answer(.preconditionFailed(present: entityTag))
+        }
+    }
+}
+
+// MARK: Setting
+
+extension SegmentResource {
+    /// Makes a request's body the text, if its conditions hold then, and answers it.
+    ///
+    /// The conditions are asked of the very version that the text replaces: again after each race
+    /// lost to another writer, through whichever door.
+    func set(_ request: Request, _ text: RawSpan, isConditional: Bool) -> Bool {
+        let condition: ((Head) -> Bool)? =
+            isConditional ? { head in Self.conditions(request, head).verdict(isRead: false) == .proceed } : nil
+        do throws(SegmentError) {
+            // Set where the name led to before and after: an acknowledged text is not in a segment
+            // that was unlinked meanwhile.
+            for _ in 0..<3 {
+                guard let segment = checkAttachment() else { return request.answer(.unattached) }
+                let version = try segment.set(utf8: text, if: condition)
+                if try !segment.isUnlinked { return answerSet(request, version) }
+            }
+            throw .busy(doing: "setting '\(name)', which is unlinked again and again")
+        } catch {
+            return request.answer(Problem(error))
+        }
+    }
+
+    private func answerSet(_ request: Request, _ version: Version) -> Bool {
+        let response = Response()
+        response.add(.entityTag, EntityTag(version).quoted)
+        return request.answer(.noContent, response)
+    }
+
+    private static func conditions(_ request: Request, _ head: Head) -> Preconditions {
+        Preconditions(
+            request, entityTag: EntityTag(head.version), lastModified: Int64(head.publicationTime.secondsSince1970))
+    }
+
+    /// The most bytes a text can have; nil while none can be attached.
+    var capacity: Int? { state.withLock { state in try? state.segment?.capacity } }
+}
+
+// MARK: Staying attached
+
+extension SegmentResource {
+    private static let checkInterval = 500
+
+    var isAttached: Bool { checkAttachment() != nil }
+
+    /// On reads, now and then: no thread wakes up for it while nobody asks.
+    private func checkAttachmentSometimes() {
+        let next = nextCheck.load(ordering: .relaxed)
+        let now = Clock.milliseconds
+        guard now >= next else { return }
+        let (won, _) = nextCheck.compareExchange(
+            expected: next, desired: now + Self.checkInterval, ordering: .relaxed)
+        if won { _ = checkAttachment() }
+    }
+
+    /// The segment that the name leads to, attached anew if it was unlinked or replaced.
+    private func checkAttachment() -> Segment? {
+        let attached = state.withLock { $0.segment }
+        if let attached, (try? attached.isUnlinked) == false { return attached }
+        let segment = try? Segment.attach(name, options)
+        state.withLock { state in
+            state.segment = segment
+            state.cached = nil
+        }
+        return segment
+    }
+}

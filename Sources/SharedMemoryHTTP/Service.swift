@@ -1,0 +1,134 @@
+import Synchronization
+
+/// Answers requests: which resource, whether it may be, and what then.
+final class Service: Sendable {
+    private let routes: Routes
+    private let segments: [SegmentResource]
+    private let token: Token?
+    private let contract = Document.contract()
+    private let alive = Document.probe("alive")
+    private let ready = Document.probe("ready")
+    private let isDraining = Atomic<Bool>(false)
+
+    init(_ segments: [SegmentResource], _ token: Token?) {
+        self.segments = segments
+        self.token = token
+        routes = Routes(segments.map(\.name))
+    }
+
+    /// From now on each answer ends its connection, and the server is no longer ready.
+    func drain() { isDraining.store(true, ordering: .relaxed) }
+}
+
+// MARK: When the head has come
+
+extension Service: RequestHandler {
+    func begin(_ request: Request) -> RequestContext? {
+        let head = RequestHead(request, token)
+        if let problem = head.framingProblem { return answerNow(request, .problem(problem)) }
+        let outcome = outcome(of: request, head)
+        // An answer to the first call ends the connection: now that is wanted.
+        if isDraining.load(ordering: .relaxed), !head.hasBody { return answerNow(request, outcome) }
+        if !head.hasBody, let number = number(of: outcome) { return RequestContext(number) }
+        if head.hasBody, case .problem = outcome, !isWorthReading(head) { return answerNow(request, outcome) }
+        guard case .set(let segment, _) = outcome else { return RequestContext(retaining: Exchange(outcome)) }
+        guard let capacity = segments[segment].capacity else { return answerNow(request, .problem(.unattached)) }
+        guard head.contentLength <= capacity else {
+            let tooLong = Exchange.Outcome.problem(.tooLong(capacity: capacity))
+            if !isWorthReading(head) { return answerNow(request, tooLong) }
+            return RequestContext(retaining: Exchange(tooLong))
+        }
+        return RequestContext(retaining: Exchange(outcome, capacity: capacity))
+    }
+
+    private func answerNow(_ request: Request, _ outcome: Exchange.Outcome) -> RequestContext? {
+        answer(request, outcome, RawSpan()) ? RequestContext.none : nil
+    }
+
+    /// Whether a body that is to be refused is read to its end, and its connection kept: not one that
+    /// waits to be asked for, nor one that is too much.
+    private func isWorthReading(_ head: RequestHead) -> Bool {
+        !head.expectsContinue && head.contentLength <= Exchange.drainByteCount
+    }
+
+    private func outcome(of request: Request, _ head: RequestHead) -> Exchange.Outcome {
+        guard let method = request.method else { return .problem(.unknownMethod) }
+        guard let route = request.withTarget({ routes.route($0) }) else { return .problem(.notFound) }
+        if route.isProtected {
+            switch token == nil ? .right : head.authorization {
+            case .right: break
+            case .none: return .problem(.noToken)
+            case .wrong: return .problem(.wrongToken)
+            }
+        }
+        switch (method, route) {
+        case (.options, _): return .options(route.allowed)
+        case (.get, _) where route != .server, (.head, _) where route != .server:
+            return .read(route, isConditional: head.hasConditions)
+        case (.put, .segment(let segment)):
+            if let problem = head.contentProblem { return .problem(problem) }
+            if head.hasConditions, !Preconditions.areWellFormed(request) {
+                return .problem(.malformed("An entity tag in If-Match or If-None-Match is not one."))
+            }
+            return .set(segment: segment, isConditional: head.hasConditions)
+        default: return .problem(.methodNotAllowed(route.allowed))
+        }
+    }
+}
+
+// MARK: A read, as a number
+
+/// What most requests are takes no object between MHD's calls.
+extension Service {
+    private func number(of outcome: Exchange.Outcome) -> UInt32? {
+        guard case .read(.segment(let segment), let isConditional) = outcome else { return nil }
+        return UInt32(segment) << 2 | (isConditional ? 3 : 1)
+    }
+
+    private func outcome(of number: UInt32) -> Exchange.Outcome {
+        .read(.segment(Int(number >> 2)), isConditional: number & 2 != 0)
+    }
+}
+
+// MARK: The body, and the answer
+
+extension Service {
+    func receive(_ bytes: RawSpan, _ context: RequestContext) -> Bool {
+        guard context.number == nil else { return true }
+        return context.object(Exchange.self).receive(bytes)
+    }
+
+    func finish(_ request: Request, _ context: RequestContext) -> Bool {
+        if let number = context.number {
+            return segments[Int(number >> 2)].read(request, isConditional: number & 2 != 0)
+        }
+        let exchange = context.object(Exchange.self)
+        return exchange.withText { answer(request, exchange.outcome, $0) }
+    }
+
+    private func answer(_ request: Request, _ outcome: Exchange.Outcome, _ text: RawSpan) -> Bool {
+        switch outcome {
+        case .set(let segment, let isConditional):
+            return segments[segment].set(request, text, isConditional: isConditional)
+        case .read(.segment(let segment), let isConditional):
+            return segments[segment].read(request, isConditional: isConditional)
+        case .read(.contract, let isConditional): return contract.read(request, isConditional: isConditional)
+        case .read(.ready, _): return answerReady(request)
+        case .read: return alive.read(request, isConditional: false)
+        case .options(let allowed): return answerOptions(request, allowed)
+        case .problem(let problem): return request.answer(problem)
+        }
+    }
+
+    private func answerReady(_ request: Request) -> Bool {
+        if isDraining.load(ordering: .relaxed) { return request.answer(.draining) }
+        guard segments.allSatisfy(\.isAttached) else { return request.answer(.unattached) }
+        return ready.read(request, isConditional: false)
+    }
+
+    private func answerOptions(_ request: Request, _ allowed: AllowedMethods) -> Bool {
+        let response = Response()
+        response.add(.allow, allowed.rawValue)
+        return request.answer(.noContent, response)
+    }
+}

@@ -1,0 +1,37 @@
+/// Where a server listens.
+public enum ListenAddress: Hashable, Sendable {
+    /// An IPv4 or IPv6 address or a name, without brackets. Port 0 is one that the system chooses.
+    case tcp(host: String, port: UInt16)
+    /// The path of a socket in the file system.
+    case unix(path: String)
+}
+
+extension ListenAddress: LosslessStringConvertible {
+    /// `HOST:PORT`, `[::1]:PORT` or `unix:PATH`.
+    public var description: String {
+        switch self {
+        case .tcp(let host, let port): host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    public init?(_ description: String) {
+        if description.hasPrefix("unix:") {
+            let path = description.dropFirst(5)
+            guard !path.isEmpty else { return nil }
+            self = .unix(path: String(path))
+            return
+        }
+        guard let colon = description.lastIndex(of: ":"),
+            let port = UInt16(description[description.index(after: colon)...])
+        else { return nil }
+        var host = description[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.isEmpty else { return nil }
+        self = .tcp(host: String(host), port: port)
+    }
+}

@@ -1,0 +1,121 @@
+internal import Glibc
+
+/// A bound and listening socket.
+///
+/// A socket in the file system goes with it.
+struct Listener: ~Copyable {
+    /// As bound, with the port that the system chose.
+    let address: ListenAddress
+    private let socket: Socket
+    /// What to remove at the end.
+    private let file: SocketFile?
+
+    var descriptor: CInt { socket.descriptor }
+
+    /// - Parameter mode: the permissions of a socket in the file system.
+    init(_ requested: ListenAddress, mode: UInt32) throws(ServerError) {
+        switch requested {
+        case .tcp(let host, let port): socket = try Self.listen(host, port)
+        case .unix(let path): socket = try Self.listen(path, mode)
+        }
+        switch requested {
+        case .tcp:
+            address = SocketAddress(of: socket.descriptor).listenAddress ?? requested
+            file = nil
+        case .unix(let path):
+            address = requested
+            file = SocketFile(path)
+        }
+    }
+
+    deinit { file?.remove() }
+
+    /// Refuses new connections; the descriptor stays this one's for as long as a thread may use it.
+    func refuse() { shutdown(socket.descriptor, CInt(SHUT_RDWR)) }
+}
+
+extension Listener {
+    /// Whether only this host can reach an address.
+    static func isLoopback(host: String) throws(ServerError) -> Bool {
+        try resolve(host: host, port: 0).isLoopback
+    }
+
+    private static func resolve(host: String, port: UInt16) throws(ServerError) -> SocketAddress {
+        do throws(ResolverError) {
+            return try SocketAddress(host: host, port: port)
+        } catch {
+            throw .cannotListen(.tcp(host: host, port: port), reason: error.reason)
+        }
+    }
+
+    private static func listen(_ host: String, _ port: UInt16) throws(ServerError) -> Socket {
+        let address = try resolve(host: host, port: port)
+        do throws(SystemError) {
+            let socket = try Socket(family: address.family)
+            try socket.set(SO_REUSEADDR, SOL_SOCKET)
+            // [::] and 0.0.0.0 are two addresses.
+            if address.family == AF_INET6 { try socket.set(IPV6_V6ONLY, CInt(IPPROTO_IPV6)) }
+            try socket.bind(address)
+            try socket.listen()
+            return socket
+        } catch {
+            throw .cannotListen(.tcp(host: host, port: port), reason: error.reason)
+        }
+    }
+
+    /// What a killed server left at the path is replaced; a living one is not.
+    private static func listen(_ path: String, _ mode: UInt32) throws(ServerError) -> Socket {
+        guard let address = SocketAddress(path: path) else {
+            throw .cannotListen(.unix(path: path), reason: "the path is longer than 107 bytes")
+        }
+        do throws(SystemError) {
+            let socket = try Socket(family: AF_UNIX)
+            // Linux gives the file the mode of the socket: no moment of other permissions.
+            try SystemError.check(fchmod(socket.descriptor, mode))
+            do throws(SystemError) {
+                try socket.bind(address)
+            } catch {
+                guard error.code == EADDRINUSE else { throw error }
+                try removeStaleSocket(path, address)
+                try socket.bind(address)
+            }
+            try socket.listen()
+            return socket
+        } catch {
+            throw .cannotListen(.unix(path: path), reason: error.reason)
+        }
+    }
+
+    /// Removes a socket that nobody listens to.
+    private static func removeStaleSocket(_ path: String, _ address: SocketAddress) throws(SystemError) {
+        do throws(SystemError) {
+            try Socket(family: AF_UNIX).connect(address)
+        } catch {
+            guard error.code == ECONNREFUSED, let stale = SocketFile(path) else { throw SystemError(code: EADDRINUSE) }
+            return stale.remove()
+        }
+        throw SystemError(code: EADDRINUSE)
+    }
+}
+
+/// A socket's name in the file system.
+private struct SocketFile {
+    private let path: String
+    private let device: UInt
+    private let inode: UInt
+
+    /// Nil when there is no socket of this name.
+    init?(_ path: String) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+        self.path = path
+        device = UInt(status.st_dev)
+        inode = UInt(status.st_ino)
+    }
+
+    /// Removes the name, unless it leads to another socket by now.
+    func remove() {
+        guard let present = SocketFile(path), present.device == device, present.inode == inode else { return }
+        unsafe unlink(path)
+    }
+}

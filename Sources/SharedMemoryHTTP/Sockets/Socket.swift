@@ -1,0 +1,48 @@
+internal import Glibc
+
+/// A stream socket, closed at the end of its life.
+struct Socket: ~Copyable {
+    let descriptor: CInt
+
+    /// Non-blocking, and not for the programs that this one starts.
+    ///
+    /// - Throws: what the system says.
+    init(family: CInt) throws(SystemError) {
+        let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        descriptor = try SystemError.check(socket(family, type, 0))
+    }
+
+    deinit { close(descriptor) }
+
+    func set(_ option: CInt, _ level: CInt) throws(SystemError) {
+        var one: CInt = 1
+        try SystemError.check(
+            unsafe setsockopt(descriptor, level, option, &one, socklen_t(MemoryLayout<CInt>.size)))
+    }
+
+    func bind(_ address: SocketAddress) throws(SystemError) {
+        try SystemError.check(unsafe address.withPointer { unsafe Glibc.bind(descriptor, $0, $1) })
+    }
+
+    func listen() throws(SystemError) {
+        try SystemError.check(Glibc.listen(descriptor, SOMAXCONN))
+    }
+
+    func connect(_ address: SocketAddress) throws(SystemError) {
+        try SystemError.check(unsafe address.withPointer { unsafe Glibc.connect(descriptor, $0, $1) })
+    }
+}
+
+/// An errno.
+struct SystemError: Error, Equatable {
+    let code: CInt
+
+    var reason: String { unsafe String(cString: strerror(code)) }
+
+    /// Turns the C library's −1 into an error.
+    @discardableResult
+    static func check(_ result: CInt) throws(SystemError) -> CInt {
+        guard result >= 0 else { throw SystemError(code: errno) }
+        return result
+    }
+}

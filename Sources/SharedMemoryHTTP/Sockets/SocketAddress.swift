@@ -1,0 +1,101 @@
+internal import Glibc
+
+/// A socket address as the system takes it.
+@safe struct SocketAddress {
+    private var storage = sockaddr_storage()
+    private(set) var byteCount: socklen_t
+
+    var family: CInt { CInt(storage.ss_family) }
+
+    /// The first address that a host has; for a name this may ask a name server.
+    ///
+    /// - Throws: what the resolver says.
+    init(host: String, port: UInt16) throws(ResolverError) {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        unsafe hints.ai_flags = AI_NUMERICSERV
+        var found: UnsafeMutablePointer<addrinfo>?
+        let code = unsafe getaddrinfo(host, String(port), &hints, &found)
+        guard code == 0, let first = unsafe found, let address = unsafe first.pointee.ai_addr else {
+            throw ResolverError(reason: unsafe String(cString: gai_strerror(code)))
+        }
+        defer { unsafe freeaddrinfo(found) }
+        byteCount = unsafe first.pointee.ai_addrlen
+        unsafe withUnsafeMutableBytes(of: &storage) {
+            unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: Int(byteCount)))
+        }
+    }
+
+    /// Nil when the path has more bytes than such an address holds (107).
+    init?(path: String) {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let fits = unsafe withUnsafeMutableBytes(of: &address.sun_path) { buffer in
+            guard path.utf8.count < buffer.count else { return false }
+            unsafe buffer.copyBytes(from: path.utf8)
+            return true
+        }
+        guard fits else { return nil }
+        byteCount = socklen_t(MemoryLayout<sockaddr_un>.size)
+        unsafe withUnsafeMutableBytes(of: &storage) { storage in
+            unsafe withUnsafeBytes(of: &address) { unsafe storage.copyMemory(from: $0) }
+        }
+    }
+
+    /// The address that a socket is bound to.
+    init(of socket: CInt) {
+        byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let byteCount = byteCount
+        self.byteCount = unsafe withUnsafeMutablePointer(to: &storage) { storage in
+            var count = byteCount
+            unsafe getsockname(socket, UnsafeMutableRawPointer(storage).assumingMemoryBound(to: sockaddr.self), &count)
+            return count
+        }
+    }
+
+    func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        unsafe withUnsafePointer(to: storage) {
+            unsafe body(UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), byteCount)
+        }
+    }
+
+    /// Whether only this host can reach it.
+    var isLoopback: Bool {
+        switch family {
+        case AF_UNIX: true
+        case AF_INET: bytes(at: 4, count: 1) == [127]
+        case AF_INET6: isLoopback(v6: bytes(at: 8, count: 16))
+        default: false
+        }
+    }
+
+    private func isLoopback(v6 bytes: [UInt8]) -> Bool {
+        bytes == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+            || Array(bytes.prefix(13)) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127]
+    }
+
+    private func bytes(at offset: Int, count: Int) -> [UInt8] {
+        unsafe withUnsafeBytes(of: storage) { unsafe Array($0[offset..<offset + count]) }
+    }
+
+    /// In digits, without a name server.
+    var listenAddress: ListenAddress? {
+        var host = [CChar](repeating: 0, count: 64)
+        var port = [CChar](repeating: 0, count: 8)
+        let code = unsafe withPointer { address, byteCount in
+            unsafe getnameinfo(
+                address, byteCount, &host, socklen_t(host.count), &port, socklen_t(port.count),
+                NI_NUMERICHOST | NI_NUMERICSERV)
+        }
+        guard code == 0, let number = UInt16(text(port)) else { return nil }
+        return .tcp(host: text(host), port: number)
+    }
+
+    private func text(_ characters: [CChar]) -> String {
+        String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+struct ResolverError: Error {
+    let reason: String
+}

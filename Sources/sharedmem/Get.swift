@@ -1,0 +1,21 @@
+import ArgumentParser
+import SharedMemory
+
+struct GetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get",
+        abstract: "Write the text to standard output, byte for byte.",
+        discussion: "Creates nothing: a segment that is not there is an error.")
+
+    @OptionGroup var segment: SegmentArguments
+
+    @Flag(name: .shortAndLong, help: "Print the version on standard error.")
+    var verbose = false
+
+    func run() throws {
+        let snapshot = try Segment.read(
+            segment.chosenName, directory: segment.place.directory, trustedOwners: segment.place.trusted)
+        StandardStream.output.write(snapshot.text)
+        if verbose { StandardStream.error.write("\(snapshot.version)\n") }
+    }
+}

@@ -1,0 +1,44 @@
+import ArgumentParser
+import SharedMemory
+
+struct InfoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "info",
+        abstract: "Show a segment: capacity, bytes, version, who is attached, memory used, pins.",
+        discussion: "Creates nothing, and takes no part in the segment's life.")
+
+    @OptionGroup var segment: SegmentArguments
+
+    @Flag(help: "As one JSON object.")
+    var json = false
+
+    func run() throws {
+        let info = try Segment.info(
+            segment.chosenName, directory: segment.place.directory, trustedOwners: segment.place.trusted)
+        StandardStream.output.write(json ? try Report(info).json() : Self.page(info))
+    }
+
+    private static func page(_ info: SegmentInfo) -> String {
+        let report = Report(info)
+        var lines = [
+            ("name", info.name),
+            ("path", info.path),
+            ("capacity", "\(info.capacity) bytes"),
+            ("text", "\(info.byteCount) bytes"),
+            ("version", "\(info.version)"),
+            ("set", info.version.number == 0 ? "never" : report.publicationTime),
+            ("created", report.creationTime),
+            ("lifetime", info.lifetime == .persistent ? "persistent" : "while attached"),
+            ("mode", "\(report.mode), owner \(info.owner)"),
+            ("memory", "\(info.memoryByteCount) bytes"),
+            ("pins", "\(info.pinCount) of 64"),
+            ("attached", "\(info.attached.count) of 126"),
+        ]
+        for process in report.attached {
+            lines.append(("", "\(process.program), process \(process.processID), since \(process.attachmentTime)"))
+        }
+        return lines.map { name, value in
+            name + String(repeating: " ", count: 10 - name.count) + value + "\n"
+        }.joined()
+    }
+}

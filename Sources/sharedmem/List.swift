@@ -1,0 +1,58 @@
+import ArgumentParser
+import SharedMemory
+
+struct ListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the segments in a directory.")
+
+    @OptionGroup var place: Place
+
+    @Flag(help: "As a JSON array.")
+    var json = false
+
+    func run() throws {
+        let entries = try Segment.list(directory: place.directory).map { name in
+            do {
+                return Entry(name: name, info: Report(try look(name)), error: nil)
+            } catch {
+                return Entry(name: name, info: nil, error: "\(error)")
+            }
+        }
+        if json { return StandardStream.output.write(try encoded(entries)) }
+        if entries.isEmpty { return StandardStream.error.write("There are no segments here.\n") }
+        StandardStream.output.write(Self.table(entries))
+    }
+
+    private func look(_ name: String) throws(SegmentError) -> SegmentInfo {
+        try Segment.info(name, directory: place.directory, trustedOwners: place.trusted)
+    }
+
+    private struct Entry: Encodable {
+        let name: String
+        let info: Report?
+        /// Why it can not be looked at.
+        let error: String?
+    }
+
+    private static func table(_ entries: [Entry]) -> String {
+        var rows = [["NAME", "BYTES", "CAPACITY", "ATTACHED", "VERSION"]]
+        for entry in entries {
+            guard let info = entry.info else {
+                rows.append([entry.name, entry.error ?? ""])
+                continue
+            }
+            rows.append([
+                info.name, "\(info.byteCount)", "\(info.capacity)", "\(info.attached.count)", info.version,
+            ])
+        }
+        let widths = (0..<4).map { column in
+            rows.filter { $0.count == 5 || column == 0 }.map { $0[column].count }.max() ?? 0
+        }
+        return rows.map { row in
+            row.enumerated().map { column, cell in
+                guard column < row.count - 1 else { return cell + "\n" }
+                return cell + String(repeating: " ", count: widths[column] - cell.count + 2)
+            }.joined()
+        }.joined()
+    }
+}

@@ -1,0 +1,62 @@
+import FoundationEssentials
+import SharedMemory
+
+/// What `info` and `list` say of a segment, as JSON has it; times are RFC 3339, UTC.
+struct Report: Encodable {
+    let name: String
+    let path: String
+    let capacity: Int
+    let byteCount: Int
+    let version: String
+    let publicationTime: String
+    let creationTime: String
+    let lifetime: String
+    let mode: String
+    let owner: UInt32
+    let memoryByteCount: Int
+    let pinCount: Int
+    let attached: [Process]
+
+    struct Process: Encodable {
+        let row: Int
+        let processID: Int
+        let program: String
+        let attachmentTime: String
+    }
+
+    init(_ info: SegmentInfo) {
+        name = info.name
+        path = info.path
+        capacity = info.capacity
+        byteCount = info.byteCount
+        version = "\(info.version)"
+        publicationTime = info.publicationTime.rfc3339
+        creationTime = info.creationTime.rfc3339
+        lifetime = info.lifetime == .persistent ? "persistent" : "whileAttached"
+        mode = String(info.mode, radix: 8)
+        owner = info.owner
+        memoryByteCount = info.memoryByteCount
+        pinCount = info.pinCount
+        attached = info.attached.map { process in
+            Process(
+                row: process.row, processID: process.processID, program: process.program,
+                attachmentTime: process.attachmentTime.rfc3339)
+        }
+    }
+
+    func json() throws -> String { try encoded(self) }
+}
+
+/// JSON for people and programs, with a line feed at the end.
+func encoded(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+}
+
+extension Timestamp {
+    var rfc3339: String {
+        let date = Date(timeIntervalSince1970: Double(nanosecondsSince1970) / 1e9)
+        return date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+}

@@ -1,0 +1,137 @@
+public import ArgumentParser
+internal import Glibc
+import SharedMemory
+public import SharedMemoryHTTP
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve segments over HTTP.",
+        discussion: """
+            The first segment is at /shared, each is at /shared/NAME. /openapi.yaml is the contract.
+            SIGTERM and SIGINT stop it once what is under way has finished; a second one, at once.
+            """)
+
+    @Argument(help: "The segments' names; created if they are not there.")
+    var names: [String] = []
+
+    @Option(
+        help: ArgumentHelp("HOST:PORT, [IPV6]:PORT or unix:PATH, also several (127.0.0.1:8080).", valueName: "address"))
+    var listen: [ListenAddress] = []
+
+    @Option(
+        name: .customLong("token-file"), help: "A file with the token that requests must show.", completion: .file())
+    var tokenFile: String?
+
+    @Flag(name: .customLong("allow-anonymous"), help: "Let other hosts connect without a token.")
+    var allowsAnonymous = false
+
+    @OptionGroup var place: Place
+    @OptionGroup var creation: CreationOptions
+
+    @Option(help: ArgumentHelp("How long a stop lets requests take to finish.", valueName: "seconds"))
+    var grace = ServerConfiguration().graceSeconds
+
+    @Option(help: ArgumentHelp("Connections at a time, for each address.", valueName: "count"))
+    var connections = ServerConfiguration().connectionLimit
+
+    @Option(
+        name: .customLong("connections-per-client"),
+        help: ArgumentHelp("Connections at a time from one IP address; 0 for no limit.", valueName: "count"))
+    var connectionsPerClient = ServerConfiguration().connectionLimitPerAddress
+
+    @Option(
+        name: .customLong("idle-timeout"),
+        help: ArgumentHelp("Close a connection on which nothing happens for so long.", valueName: "seconds"))
+    var idleTimeout = ServerConfiguration().idleSeconds
+
+    @Option(help: ArgumentHelp("Threads for each address.", valueName: "count"))
+    var threads = ServerConfiguration().threadCount
+
+    func run() throws {
+        // Blocked before any thread is there, so that all inherit it and the signals wait for us.
+        var stopSignals = StopSignals()
+        let server: Server
+        let configuration = try configuration()
+        do {
+            server = try Server(configuration)
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+        for address in server.addresses {
+            StandardStream.output.write("listening on \(address.url)\n")
+        }
+        stopSignals.wait()
+        server.stop()
+    }
+
+    private func configuration() throws -> ServerConfiguration {
+        var configuration = ServerConfiguration()
+        configuration.segments = try names.isEmpty ? [SegmentName.inEnvironment().description] : names
+        configuration.listen = try listen.isEmpty ? ListenAddress.inEnvironment() ?? configuration.listen : listen
+        configuration.token = try token()
+        configuration.allowsAnonymous = allowsAnonymous
+        configuration.directory = place.directory
+        configuration.capacity = creation.capacity
+        configuration.mode = creation.mode
+        configuration.trustedOwners = place.trusted
+        configuration.graceSeconds = grace
+        configuration.connectionLimit = connections
+        configuration.connectionLimitPerAddress = connectionsPerClient
+        configuration.idleSeconds = idleTimeout
+        configuration.threadCount = threads
+        return configuration
+    }
+
+    private func token() throws -> String? {
+        guard let path = tokenFile ?? Environment["SHAREDMEM_TOKEN_FILE"] else { return nil }
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Failure(description: "\(path): \(StandardStream.reason(errno))") }
+        defer { close(descriptor) }
+        let bytes = try StandardStream(descriptor: descriptor).readToEnd(limit: 4096)
+        let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+        guard bytes.count <= 4096, lines.count == 1 else {
+            throw Failure(description: "\(path) is not a token: it must be one line.")
+        }
+        return String(lines[0])
+    }
+}
+
+extension ListenAddress: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+
+    /// Those of the environment, separated by commas; nil where it says nothing.
+    static func inEnvironment() throws -> [ListenAddress]? {
+        try Environment["SHAREDMEM_LISTEN"]?.split(separator: ",").map { text in
+            guard let address = ListenAddress(String(text)) else {
+                throw ValidationError("SHAREDMEM_LISTEN: '\(text)' is not HOST:PORT, [IPV6]:PORT or unix:PATH.")
+            }
+            return address
+        }
+    }
+
+    /// What a client is given.
+    var url: String {
+        if case .tcp = self { "http://\(self)/shared" } else { description }
+    }
+}
+
+/// SIGTERM and SIGINT, held back until asked for.
+private struct StopSignals {
+    private var signals = sigset_t()
+
+    init() {
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGTERM)
+        unsafe sigaddset(&signals, SIGINT)
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Waits for the first; the next one ends the process.
+    mutating func wait() {
+        var signal: CInt = 0
+        unsafe sigwait(&signals, &signal)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import SharedMemory
+
+struct SetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "set",
+        abstract: "Set the text, from --text or from standard input.",
+        discussion: "Creates the segment if it is not there. What is set stays until it is unlinked or the host boots.")
+
+    @OptionGroup var segment: SegmentArguments
+    @OptionGroup var creation: CreationOptions
+
+    @Option(help: "The text; without it, standard input to its end is.")
+    var text: String?
+
+    @Option(
+        name: .customLong("if-version"),
+        help: ArgumentHelp("Set it only if this is still the version.", valueName: "instance-number"))
+    var expected: Version?
+
+    @Flag(name: .shortAndLong, help: "Print the new version on standard error.")
+    var verbose = false
+
+    func run() throws {
+        let bytes = try text.map { Array($0.utf8) } ?? StandardStream.input.readToEnd(limit: Segment.maximumCapacity)
+        let options = AttachmentOptions(
+            lifetime: .persistent, capacity: creation.capacity, directory: segment.place.directory,
+            mode: creation.mode, trustedOwners: segment.place.trusted)
+        let version = try Segment.attach(segment.chosenName, options).set(utf8: bytes.span, ifVersion: expected)
+        if verbose { StandardStream.error.write("\(version)\n") }
+    }
+}

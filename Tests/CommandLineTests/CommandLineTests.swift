@@ -1,0 +1,229 @@
+import Foundation
+import SharedMemory
+import TestSupport
+import Testing
+
+@Suite("Command line")
+struct CommandLineTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    @discardableResult
+    func sharedmem(_ arguments: String..., input: String = "") async throws -> ChildProcess.Finished {
+        try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), arguments, input: Data(input.utf8),
+            environment: ["SHAREDMEM_DIRECTORY": directory.path])
+    }
+
+    /// What it prints, of a command that must succeed in silence otherwise.
+    func output(_ arguments: String..., input: String = "") async throws -> String {
+        let result = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), arguments, input: Data(input.utf8),
+            environment: ["SHAREDMEM_DIRECTORY": directory.path])
+        #expect(result.status == 0 && !result.wasKilled, "\(arguments)")
+        #expect(result.errors == "", "\(arguments)")
+        return result.text
+    }
+
+    @Test("set and get carry a text byte for byte, from an option and from standard input")
+    func setAndGet() async throws {
+        for text in ["Esta es una cadena de prueba", "no line feed", "one\n", "\r\n\n", "ñ 東京 🦤", ""] {
+            #expect(try await output("set", "--text", text) == "")
+            #expect(try await output("get") == text)
+            #expect(try await output("set", input: text + "!") == "")
+            #expect(try await output("get", "shared") == text + "!")
+        }
+        let large = String(repeating: "0123456789abcdef", count: 1 << 16)
+        #expect(try await output("set", "large", input: large) == "")
+        #expect(try await output("get", "--name", "large") == large)
+    }
+
+    @Test("What the library sets the command line gets, and the other way round, in one count of versions")
+    func agreesWithLibrary() async throws {
+        let segment = try Segment.attach("shared", AttachmentOptions(directory: directory.path))
+        let first = try segment.set("from the library")
+        #expect(try await output("get") == "from the library")
+        let result = try await sharedmem("set", "-v", "--text", "from the command line")
+        #expect(result.status == 0)
+        let second = try #require(Version(result.errors.trimmingCharacters(in: .newlines)))
+        #expect(second == Version(instance: first.instance, number: 2))
+        #expect(try segment.snapshot().version == second)
+        #expect(try segment.get() == "from the command line")
+        #expect(try await sharedmem("get", "-v").errors == "\(second)\n")
+    }
+
+    @Test("A text that was set stays when the command has ended, until it is unlinked")
+    func persists() async throws {
+        try await sharedmem("set", "--text", "here")
+        #expect(try Segment.info("shared", directory: directory.path).lifetime == .persistent)
+        #expect(try await output("unlink", "shared") == "")
+        #expect(try directory.names == [])
+    }
+
+    @Test("--if-version sets from that version only")
+    func ifVersion() async throws {
+        let version = try await sharedmem("set", "-v", "--text", "1").errors.trimmingCharacters(in: .newlines)
+        #expect(try await output("set", "--text", "2", "--if-version", version) == "")
+        let late = try await sharedmem("set", "--text", "3", "--if-version", version)
+        #expect(late.status == 1)
+        #expect(late.errors.hasPrefix("sharedmem: The text has changed: its version is "))
+        #expect(try await output("get") == "2")
+    }
+
+    @Test("A text the segment can not take is refused, and the old one stays")
+    func refuses() async throws {
+        #expect(try await output("set", "small", "--capacity", "5", "--text", "12345") == "")
+        for (input, reason) in [
+            ("123456", "has 6 bytes and the segment's capacity is 5"), ("a\u{0}b", "U+0000 at offset 1"),
+        ] {
+            let result = try await sharedmem("set", "small", input: input)
+            #expect(result.status == 1 && result.errors.contains(reason), "\(result.errors)")
+        }
+        let bad = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), ["set", "small", "--directory", directory.path], input: Data([65, 0xff]))
+        #expect(bad.status == 1 && bad.errors.contains("offset 1"))
+        #expect(try await output("get", "small") == "12345")
+    }
+
+    @Test("A segment that is not there is an error with the directory and what is there; nothing is created")
+    func notFound() async throws {
+        try await sharedmem("set", "other", "--text", "x")
+        for arguments in [["get", "none"], ["info", "none"], ["unlink", "none"]] {
+            let result = try await ChildProcess.run(
+                ChildProcess.product("sharedmem"), arguments + ["--directory", directory.path])
+            #expect(result.status == 1)
+            #expect(result.output.isEmpty)
+            #expect(
+                result.errors.hasPrefix("sharedmem: There is no segment 'none' in \(directory.path) (there: other)"),
+                "\(result.errors)")
+        }
+        #expect(try directory.names == ["other.sharedmem"])
+    }
+
+    @Test(
+        "Wrong usage ends with 64",
+        arguments: [
+            ["get", "a", "--name", "b"], ["set", "--if-version", "5"], ["fly"],
+            ["set", "--capacity", "x"], ["set", "--mode", "999"], ["unlink"], ["serve", "--listen", "nowhere"],
+        ])
+    func wrongUsage(_ arguments: [String]) async throws {
+        let result = try await ChildProcess.run(ChildProcess.product("sharedmem"), arguments)
+        #expect(result.status == 64, "\(result.errors)")
+        #expect(result.errors.contains("Error: "))
+        #expect(try directory.names == [])
+    }
+
+    @Test("Others in the way end with 75")
+    func busy() async throws {
+        // A name lock held by another process is what an unlink waits for, a second long.
+        let segment = try Segment.attach("shared", AttachmentOptions(lifetime: .persistent, directory: directory.path))
+        let script = """
+            import fcntl, os, struct, sys
+            descriptor = os.open(sys.argv[1], os.O_RDWR)
+            fcntl.fcntl(descriptor, 37, struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 1, 0))
+            print("locked", flush=True)
+            sys.stdin.read()
+            """
+        let locker = try ChildProcess("python3", ["-c", script, segment.path])
+        _ = try await locker.line(beginning: "locked")
+        let result = try await sharedmem("unlink", "shared")
+        #expect(result.status == 75, "\(result.errors)")
+        #expect(result.errors.contains("try again"))
+        #expect(try directory.names == ["shared.sharedmem"])
+    }
+
+    @Test("info and list say the same as the library, as text and as JSON")
+    func infoAndList() async throws {
+        #expect(try await sharedmem("list").errors == "There are no segments here.\n")
+        #expect(try await output("list", "--json") == "[\n\n]\n")
+        let segment = try Segment.attach("alpha", AttachmentOptions(capacity: 100, directory: directory.path))
+        let version = try segment.set("hello")
+        try await sharedmem("set", "beta", "--text", "x")
+        try Data("junk".utf8).write(to: URL(fileURLWithPath: directory.path(of: "gamma")))
+
+        let page = try await output("info", "alpha")
+        for line in [
+            "name      alpha", "path      \(segment.path)", "capacity  100 bytes", "text      5 bytes",
+            "version   \(version)", "lifetime  while attached", "mode      600, owner \(geteuid())",
+            "memory    28672 bytes", "pins      0 of 64", "attached  1 of 126",
+        ] {
+            #expect(page.contains(line + "\n"), "\(line)")
+        }
+        #expect(page.contains(", process \(getpid()), since 2"))
+
+        let object = try await output("info", "alpha", "--json")
+        let json = try #require(try JSONSerialization.jsonObject(with: Data(object.utf8)) as? [String: Any])
+        #expect(json["version"] as? String == "\(version)")
+        #expect(json["capacity"] as? Int == 100 && json["byteCount"] as? Int == 5)
+        #expect(((json["attached"] as? [[String: Any]])?.first?["processID"] as? Int) == Int(getpid()))
+
+        let table = try await output("list").split(separator: "\n")
+        #expect(table.count == 4)
+        #expect(table[1].hasPrefix("alpha  5      100       1         \(version)"))
+        #expect(table[2].hasPrefix("beta   1      1048576   0         "))
+        #expect(table[3].hasPrefix("gamma  \(directory.path(of: "gamma")) is not a segment"))
+        let array = try await output("list", "--json")
+        let list = try #require(try JSONSerialization.jsonObject(with: Data(array.utf8)) as? [[String: Any]])
+        #expect(list.map { $0["name"] as? String } == ["alpha", "beta", "gamma"])
+        #expect(list[2]["error"] != nil && list[2]["info"] == nil)
+    }
+
+    @Test("--mode is the file's, whatever the umask")
+    func mode() async throws {
+        try await sharedmem("set", "--mode", "640", "--text", "x")
+        #expect(try Segment.info("shared", directory: directory.path).mode == 0o640)
+    }
+
+    @Test("A reader that closes the pipe is no failure")
+    func closedPipe() async throws {
+        try await sharedmem("set", input: String(repeating: "x", count: 1 << 20))
+        let result = try await ChildProcess.run(
+            "/bin/bash",
+            [
+                "-c", "\"$0\" get --directory \"$1\" | head -c 1; echo \" ${PIPESTATUS[0]}\"",
+                ChildProcess.product("sharedmem"), directory.path,
+            ])
+        #expect(["x 0\n", "x 141\n"].contains(result.text), "\(result.text)")
+    }
+
+    @Test("serve serves what the library sets, sets what curl puts, and ends by SIGTERM with status 0")
+    func serve() async throws {
+        let socket = "unix:\(directory.path)/socket"
+        let server = try ChildProcess(
+            ChildProcess.product("sharedmem"),
+            ["serve", "shared", "second", "--listen", "127.0.0.1:0", "--listen", socket, "--directory", directory.path])
+        let url = try await server.line(beginning: "listening on ")
+        #expect(url.hasPrefix("http://127.0.0.1:") && url.hasSuffix("/shared"))
+        _ = try await server.line(beginning: "listening on \(socket)")
+
+        try Segment.attach("shared", AttachmentOptions(directory: directory.path)).set("from the library")
+        #expect(try await ChildProcess.run("curl", ["-sf", url]).text == "from the library")
+        #expect(
+            try await ChildProcess.run("curl", ["-sf", "-T", "-", url + "/second"], input: Data("put".utf8)).status == 0
+        )
+        #expect(try await output("get", "second") == "put")
+
+        let base = String(url.dropLast("/shared".count))
+        #expect(try await sharedmem("healthcheck", base + "/livez").status == 0)
+        #expect(try await sharedmem("healthcheck", base).status == 0)
+        #expect(try await sharedmem("healthcheck", socket).status == 0)
+        #expect(try await sharedmem("healthcheck", base + "/none").status == 1)
+        server.send(SIGTERM)
+        let end = try await server.finish()
+        #expect(end.status == 0 && !end.wasKilled)
+        #expect(try await sharedmem("healthcheck", base + "/livez").status == 1)
+        #expect(try await sharedmem("healthcheck", socket).status == 1)
+        #expect(try await output("get", "second") == "put")
+    }
+
+    @Test("serve does not open a door to other hosts unless told to")
+    func serveNeedsToken() async throws {
+        let refused = try await sharedmem("serve", "--listen", "0.0.0.0:0")
+        #expect(refused.status == 1 && refused.errors.contains("--token-file"), "\(refused.errors)")
+        let tokenFile = "\(directory.path)/token"
+        try "two\nlines\n".write(toFile: tokenFile, atomically: true, encoding: .utf8)
+        #expect(try await sharedmem("serve", "--listen", "127.0.0.1:0", "--token-file", tokenFile).status == 1)
+        #expect(try await sharedmem("serve", "--listen", "127.0.0.1:0", "--token-file", "/none").status == 1)
+    }
+}

@@ -1,0 +1,258 @@
+// The other process of the tests: probe DIRECTORY NAME COMMAND [ARGUMENT …]
+
+import Foundation
+import SharedMemory
+import TestSupport
+
+@main
+enum Probe {
+    static func main() {
+        do {
+            try run()
+        } catch {
+            FileHandle.standardError.write(Data("\(error)\n".utf8))
+            exit(1)
+        }
+    }
+
+    static func run() throws {
+        guard arguments.count > 3 else { fatalError("probe DIRECTORY NAME COMMAND [ARGUMENT …]") }
+        switch command {
+        case "get": try get()
+        case "set": try set()
+        case "hold": try hold()
+        case "hold-pins": try holdPins()
+        case "borrow": try borrow()
+        case "write": try write()
+        case "read": try read()
+        case "increment": try increment()
+        case "race": try race()
+        case "create-at-once": try createAtOnce()
+        case "exit-attached": try exitAttached()
+        case "fill": try fill()
+        default: fatalError("no such command: \(command)")
+        }
+    }
+
+    /// Without /proc Swift's own know no arguments.
+    static let arguments =
+        ProcessInfo.processInfo.environment["PROBE_ARGUMENTS"]?.components(separatedBy: " ") ?? CommandLine.arguments
+    static let name = arguments[2]
+    static let command = arguments[3]
+
+    /// Prints a line that the test sees at once.
+    static func say(_ text: some Any, terminator: String = "\n") {
+        print(text, terminator: terminator)
+        fflush(nil)
+    }
+
+    static func options(_ access: Access = .readWrite, _ lifetime: Lifetime = .whileAttached) -> AttachmentOptions {
+        AttachmentOptions(access: access, lifetime: lifetime, directory: arguments[1])
+    }
+
+    static func argument(_ index: Int) -> String { arguments.count > 4 + index ? arguments[4 + index] : "" }
+
+    /// Returns when the test closes our standard input.
+    static func waitForEndOfInput() { while getchar() != EOF {} }
+
+    static func readLine() -> String { Swift.readLine(strippingNewline: true) ?? "" }
+
+    static func get() throws {
+        try say(Segment.attach(name, options()).get(), terminator: "")
+    }
+
+    static func set() throws {
+        try say(Segment.attach(name, options()).set(argument(0)))
+    }
+
+    /// Stays attached, and says so.
+    static func hold() throws {
+        let lifetime: Lifetime = argument(0) == "persistent" ? .persistent : .whileAttached
+        let segment = try Segment.attach(name, options(.readWrite, lifetime))
+        say("attached \(try segment.version)")
+        waitForEndOfInput()
+        extendLifetime(segment)
+    }
+
+    /// Holds as many pins as asked, each in a thread of its own, all in the midst of a borrow.
+    static func holdPins() throws {
+        let segment = try Segment.attach(name, options())
+        for _ in 0..<(Int(argument(0)) ?? 1) {
+            Thread.detachNewThread {
+                do {
+                    try segment.withBytes { bytes in
+                        say("pinned \(bytes.byteCount)")
+                        while true { pause() }
+                    }
+                } catch {
+                    say("failed \(error)")
+                }
+            }
+        }
+        waitForEndOfInput()
+    }
+
+    /// Holds a borrow until a line comes, then says whether the bytes are still what they were.
+    static func borrow() throws {
+        let segment = try Segment.attach(name, options())
+        try segment.withBytes { bytes in
+            let before = bytes.withUnsafeBytes { Array($0) }
+            say("borrowed \(before.count)")
+            _ = readLine()
+            say("unchanged \(bytes.withUnsafeBytes { Array($0) } == before)")
+        }
+    }
+
+    /// Sets checksummed texts for some seconds: `probe … write SECONDS MAXIMUM SEED`.
+    static func write() throws {
+        let segment = try Segment.attach(name, options())
+        let maximum = Int(argument(1)) ?? 1
+        var generator = SplitMix(state: UInt64(argument(2)) ?? 0)
+        let texts = (0..<24).map { index in
+            // Sizes over all magnitudes, the smallest and the largest among them.
+            let byteCount =
+                index == 0 ? 1 : index == 1 ? maximum : Int(generator.next() % UInt64(1 << (index % 21))) + 1
+            return ChecksummedText.make(byteCount: min(byteCount, maximum), seed: generator.next())
+        }
+        say("attached")
+        _ = readLine()
+        let end = ContinuousClock.now + .seconds(Double(argument(0)) ?? 1)
+        var count = 0
+        var last: UInt64 = 0
+        while ContinuousClock.now < end {
+            let text = texts[Int(generator.next() % UInt64(texts.count))]
+            let version = try segment.set(utf8: text.span)
+            if version.number <= last { say("BACKWARDS \(last) \(version)") }
+            last = version.number
+            count += 1
+        }
+        say("sets \(count)")
+    }
+
+    /// Reads and checks until its input ends: `probe … read readWrite|readOnly`.
+    static func read() throws {
+        let segment = try Segment.attach(name, options(argument(0) == "readOnly" ? .readOnly : .readWrite))
+        say("attached")
+        var isDone = false
+        var count = 0
+        var last: UInt64 = 0
+        var descriptor = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+        while !isDone {
+            let before = try segment.version.number
+            do {
+                if count % 2 == 0 {
+                    let isWhole = try segment.withBytes { ChecksummedText.isWhole($0) }
+                    if !isWhole { say("TORN") }
+                } else {
+                    let snapshot = try segment.snapshot()
+                    if !ChecksummedText.isWhole(snapshot.text.utf8Span.span.bytes) { say("TORN \(snapshot.version)") }
+                    if snapshot.version.number < before { say("BACKWARDS \(before) \(snapshot.version)") }
+                }
+            } catch SegmentError.busy {
+                say("busy")
+            }
+            if before < last { say("BACKWARDS \(last) \(before)") }
+            last = before
+            count += 1
+            isDone = poll(&descriptor, 1, 0) > 0
+        }
+        say("reads \(count)")
+    }
+
+    /// Compare-and-set: adds one to the number that the text is, some times.
+    static func increment() throws {
+        let segment = try Segment.attach(name, options())
+        for _ in 0..<(Int(argument(0)) ?? 0) { try segment.update { String((Int($0) ?? 0) + 1) } }
+        say("done")
+    }
+
+    /// Attaches at the moment when someone opens a FIFO for writing, and says to what.
+    static func createAtOnce() throws {
+        close(open(argument(0), O_RDONLY))
+        while true {
+            do throws(SegmentError) {
+                let segment = try Segment.attach(name, options(.readWrite, .persistent))
+                return say("\(try segment.version)")
+            } catch {
+                // A thousand are more than there are rows, and than a second is long enough for.
+                switch error {
+                case .tooManyAttached, .busy: continue
+                default: throw error
+                }
+            }
+        }
+    }
+
+    /// Ends by exit(3) while attached.
+    static func exitAttached() throws {
+        let segment = try Segment.attach(name, options())
+        try segment.set("to the end")
+        say("attached")
+        exit(0)
+    }
+
+    /// On a tmpfs of 1 MiB: sets until it is full, and on.
+    static func fill() throws {
+        let segment = try Segment.attach(name, options())
+        let junk = argument(0)
+        for round in 0..<20 { try segment.set(String(repeating: "\(round % 10)", count: 300_000)) }
+        // Takes what is left, so that nothing new can be had.
+        let descriptor = open(junk, O_CREAT | O_WRONLY, 0o600)
+        let block = [UInt8](repeating: 1, count: 4096)
+        while Foundation.write(descriptor, block, block.count) > 0 {}
+        for round in 0..<20 { try segment.set(String(repeating: "\(round % 10)", count: 300_000)) }
+        say("same size: set")
+        // Larger: there is memory for it only behind slots that are not in use.
+        try segment.set(String(repeating: "L", count: 400_000))
+        say("larger: set")
+        let version = try segment.version
+        do throws(SegmentError) {
+            try segment.set(String(repeating: "H", count: 900_000))
+        } catch {
+            say("too large: \(error)")
+        }
+        let text = try segment.get()
+        say("still there: \(try segment.version == version && text == String(repeating: "L", count: 400_000))")
+        while Foundation.write(descriptor, block, block.count) > 0 {}
+        do throws(SegmentError) {
+            _ = try Segment.attach("another", options())
+        } catch {
+            say("another: \(error)")
+        }
+        close(descriptor)
+        unlink(junk)
+        try segment.set(String(repeating: "F", count: 500_000))
+        say("freed: set")
+    }
+
+    /// For each line with a version: one conditional set from it; says who won.
+    static func race() throws {
+        let segment = try Segment.attach(name, options())
+        say("attached")
+        while let line = Swift.readLine() {
+            guard let version = Version(line) else { fatalError("not a version: \(line)") }
+            say("\(try wins(segment, version) ? "won" : "lost") \(line)")
+        }
+    }
+
+    static func wins(_ segment: Segment, _ version: Version) throws -> Bool {
+        do {
+            try segment.set(argument(0), ifVersion: version)
+            return true
+        } catch SegmentError.versionMismatch {
+            return false
+        }
+    }
+}
+
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import TestSupport
+
+/// A program in C that a test compiles, and runs against the built libSharedMem.so.
+struct CProgram: Sendable {
+    let path: String
+
+    private static let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    static let programs = here.appendingPathComponent("Programs").path
+    static let repository = here.deletingLastPathComponent().deletingLastPathComponent().path
+    static let include = "\(repository)/Sources/CSharedMem/include"
+    static let library = ChildProcess.product("libSharedMem.so")
+
+    /// Compiles a program beside the build's products, as /dev/shm may not allow to execute.
+    static func compile(_ source: String, linked: Bool = true) async throws -> CProgram {
+        let name = source.split(separator: "/").suffix(2).joined(separator: "-").replacing(".c", with: "")
+        let path = ChildProcess.product("c-\(name)")
+        let link = ["-L", ChildProcess.productDirectory, "-lSharedMem", "-Wl,-rpath,\(ChildProcess.productDirectory)"]
+        let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread"]
+        let compiler = try await ChildProcess.run(
+            "/usr/bin/env", ["cc"] + flags + ["-I", include, source, "-o", path] + (linked ? link : ["-ldl"]),
+            within: 120)
+        guard compiler.status == 0 else { throw Failed(description: compiler.errors) }
+        return CProgram(path: path)
+    }
+
+    struct Failed: Error, CustomStringConvertible {
+        let description: String
+    }
+}
+
+/// The test programs of `Programs/`: each a list of cases.
+enum CaseProgram: String, CaseIterable, Sendable {
+    case wide, handles, options, borrows, forks, endings, loading
+
+    private static let compiled = Task {
+        var programs: [CaseProgram: CProgram] = [:]
+        for program in allCases {
+            programs[program] = try await CProgram.compile(
+                "\(CProgram.programs)/\(program).c", linked: program != .loading)
+        }
+        return programs
+    }
+
+    private var path: String {
+        get async throws {
+            let programs = try await Self.compiled.value
+            guard let program = programs[self] else { throw CProgram.Failed(description: "no \(self)") }
+            return program.path
+        }
+    }
+
+    /// The names of its cases.
+    var cases: [String] {
+        get async throws {
+            let directory = try TemporaryDirectory()
+            let list = try await ChildProcess.run(path, [], environment: environment(directory))
+            guard list.status == 0 else { throw CProgram.Failed(description: list.errors) }
+            return list.text.split(separator: "\n").map(String.init)
+        }
+    }
+
+    func run(_ name: String, in directory: TemporaryDirectory) async throws -> ChildProcess.Finished {
+        try await ChildProcess.run(path, [name], environment: environment(directory), within: 180)
+    }
+
+    private func environment(_ directory: TemporaryDirectory) -> [String: String] {
+        [
+            "SHAREDMEM_DIRECTORY": directory.path, "SHAREDMEM_LIBRARY": CProgram.library,
+            "SHAREDMEM_CAPACITY": self == .wide ? "4096" : "",
+        ]
+    }
+}

@@ -1,0 +1,224 @@
+// A process that is attached forks, and does not exec.
+
+#include "handle.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+/// A child that has attached and says so, and then waits to be told to go on.
+struct child {
+    pid_t id;
+    int said, told;
+};
+
+static void say(int descriptor) { CHECK(write(descriptor, "x", 1) == 1); }
+
+static void hear(int descriptor) {
+    char byte;
+    CHECK(read(descriptor, &byte, 1) == 1);
+}
+
+static void hear_end(int descriptor) {
+    char byte;
+    CHECK(read(descriptor, &byte, 1) == 0);
+}
+
+static struct child start(void (*run)(int say_to, int hear_from)) {
+    int up[2], down[2];
+    CHECK(pipe(up) == 0 && pipe(down) == 0);
+    pid_t id = fork();
+    CHECK(id >= 0);
+    if (id == 0) {
+        close(up[0]);
+        close(down[1]);
+        run(up[1], down[0]);
+        exit(0);
+    }
+    close(up[1]);
+    close(down[0]);
+    return (struct child){id, up[0], down[1]};
+}
+
+static sharedmem_t *inherited;
+
+static void set_as_told(int say_to, int hear_from) {
+    CHECK(holds(inherited, "padre"));
+    set(inherited, "hijo");
+    CHECK(holds(inherited, "hijo"));
+    say(say_to);
+    hear(hear_from);
+}
+
+static void child_sets_and_ends_first(void) {
+    inherited = attach();
+    set(inherited, "padre");
+    sharedmem_version_t before, after;
+    CHECK(sharedmem_version(inherited, &before) == 0);
+    struct child child = start(set_as_told);
+    hear(child.said);
+    CHECK(holds(inherited, "hijo"));
+    say(child.told);
+    end_well(child.id);
+    CHECK(exists("test") && holds(inherited, "hijo"));
+    set(inherited, "padre otra vez");
+    CHECK(sharedmem_version(inherited, &after) == 0);
+    CHECK(after.instance == before.instance && after.number == before.number + 2);
+    CHECK(sharedmem_detach(inherited) == 0);
+    CHECK(!exists("test"));
+}
+
+static void killed_child_takes_nothing_along(void) {
+    inherited = attach();
+    set(inherited, "padre");
+    struct child child = start(set_as_told);
+    hear(child.said);
+    CHECK(kill(child.id, SIGKILL) == 0 && waitpid(child.id, NULL, 0) == child.id);
+    CHECK(exists("test") && holds(inherited, "hijo"));
+    set(inherited, "padre otra vez");
+    CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
+}
+
+static void child_without_a_call_takes_nothing_along(void) {
+    inherited = attach();
+    set(inherited, "padre");
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) i % 2 ? exit(0) : _exit(0);
+        end_well(child);
+        CHECK(exists("test") && holds(inherited, "padre"));
+    }
+    CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
+}
+
+static void child_detaches_only_its_own(void) {
+    inherited = attach();
+    set(inherited, "padre");
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            if (i == 1) CHECK(holds(inherited, "padre"));
+            CHECK(sharedmem_detach(inherited) == 0);
+            CHECK(exists("test"));
+            exit(0);
+        }
+        end_well(child);
+        CHECK(exists("test") && holds(inherited, "padre"));
+    }
+    CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
+}
+
+static int outlives[2];
+
+static void outlive_the_parent(int say_to, int hear_from) {
+    close(outlives[0]);
+    CHECK(holds(inherited, "padre"));
+    say(say_to);
+    char byte;
+    CHECK(read(hear_from, &byte, 1) == 0); // The parent has ended.
+    CHECK(exists("test") && holds(inherited, "padre"));
+    set(inherited, "hijo");
+    sharedmem_t *another = attach();
+    CHECK(holds(another, "hijo"));
+    CHECK(sharedmem_detach(another) == 0 && exists("test"));
+    say(outlives[1]);
+}
+
+static void parent_ends_first(void) {
+    CHECK(pipe(outlives) == 0);
+    pid_t parent = fork();
+    CHECK(parent >= 0);
+    if (parent == 0) {
+        inherited = attach();
+        set(inherited, "padre");
+        struct child child = start(outlive_the_parent);
+        hear(child.said);
+        exit(0);
+    }
+    close(outlives[1]);
+    end_well(parent);
+    hear(outlives[0]);
+    hear_end(outlives[0]);
+    // Its pipe closes after its exit handlers have run.
+    CHECK(!exists("test"));
+}
+
+static void wide_functions_go_on_in_a_child(void) {
+    SetSharedMem(L"padre");
+    wchar_t text[20];
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        GetSharedMem(text, 20);
+        CHECK(wcscmp(text, L"padre") == 0);
+        SetSharedMem(L"hijo");
+        CHECK(*sharedmem_last_error() == 0);
+        exit(0);
+    }
+    end_well(child);
+    GetSharedMem(text, 20);
+    CHECK(wcscmp(text, L"hijo") == 0 && exists("shared"));
+}
+
+static void grandchildren_go_on(void) {
+    inherited = attach();
+    set(inherited, "0");
+    for (int generation = 1; generation <= 5; generation++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child) {
+            end_well(child);
+            CHECK(exists("test") && holds(inherited, "5"));
+            if (generation == 1) break;
+            exit(0);
+        }
+        char text[2] = {(char)('0' + generation), 0};
+        set(inherited, text);
+        if (generation == 5) exit(0);
+    }
+    CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
+}
+
+static bool stop;
+
+static void *keep_setting(void *unused) {
+    (void)unused;
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        set(inherited, "hilo");
+        SetSharedMem(L"hilo");
+        sharedmem_t *another = attach();
+        CHECK(sharedmem_detach(another) == 0);
+    }
+    return NULL;
+}
+
+static void fork_amid_another_threads_calls(void) {
+    inherited = attach();
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, keep_setting, NULL) == 0);
+    for (int i = 0; i < 200; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(10);
+            set(inherited, "hijo");
+            sharedmem_t *another = attach();
+            set(another, "hijo");
+            CHECK(sharedmem_detach(another) == 0);
+            wchar_t text[9];
+            GetSharedMem(text, 9);
+            CHECK(*sharedmem_last_error() == 0);
+            i % 2 ? exit(0) : _exit(0);
+        }
+        end_well(child);
+        CHECK(exists("test") && exists("shared"));
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
+}
+
+MAIN(TEST(child_sets_and_ends_first), TEST(killed_child_takes_nothing_along),
+     TEST(child_without_a_call_takes_nothing_along), TEST(child_detaches_only_its_own), TEST(parent_ends_first),
+     TEST(wide_functions_go_on_in_a_child), TEST(grandchildren_go_on), TEST(fork_amid_another_threads_calls))

@@ -1,0 +1,155 @@
+// The options of sharedmem_attach, and what it refuses.
+
+#include "handle.h"
+
+#define ATTACH_REFUSED(name, options, error)                                                                           \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        CHECK(sharedmem_attach(name, options) == NULL);                                                                \
+        CHECK(errno == (error));                                                                                       \
+        CHECK(strlen(sharedmem_last_error()) > 10);                                                                    \
+    } while (0)
+
+static void names_are_checked(void) {
+    ATTACH_REFUSED("", NULL, EINVAL);
+    ATTACH_REFUSED(".hidden", NULL, EINVAL);
+    ATTACH_REFUSED("../escape", NULL, EINVAL);
+    ATTACH_REFUSED("ni\xf1o", NULL, EINVAL);
+}
+
+static void options_of_other_versions_are_told(void) {
+    struct {
+        sharedmem_options_t known;
+        uint64_t later;
+    } longer = {SHAREDMEM_OPTIONS, 0};
+    longer.known.size = sizeof longer;
+    sharedmem_t *segment = sharedmem_attach("test", &longer.known);
+    CHECK(segment && sharedmem_detach(segment) == 0);
+    longer.later = 1;
+    ATTACH_REFUSED("test", &longer.known, EINVAL);
+
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    options.size = 0;
+    ATTACH_REFUSED("test", &options, EINVAL);
+    options = (sharedmem_options_t)SHAREDMEM_OPTIONS;
+    options.flags = 1u << 31;
+    ATTACH_REFUSED("test", &options, EINVAL);
+    options = (sharedmem_options_t)SHAREDMEM_OPTIONS;
+    options.trusted_owner_count = 1;
+    ATTACH_REFUSED("test", &options, EINVAL);
+    CHECK(!exists("test"));
+}
+
+static void capacity_is_fixed_when_created(void) {
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    options.capacity = SIZE_MAX;
+    ATTACH_REFUSED("test", &options, EINVAL);
+    options.capacity = ((size_t)1 << 30) + 1;
+    ATTACH_REFUSED("test", &options, EINVAL);
+    options.capacity = 100;
+    sharedmem_t *segment = sharedmem_attach("test", &options);
+    CHECK(segment);
+    options.capacity = 101;
+    ATTACH_REFUSED("test", &options, EEXIST);
+    options.capacity = 0;
+    sharedmem_t *other = sharedmem_attach("test", &options);
+    CHECK(other);
+    char text[101] = {0};
+    REFUSED(sharedmem_set(other, memset(text, 'a', 101), 101, NULL), EMSGSIZE);
+    CHECK(sharedmem_detach(other) == 0 && sharedmem_detach(segment) == 0);
+}
+
+static void existing_only_creates_nothing(void) {
+    CHECK(!attach_with(0, SHAREDMEM_EXISTING) && errno == ENOENT);
+    CHECK(!exists("test"));
+    sharedmem_t *segment = attach(), *other = attach_with(0, SHAREDMEM_EXISTING);
+    CHECK(other && sharedmem_detach(other) == 0 && sharedmem_detach(segment) == 0);
+}
+
+static void read_only_reads_only(void) {
+    CHECK(!attach_with(0, SHAREDMEM_READ_ONLY) && errno == ENOENT);
+    sharedmem_t *segment = attach(), *reader = attach_with(0, SHAREDMEM_READ_ONLY);
+    CHECK(reader);
+    set(segment, "texto");
+    CHECK(holds(reader, "texto"));
+    REFUSED(sharedmem_set(reader, "otro", 4, NULL), EROFS);
+    CHECK(holds(segment, "texto"));
+    CHECK(sharedmem_detach(reader) == 0 && sharedmem_detach(segment) == 0);
+}
+
+static void persistent_stays(void) {
+    sharedmem_t *segment = attach_with(0, SHAREDMEM_PERSISTENT);
+    CHECK(segment);
+    set(segment, "texto");
+    CHECK(sharedmem_detach(segment) == 0);
+    CHECK(exists("test"));
+    segment = attach();
+    CHECK(holds(segment, "texto"));
+    CHECK(sharedmem_detach(segment) == 0);
+    CHECK(unlink(path_of("test")) == 0);
+}
+
+static void mode_is_the_files(void) {
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    struct stat status;
+    sharedmem_t *segment = sharedmem_attach("test", &options);
+    CHECK(segment && stat(path_of("test"), &status) == 0 && (status.st_mode & 07777) == 0600);
+    CHECK(sharedmem_detach(segment) == 0);
+    options.mode = 0640;
+    segment = sharedmem_attach("test", &options);
+    CHECK(segment && stat(path_of("test"), &status) == 0 && (status.st_mode & 07777) == 0640);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
+static void directory_is_one_on_a_tmpfs(void) {
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    options.directory = "/no/such/directory";
+    ATTACH_REFUSED("test", &options, ENOENT);
+    options.directory = "/usr";
+    ATTACH_REFUSED("test", &options, ENODEV);
+    options.directory = "/dev/shm";
+    char name[64];
+    snprintf(name, sizeof name, "test.%d", getpid());
+    sharedmem_t *segment = sharedmem_attach(name, &options);
+    CHECK(segment && !exists(name));
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
+static void what_is_no_segment_is_left_alone(void) {
+    FILE *file = fopen(path_of("test"), "w");
+    CHECK(file && fputs("notes of somebody's", file) >= 0 && fclose(file) == 0);
+    ATTACH_REFUSED("test", NULL, ENOTSUP);
+    CHECK(unlink(path_of("test")) == 0);
+    CHECK(mkdir(path_of("test"), 0700) == 0);
+    ATTACH_REFUSED("test", NULL, ENOTSUP);
+    CHECK(rmdir(path_of("test")) == 0);
+}
+
+static void owners_are_trusted_by_name(void) {
+    if (geteuid() != 0) return; // Only root can make a file another's.
+    const uid_t other = 12345;
+    sharedmem_t *segment = attach();
+    CHECK(chown(path_of("test"), other, (gid_t)-1) == 0);
+    ATTACH_REFUSED("test", NULL, EPERM);
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    options.trusted_owners = &other;
+    options.trusted_owner_count = 1;
+    sharedmem_t *trusting = sharedmem_attach("test", &options);
+    CHECK(trusting);
+    CHECK(sharedmem_detach(trusting) == 0 && sharedmem_detach(segment) == 0);
+}
+
+static void attachments_that_set_are_126(void) {
+    sharedmem_t *segments[126];
+    for (int i = 0; i < 126; i++) CHECK((segments[i] = attach()));
+    ATTACH_REFUSED("test", NULL, EUSERS);
+    sharedmem_t *reader = attach_with(0, SHAREDMEM_READ_ONLY);
+    CHECK(reader && sharedmem_detach(reader) == 0);
+    for (int i = 0; i < 126; i++) CHECK(sharedmem_detach(segments[i]) == 0);
+    CHECK(!exists("test"));
+}
+
+MAIN(TEST(names_are_checked), TEST(options_of_other_versions_are_told), TEST(capacity_is_fixed_when_created),
+     TEST(existing_only_creates_nothing), TEST(read_only_reads_only), TEST(persistent_stays), TEST(mode_is_the_files),
+     TEST(directory_is_one_on_a_tmpfs), TEST(what_is_no_segment_is_left_alone), TEST(owners_are_trusted_by_name),
+     TEST(attachments_that_set_are_126))

@@ -1,0 +1,244 @@
+import Foundation
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import Testing
+
+/// Each is refused with its very status and a problem, and sets nothing; and then the server goes on.
+@Suite("Bad input")
+struct BadInputTests {
+    let server: TestServer
+    static let capacity = 1000
+
+    init() throws {
+        server = try TestServer(capacity: Self.capacity)
+        try server.segment().set("before")
+    }
+
+    /// - Parameter request: all that is sent, over a connection of its own.
+    func refused(_ request: [UInt8], _ status: Int) throws -> RawResponse {
+        let client = try server.connect()
+        try client.send(request)
+        let response = try client.response()
+        #expect(response.status == status)
+        #expect(response["Content-Type"] == "application/problem+json")
+        #expect(response.problem["status"] as? Int == status)
+        #expect(response.problem["title"] is String)
+        #expect(response.problem["detail"] is String)
+        #expect((response.problem["type"] as? String)?.hasPrefix("/openapi.yaml#/components/examples/") == true)
+        #expect(try server.segment().get() == "before")
+        #expect(try server.request().text == "before")
+        return response
+    }
+
+    func refused(_ request: String, _ status: Int) throws -> RawResponse {
+        try refused(Array(request.utf8), status)
+    }
+
+    // MARK: The body
+
+    @Test("Exactly the capacity is set; one byte more is 413, with the capacity")
+    func tooLong() throws {
+        for framing in ["length", "chunks"] {
+            for (excess, status) in [(1, 413), (500_000, 413), (0, 204)] {
+                let body = String(repeating: "x", count: Self.capacity + excess)
+                let client = try server.connect()
+                try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\n")
+                try client.send(
+                    framing == "length"
+                        ? "Content-Length: \(body.count)\r\n\r\n\(body)"
+                        : "Transfer-Encoding: chunked\r\n\r\n\(String(body.count, radix: 16))\r\n\(body)\r\n0\r\n\r\n")
+                let response = try client.response()
+                #expect(response.status == status)
+                #expect(response.problem["capacity"] as? Int == (status == 413 ? Self.capacity : nil))
+                if status == 413 { #expect(try server.segment().get() == "before") }
+                // The body was read to its end: the connection goes on.
+                #expect(try client.request().status == 200)
+            }
+            #expect(try server.segment().get().utf8.count == Self.capacity)
+            try server.segment().set("before")
+        }
+    }
+
+    @Test(
+        "A body that is too long is refused before it is sent",
+        arguments: [
+            "1001", "1000000", "99999999999", "18446744073709551615",
+        ])
+    func expectation(length: String) throws {
+        let response = try refused(
+            "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\nExpect: 100-continue\r\n\r\n", 413)
+        #expect(response.problem["capacity"] as? Int == Self.capacity)
+        #expect(response["Connection"] == "close")
+    }
+
+    @Test("A body that is far too long is refused at once, whoever waits or not")
+    func hugeLength() throws {
+        let response = try refused(
+            "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\nxxxx", 413)
+        #expect(response.problem["capacity"] as? Int == Self.capacity)
+        #expect(response["Connection"] == "close")
+    }
+
+    @Test("A chunked body without an end is read for a while, and then no more")
+    func endlessChunks() throws {
+        let client = try server.connect()
+        try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        let chunk = Array("10000\r\n".utf8) + [UInt8](repeating: 0x61, count: 0x10000) + [13, 10]
+        #expect(throws: (any Error).self) {
+            for _ in 0..<1000 { try client.send(chunk) }
+        }
+        #expect(try server.request().text == "before")
+    }
+
+    @Test("A length that is a lie costs nothing")
+    func lyingLength() throws {
+        let server = try TestServer(capacity: Segment.maximumCapacity)
+        let client = try server.connect()
+        try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(Segment.maximumCapacity)\r\n\r\nlittle")
+        usleep(50_000)
+        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmRSS") })
+        let kilobytes = try #require(Int(line.filter(\.isNumber)))
+        #expect(kilobytes < 1 << 20)
+        #expect(try server.request().status == 200)
+    }
+
+    static let notTexts: [([UInt8], Int)] = [
+        ([0xff], 0), (Array("abc".utf8) + [0x80], 3), (Array("ñ".utf8).dropLast() + [], 0),
+        (Array("ab".utf8) + [0xe6, 0xbc], 2), ([0xc0, 0x80], 0), ([0xed, 0xa0, 0x80], 0),
+        ([0x61, 0xf4, 0x90, 0x80, 0x80], 1), ([0], 0), (Array("abcd".utf8) + [0] + Array("e".utf8), 4),
+        (Array("ñ".utf8) + [0, 0xff], 2), ([0x61, 0xff, 0], 1),
+    ]
+
+    @Test("What is not UTF-8, or contains U+0000, is 400 with the offset", arguments: notTexts)
+    func notText(body: [UInt8], offset: Int) throws {
+        let head = "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n\r\n"
+        let response = try refused(Array(head.utf8) + body, 400)
+        #expect(response.problem["offset"] as? Int == offset)
+    }
+
+    @Test(
+        "A charset other than UTF-8 is 415",
+        arguments: [
+            "text/plain; charset=iso-8859-1", "text/plain;charset=utf-16", "text/plain; Charset=\"latin1\"",
+            "text/plain; charset=", "text/plain; a=\"x;y\"; charset=us-ascii",
+            "text/plain; charset=utf-8; charset=utf-16",
+        ])
+    func charset(type: String) throws {
+        _ = try refused("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Type: \(type)\r\nContent-Length: 1\r\n\r\nx", 415)
+    }
+
+    @Test("A coded body is 415", arguments: ["gzip", "br", "identity, gzip", "deflate", "x"])
+    func contentCoding(coding: String) throws {
+        let response = try refused(
+            "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Encoding: \(coding)\r\nContent-Length: 1\r\n\r\nx", 415)
+        #expect(response["Accept-Encoding"] == "identity")
+    }
+
+    @Test("A part of a text can not be set", arguments: ["bytes 0-0/6", "bytes */6", ""])
+    func contentRange(range: String) throws {
+        _ = try refused("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Range: \(range)\r\nContent-Length: 1\r\n\r\nx", 400)
+    }
+
+    // MARK: The head
+
+    @Test(
+        "A request that can be read in two ways is 400, and the end of its connection",
+        arguments: [
+            "Content-Length: 1\r\nContent-Length: 1", "Content-Length: 1\r\ncontent-length: 2",
+            "Transfer-Encoding: chunked\r\nContent-Length: 1", "Content-Length: 1\r\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "Content-Length: 1\r\nHost: b",
+            "Content-Length: 1\r\nContent-Type: a\r\nContent-Type: b", "Content-Length : 1",
+            "Content-Length: 1\r\nA B: c",
+            "Content-Length: 1\r\nX: a\r\n b", "Transfer-Encoding:\r\n chunked",
+            "Transfer-Encoding: x\r\n chunked", "X: y\r\n\tContent-Length: 1", "Content-Length: 1\r\nX\t: y",
+            "Content-Length: 1\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b",
+        ])
+    func ambiguous(fields: String) throws {
+        for method in ["PUT", "GET"] {
+            let response = try refused("\(method) /shared HTTP/1.1\r\nHost: a\r\n\(fields)\r\n\r\nx", 400)
+            #expect(response["Connection"] == "close")
+        }
+    }
+
+    @Test(
+        "One Host, and one that is a host",
+        arguments: [
+            "", "Host: a\r\nHost: a\r\n", "Host: a\r\nhost: b\r\n", "Host: a, b\r\n", "Host: a/b\r\n", "Host: a@b\r\n",
+            "Host: a b\r\n",
+        ])
+    func host(fields: String) throws {
+        _ = try refused("GET /shared HTTP/1.1\r\n\(fields)\r\n", 400)
+        _ = try refused("PUT /shared HTTP/1.1\r\n\(fields)Content-Length: 1\r\n\r\nx", 400)
+    }
+
+    @Test("Chunks in HTTP/1.0 are 400")
+    func oldChunks() throws {
+        _ = try refused("PUT /shared HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 400)
+    }
+
+    @Test(
+        "An unknown transfer coding is 501",
+        arguments: [
+            "gzip", "gzip, chunked", "chunked, chunked", "identity", "chunked;x", "xchunked", "",
+        ])
+    func transferCoding(coding: String) throws {
+        for method in ["PUT", "GET"] {
+            let response = try refused(
+                "\(method) /shared HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \(coding)\r\n\r\n1\r\nx\r\n0\r\n\r\n", 501)
+            #expect(response["Connection"] == "close")
+        }
+    }
+
+    @Test(
+        "What is no HTTP is refused too, and sets nothing",
+        arguments: [
+            ("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx", 400),
+            ("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx", 400),
+            ("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\nx", 400),
+            ("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nx", 413),
+            ("PUT /shared HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
+            ("PUT /shared HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n", 400), ("GET /shared\r\n\r\n", 400),
+            ("GET /shared HTTP/3.0\r\n\r\n", 505),
+            ("GET /shared HTTP/1.1\r\nX: \(String(repeating: "x", count: 40_000))\r\n\r\n", 431),
+            ("GET /\(String(repeating: "x", count: 40_000)) HTTP/1.1\r\n\r\n", 414),
+        ])
+    func notHTTP(request: String, status: Int) throws {
+        let client = try server.connect()
+        try client.send(request)
+        #expect(try client.response().status == status)
+        #expect(try server.request().text == "before")
+        #expect(try server.segment().get() == "before")
+    }
+
+    @Test("A refused request with a body leaves its connection in order")
+    func connectionGoesOn() throws {
+        let client = try server.connect()
+        for (method, target, fields, status) in [
+            ("PUT", "/nothing", [], 404), ("BREW", "/shared", [], 501), ("POST", "/shared", [], 405),
+            ("PUT", "/shared", ["Content-Encoding: gzip"], 415), ("PUT", "/shared", ["If-Match: \"x\""], 412),
+        ] as [(String, String, [String], Int)] {
+            #expect(
+                try client.request(method, target, fields, body: Array("GET / HTTP/1.1\r\n\r\n".utf8)).status == status)
+        }
+        #expect(try client.request().text == "before")
+    }
+}
+
+@Suite("No memory left", .enabled(if: geteuid() == 0))
+struct NoSpaceTests {
+    @Test("A full tmpfs is 507, and the text stays")
+    func full() throws {
+        let mount = try TemporaryDirectory()
+        try #require(Foundation.mount("none", mount.path, "tmpfs", 0, "size=2m") == 0)
+        defer { umount2(mount.path, CInt(MNT_DETACH)) }
+        let server = try TestServer(capacity: 4 << 20) { $0.directory = mount.path }
+        #expect(try server.set("before").status == 204)
+        let response = try server.set(String(repeating: "x", count: 3 << 20))
+        #expect(response.status == 507)
+        #expect(response.problem["status"] as? Int == 507)
+        #expect(try server.request().text == "before")
+        #expect(try server.set("after").status == 204)
+    }
+}

@@ -1,0 +1,182 @@
+import Foundation
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import Testing
+
+@testable import SharedMemoryHTTP
+
+@Suite("Contract")
+struct ContractTests {
+    static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("openapi.yaml").path
+
+    @Test("What is served is the file")
+    func served() throws {
+        let server = try TestServer()
+        let response = try server.request("GET", "/openapi.yaml")
+        #expect(response.status == 200)
+        #expect(response["Content-Type"] == "application/yaml")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: Self.path)) == Data(response.body))
+        let tag = try #require(response["ETag"])
+        #expect(try server.request("GET", "/openapi.yaml", ["If-None-Match: \(tag)"]).status == 304)
+        #expect(try server.request("GET", "/openapi.yaml", ["If-Match: \"x\""]).status == 412)
+        #expect(try server.request("HEAD", "/openapi.yaml")["ETag"] == tag)
+    }
+
+    @Test("It is valid OpenAPI")
+    func valid() async throws {
+        let result = try await ChildProcess.run("python3", ["-m", "openapi_spec_validator", Self.path])
+        #expect(result.status == 0, "\(result.text)\(result.errors)")
+    }
+
+    @Test("Every type of problem is described in it, with its status and title")
+    func problems() async throws {
+        let contract = try await Contract.load(Self.path)
+        let examples = try #require(contract.document["components", "examples"]?.object)
+        #expect(Set(examples.keys) == Set(ProblemType.allCases.map(\.rawValue)))
+        for type in ProblemType.allCases {
+            let value = try #require(examples[type.rawValue]?["value"])
+            #expect(value["status"]?.integer == Int(type.status.rawValue))
+            #expect(value["title"]?.string == type.title)
+            #expect(value["type"]?.string == "/openapi.yaml#/components/examples/\(type.rawValue)")
+        }
+    }
+
+    // MARK: Against the running server
+
+    /// A request that brings about a documented response.
+    struct Provocation {
+        let key: Contract.Key
+        var target: String?
+        var fields: [String] = []
+        var body: [UInt8]?
+        var server = Servers.Kind.open
+    }
+
+    struct Servers {
+        enum Kind { case open, protected, unattached }
+
+        subscript(kind: Kind) -> TestServer {
+            switch kind {
+            case .open: open
+            case .protected: protected
+            case .unattached: unattached
+            }
+        }
+
+        let open: TestServer
+        let protected: TestServer
+        let unattached: TestServer
+
+        init() throws {
+            open = try TestServer(capacity: 100)
+            protected = try TestServer { $0.token = "token" }
+            unattached = try TestServer()
+            try Segment.unlink("text", directory: unattached.directory.path)
+            let path = unattached.directory.path(of: "text")
+            try Data("not a segment".utf8).write(to: URL(fileURLWithPath: path))
+            // Being asked for this, it looks at once.
+            #expect(try unattached.request("GET", "/readyz").status == 503)
+        }
+    }
+
+    static var provocations: [Provocation] {
+        ["/shared", "/shared/{name}"].flatMap(textProvocations)
+            + ["/openapi.yaml", "/livez", "/readyz"].flatMap(serviceProvocations)
+    }
+
+    static func textProvocations(_ path: String) -> [Provocation] {
+        func provoke(
+            _ method: String, _ status: Int, _ fields: [String] = [], body: [UInt8]? = nil, target: String? = nil,
+            _ server: Servers.Kind = .open
+        ) -> Provocation {
+            Provocation(
+                key: .init(path, method, status), target: target, fields: fields,
+                body: method == "PUT" ? body ?? [0x61] : nil, server: server)
+        }
+        let all = ["GET", "HEAD", "PUT", "OPTIONS"].flatMap { method in
+            [
+                provoke(method, 400, ["Host: again"]), provoke(method, 501, ["Transfer-Encoding: gzip"]),
+                provoke(method, 401, [], .protected),
+                provoke(method, 403, ["Authorization: Bearer wrong"], .protected),
+            ] + (path == "/shared" ? [] : [provoke(method, 404, target: "/shared/nobody")])
+        }
+        let reads = ["GET", "HEAD"].flatMap { method in
+            [
+                provoke(method, 200), provoke(method, 304, ["If-None-Match: *"]),
+                provoke(method, 412, ["If-Match: \"x\""]), provoke(method, 503, [], .unattached),
+            ]
+        }
+        return all + reads + [
+            provoke("OPTIONS", 204), provoke("PUT", 204), provoke("PUT", 412, ["If-None-Match: *"]),
+            provoke("PUT", 400, body: [0xff]), provoke("PUT", 413, body: [UInt8](repeating: 0x61, count: 101)),
+            provoke("PUT", 415, ["Content-Encoding: gzip"]), provoke("PUT", 415, ["Content-Type: a/b; charset=x"]),
+            provoke("PUT", 503, [], .unattached),
+        ]
+    }
+
+    static func serviceProvocations(_ path: String) -> [Provocation] {
+        func provoke(
+            _ method: String, _ status: Int, _ fields: [String] = [],
+            _ server: Servers.Kind = .open
+        ) -> Provocation {
+            Provocation(key: .init(path, method, status), fields: fields, server: server)
+        }
+        var provocations = ["GET", "HEAD", "OPTIONS"].flatMap { method in
+            [
+                provoke(method, method == "OPTIONS" ? 204 : 200), provoke(method, 400, ["Host: again"]),
+                provoke(method, 501, ["Transfer-Encoding: gzip"]),
+            ]
+        }
+        for method in ["GET", "HEAD"] {
+            if path == "/openapi.yaml" {
+                provocations.append(provoke(method, 304, ["If-None-Match: *"]))
+                provocations.append(provoke(method, 412, ["If-Match: \"x\""]))
+            }
+            if path == "/readyz" { provocations.append(provoke(method, 503, [], .unattached)) }
+        }
+        return provocations
+    }
+
+    /// Brought about elsewhere: it takes a full tmpfs, and a damaged segment.
+    static let notProvoked: Set = [500, 507]
+
+    @Test("Every documented response comes as it is documented")
+    func conformance() async throws {
+        let contract = try await Contract.load(Self.path)
+        let responses = contract.responses
+        let servers = try Servers()
+        var seen: Set<Contract.Key> = []
+        for provocation in Self.provocations {
+            let key = provocation.key
+            let target = provocation.target ?? key.path.replacingOccurrences(of: "{name}", with: "text")
+            let response = try servers[provocation.server].request(
+                key.method, target, provocation.fields, body: provocation.body)
+            #expect(response.status == key.status, "\(key)")
+            let described = try #require(responses[key], "\(key)")
+            contract.check(response, against: described, key)
+            seen.insert(key)
+        }
+        let missing = Set(responses.keys).subtracting(seen).filter { !Self.notProvoked.contains($0.status) }
+        #expect(missing.isEmpty, "\(missing.map(\.description).sorted())")
+    }
+
+    @Test("A method that is not documented for a path is 405, as described")
+    func otherMethods() async throws {
+        let contract = try await Contract.load(Self.path)
+        let described = try #require(contract.document["components", "responses", "MethodNotAllowed"])
+        let server = try TestServer()
+        for (path, item) in contract.document["paths"]?.object ?? [:] {
+            let documented = Set((item.object ?? [:]).keys.map { $0.uppercased() })
+            for method in Set(["GET", "HEAD", "PUT", "OPTIONS", "POST", "DELETE", "PATCH"]).subtracting(documented) {
+                let response = try server.request(
+                    method, path.replacingOccurrences(of: "{name}", with: "text"))
+                #expect(response.status == 405)
+                contract.check(response, against: described, .init(path, method, 405))
+                let allowed = Set((response["Allow"] ?? "").components(separatedBy: ", "))
+                #expect(allowed == documented.intersection(["GET", "HEAD", "PUT", "OPTIONS"]))
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `openapi.yaml`, read.
+struct Contract: Sendable {
+    let document: JSON
+
+    static func load(_ path: String) async throws -> Contract {
+        // Python's reader of YAML is there with the validator.
+        let script = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)"
+        let result = try await ChildProcess.run("python3", ["-c", script, path])
+        try #require(result.status == 0, "\(result.errors)")
+        return Contract(document: try JSONDecoder().decode(JSON.self, from: result.output))
+    }
+
+    /// What a reference leads to, or the value itself.
+    func resolve(_ value: JSON) -> JSON {
+        guard let reference = value["$ref"]?.string else { return value }
+        let steps = reference.dropFirst(2).split(separator: "/").map(String.init)
+        return steps.reduce(document) { $0[$1] ?? .null }
+    }
+
+    /// The documented responses: path, method, status.
+    var responses: [Key: JSON] {
+        var responses: [Key: JSON] = [:]
+        for (path, item) in document["paths"]?.object ?? [:] {
+            for (method, operation) in item.object ?? [:] {
+                for (status, response) in operation["responses"]?.object ?? [:] {
+                    responses[Key(path, method.uppercased(), Int(status) ?? 0)] = resolve(response)
+                }
+            }
+        }
+        return responses
+    }
+
+    struct Key: Hashable, CustomStringConvertible {
+        let path: String
+        let method: String
+        let status: Int
+
+        init(_ path: String, _ method: String, _ status: Int) {
+            (self.path, self.method, self.status) = (path, method, status)
+        }
+
+        var description: String { "\(method) \(path): \(status)" }
+    }
+
+    /// Holds a response against its description.
+    func check(_ response: RawResponse, against described: JSON, _ key: Key) {
+        for (name, reference) in described["headers"]?.object ?? [:] {
+            let header = resolve(reference)
+            let value = response[name]
+            if header["required"]?.boolean == true { #expect(value != nil, "\(key): \(name)") }
+            guard let value, let schema = header["schema"] else { continue }
+            if let constant = schema["const"]?.string { #expect(value == constant, "\(key): \(name)") }
+            if let pattern = schema["pattern"]?.string {
+                #expect(value.range(of: pattern, options: .regularExpression) != nil, "\(key): \(name): \(value)")
+            }
+        }
+        let types = described["content"]?.object ?? [:]
+        if types.isEmpty {
+            #expect(response.body.isEmpty, "\(key)")
+        } else {
+            let type = response["Content-Type"] ?? ""
+            #expect(types[type] != nil, "\(key): \(type)")
+            if key.method != "HEAD", let schema = types[type]?["schema"] {
+                check(response, schema: resolve(schema), key)
+            }
+        }
+    }
+
+    private func check(_ response: RawResponse, schema: JSON, _ key: Key) {
+        if let constant = schema["const"]?.string { #expect(response.text == constant, "\(key)") }
+        guard schema["type"]?.string == "object" else { return }
+        let body = (try? JSONDecoder().decode(JSON.self, from: Data(response.body)))?.object
+        guard let body else {
+            Issue.record("\(key): no JSON object")
+            return
+        }
+        for required in schema["required"]?.array ?? [] { #expect(body[required.string ?? ""] != nil, "\(key)") }
+        for (name, value) in body {
+            let property = schema["properties", name]
+            switch property?["type"]?.string {
+            case "string": #expect(value.string != nil, "\(key): \(name)")
+            case "integer": #expect(value.integer != nil, "\(key): \(name)")
+            default: Issue.record("\(key): \(name) is not described")
+            }
+            if let values = property?["enum"]?.array { #expect(values.contains(value), "\(key): \(name)") }
+        }
+        #expect(body["status"]?.integer == key.status)
+    }
+}
+
+enum JSON: Decodable, Hashable, Sendable {
+    case null
+    case boolean(Bool)
+    case integer(Int)
+    case number(Double)
+    case string(String)
+    case array([JSON])
+    case object([String: JSON])
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .boolean(value)
+        } else if let value = try? container.decode(Int.self) {
+            self = .integer(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
+        } else if let value = try? container.decode([JSON].self) {
+            self = .array(value)
+        } else {
+            self = .object(try container.decode([String: JSON].self))
+        }
+    }
+
+    subscript(names: String...) -> JSON? {
+        names.reduce(self as JSON?) { value, name in value?.object?[name] }
+    }
+
+    var object: [String: JSON]? { if case .object(let value) = self { value } else { nil } }
+    var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    var string: String? { if case .string(let value) = self { value } else { nil } }
+    var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+    var boolean: Bool? { if case .boolean(let value) = self { value } else { nil } }
+}

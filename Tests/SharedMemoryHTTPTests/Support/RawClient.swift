@@ -1,0 +1,162 @@
+import Foundation
+import SharedMemoryHTTP
+
+/// A connection over which exactly those bytes go that a test writes.
+///
+/// Every wait ends after ten seconds.
+final class RawClient {
+    private let descriptor: CInt
+    private var received: [UInt8] = []
+
+    init(_ address: ListenAddress) throws {
+        switch address {
+        case .tcp(let host, let port): descriptor = try Self.connect(host, port)
+        case .unix(let path): descriptor = try Self.connect(path)
+        }
+        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor, SOL_SOCKET, option, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    private static func connect(_ host: String, _ port: UInt16) throws -> CInt {
+        var found: UnsafeMutablePointer<addrinfo>?
+        var hints = addrinfo()
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
+        guard getaddrinfo(host, String(port), &hints, &found) == 0, let found else { throw POSIXError(.EINVAL) }
+        defer { freeaddrinfo(found) }
+        return try connected(found.pointee.ai_family, found.pointee.ai_addr, found.pointee.ai_addrlen)
+    }
+
+    private static func connect(_ path: String) throws -> CInt {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        return try withUnsafePointer(to: &address) { pointer in
+            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                try connected(AF_UNIX, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+
+    private static func connected(
+        _ family: CInt, _ address: UnsafePointer<sockaddr>?, _ byteCount: socklen_t
+    ) throws -> CInt {
+        let descriptor = socket(family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard Foundation.connect(descriptor, address, byteCount) == 0 else {
+            let code = errno
+            close(descriptor)
+            throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO)
+        }
+        return descriptor
+    }
+
+    // MARK: Sending
+
+    func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    func send(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                Foundation.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Says that nothing more will come.
+    func shutDownSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+
+    /// Breaks the connection with a reset.
+    func reset() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Foundation.linger>.size))
+        shutdown(descriptor, CInt(SHUT_RDWR))
+    }
+
+    // MARK: Receiving
+
+    /// The next response, interim ones too.
+    func response(to method: String = "GET") throws -> RawResponse {
+        while true {
+            if let end = headEnd {
+                var response = try RawResponse(head: String(decoding: received[..<end], as: UTF8.self))
+                received.removeFirst(end + 4)
+                let hasBody = method != "HEAD" && response.status >= 200 && ![204, 304].contains(response.status)
+                if hasBody, let length = response["Content-Length"].flatMap({ Int($0) }) {
+                    while received.count < length { try receive() }
+                    response.body = Array(received.prefix(length))
+                    received.removeFirst(length)
+                }
+                return response
+            }
+            try receive()
+        }
+    }
+
+    private var headEnd: Int? {
+        guard received.count >= 4 else { return nil }
+        return (0...received.count - 4).first { Array(received[$0..<$0 + 4]) == [13, 10, 13, 10] }
+    }
+
+    private func receive() throws {
+        guard try receiveSome() else { throw ConnectionEnded() }
+    }
+
+    /// - Returns: false at the end of the connection.
+    private func receiveSome() throws -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        guard count >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        received += buffer.prefix(count)
+        return count > 0
+    }
+
+    /// Whether the other side ends the connection, with nothing more to read.
+    func isEnded() -> Bool {
+        do {
+            return try !receiveSome() && received.isEmpty
+        } catch let error as POSIXError {
+            return error.code == .ECONNRESET
+        } catch {
+            return false
+        }
+    }
+}
+
+struct ConnectionEnded: Error {}
+
+struct RawResponse {
+    let status: Int
+    let fields: [(name: String, value: String)]
+    var body: [UInt8] = []
+
+    init(head: String) throws {
+        let lines = head.components(separatedBy: "\r\n")
+        let words = lines[0].split(separator: " ")
+        guard words.count >= 2, words[0] == "HTTP/1.1", let status = Int(words[1]) else { throw NotHTTP(head: head) }
+        self.status = status
+        fields = try lines.dropFirst().map { line in
+            guard let colon = line.firstIndex(of: ":") else { throw NotHTTP(head: head) }
+            let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+            return (String(line[..<colon]), value)
+        }
+    }
+
+    subscript(name: String) -> String? { fields.first { $0.name.lowercased() == name.lowercased() }?.value }
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+
+    /// The members of a problem; empty for anything else.
+    var problem: [String: any Sendable] {
+        guard self["Content-Type"] == "application/problem+json" else { return [:] }
+        return (try? JSONSerialization.jsonObject(with: Data(body)) as? [String: any Sendable]) ?? [:]
+    }
+}
+
+struct NotHTTP: Error { let head: String }

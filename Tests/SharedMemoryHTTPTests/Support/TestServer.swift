@@ -1,0 +1,60 @@
+import Foundation
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+
+/// The real server, in this process, on a port and in a directory of its own.
+final class TestServer: Sendable {
+    let directory: TemporaryDirectory
+    let server: Server
+
+    init(
+        segments: [String] = ["text"], capacity: Int? = nil,
+        _ configure: (inout ServerConfiguration) -> Void = { _ in }
+    ) throws {
+        directory = try TemporaryDirectory()
+        var configuration = ServerConfiguration()
+        configuration.segments = segments
+        configuration.listen = [.tcp(host: "127.0.0.1", port: 0)]
+        configuration.directory = directory.path
+        configuration.capacity = capacity
+        configuration.graceSeconds = 5
+        configure(&configuration)
+        server = try Server(configuration)
+    }
+
+    deinit { server.stop() }
+
+    var address: ListenAddress { server.addresses[0] }
+
+    var url: String { "http://\(address)" }
+
+    func connect() throws -> RawClient { try RawClient(address) }
+
+    /// This process's own way to the same text.
+    func segment(_ name: String = "text") throws -> Segment {
+        try Segment.attach(name, AttachmentOptions(directory: directory.path))
+    }
+
+    /// One request over a connection of its own.
+    func request(
+        _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
+    ) throws -> RawResponse {
+        try connect().request(method, target, fields, body: body)
+    }
+
+    func set(_ text: String, _ fields: [String] = []) throws -> RawResponse {
+        try request("PUT", "/shared", fields, body: Array(text.utf8))
+    }
+}
+
+extension RawClient {
+    func request(
+        _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
+    ) throws -> RawResponse {
+        var head = ["\(method) \(target) HTTP/1.1", "Host: localhost"] + fields
+        if let body { head.append("Content-Length: \(body.count)") }
+        try send(Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
+        return try response(to: method)
+    }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import SharedMemory
+import TestSupport
+import Testing
+
+@Suite("Attachments")
+struct AttachmentTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    func attach(access: Access = .readWrite, mode: UInt32 = 0o600, capacity: Int? = nil) throws -> Segment {
+        try Segment.attach(
+            name, AttachmentOptions(access: access, capacity: capacity, directory: directory.path, mode: mode))
+    }
+
+    func probe(_ arguments: String...) throws -> ChildProcess {
+        try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + arguments)
+    }
+
+    func info() throws -> SegmentInfo { try Segment.info(name, directory: directory.path) }
+
+    @Test("126 attach, the next is told so, readers still come, and a place that was left is taken again")
+    func limit() throws {
+        var segments = try (0..<126).map { _ in try attach() }
+        #expect(throws: SegmentError.tooManyAttached(name: name, limit: 126)) { try attach() }
+        try segments[125].set("x")
+        #expect(try attach(access: .readOnly).get() == "x")
+        #expect(try info().attached.count == 126)
+        segments.remove(at: 60)
+        let again = try attach()
+        #expect(try info().attached.map(\.row) == Array(0..<126))
+        #expect(try again.get() == "x")
+    }
+
+    @Test("Info says who is attached, for how long, and what it costs")
+    func infoOfProcesses() async throws {
+        let segment = try attach(mode: 0o640, capacity: 5000)
+        let version = try segment.set("hello")
+        let child = try probe("hold")
+        _ = try await child.line(beginning: "attached ")
+        let info = try info()
+        #expect(info.name == name)
+        #expect(info.path == segment.path)
+        #expect(info.capacity == 5000)
+        #expect(info.byteCount == 5)
+        #expect(info.version == version)
+        #expect(info.lifetime == .whileAttached)
+        #expect(info.mode == 0o640)
+        #expect(info.owner == geteuid())
+        #expect(info.creationTime <= info.publicationTime)
+        #expect(info.memoryByteCount == 24_576 + 4096)
+        #expect(info.pinCount == 0)
+        #expect(info.attached.map(\.processID) == [Int(getpid()), Int(child.processID)])
+        #expect(info.attached[1].program == "probe")
+        child.kill()
+        _ = try await child.finish()
+        #expect(try self.info().attached.map(\.processID) == [Int(getpid())])
+    }
+
+    @Test("A segment has its own capacity, whoever asks for none; asking for another is an error")
+    func capacityMismatch() throws {
+        let segment = try attach(capacity: 100)
+        #expect(try attach().capacity == 100)
+        #expect(try attach(capacity: 100).capacity == 100)
+        #expect(throws: SegmentError.capacityMismatch(name: name, capacity: 100, requested: 200)) {
+            try attach(capacity: 200)
+        }
+        extendLifetime(segment)
+    }
+
+    @Test("All 64 pins held: reads and sets go on; their holder killed, the pins come back")
+    func allPinsTaken() async throws {
+        let segment = try attach()
+        try segment.set("pinned")
+        let child = try probe("hold-pins", "64")
+        _ = try await eventually("64 pins") { try info().pinCount == 64 ? true : nil }
+        for round in 0..<400 {
+            let text = String(repeating: "r\(round)", count: 1 + round * 13)
+            try segment.set(text)
+            #expect(try segment.get() == text)
+            #expect(try segment.withBytes { $0.byteCount } == text.utf8.count)
+            #expect(try segment.snapshot().text == text)
+        }
+        child.kill()
+        _ = try await child.finish()
+        _ = try await eventually("the pins to come back") {
+            _ = try segment.get()
+            return try info().pinCount == 0 ? true : nil
+        }
+    }
+
+    @Test("A borrow does not change while more sets run than there are slots")
+    func borrowIsStable() async throws {
+        let segment = try attach()
+        try segment.set("borrowed and kept")
+        let child = try probe("borrow")
+        #expect(try await child.line(beginning: "borrowed ") == "17")
+        for round in 0..<1000 { try segment.set("another text, number \(round)") }
+        try child.write(Data("\n".utf8))
+        #expect(try await child.line(beginning: "unchanged ") == "true")
+        #expect(try await child.finish().status == 0)
+    }
+
+    @Test("A borrow in this process does not change under sets of the same attachment")
+    func borrowAcrossOwnSets() throws {
+        let segment = try attach()
+        try segment.set("first")
+        try segment.withText { text in
+            for round in 0..<500 { try segment.set("\(round)") }
+            #expect(String(copying: text) == "first")
+            #expect(try segment.get() == "499")
+        }
+    }
+
+    @Test("A million sets take no more memory than the ring of slots in use")
+    func memoryIsBounded() throws {
+        let segment = try attach()
+        for round in 0..<1_000_000 { try segment.set(round % 2 == 0 ? "even" : "odd") }
+        #expect(try segment.version.number == 1_000_000)
+        #expect(try info().memoryByteCount <= 24_576 + 8 * 4096)
+    }
+
+    @Test("A thousand attachments come and go beside a reader, and leave no descriptor or mapping")
+    func attachAndDetach() throws {
+        let segment = try attach()
+        try segment.set("x")
+        _ = try attach()
+        let before = try openFiles()
+        for _ in 0..<1000 {
+            let other = try attach()
+            #expect(try other.get() == "x")
+            try other.set("x")
+        }
+        #expect(try openFiles() == before)
+        #expect(try info().attached.count == 1)
+    }
+
+    /// This test's own segments among the process's descriptors and mappings.
+    private func openFiles() throws -> [String] {
+        let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+        }
+        let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n").map(
+            String.init)
+        return (descriptors + maps).filter { $0.contains(directory.path) }
+            .map { String($0.split(separator: " ").last ?? "") }.sorted()
+    }
+}

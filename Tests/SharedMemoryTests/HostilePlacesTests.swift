@@ -1,0 +1,273 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+@Suite("Hostile files and places")
+struct HostilePlacesTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    var path: String { directory.path(of: name) }
+
+    func attach(_ access: Access = .readWrite, trusting owners: Set<UInt32> = []) throws -> Segment {
+        try Segment.attach(
+            name, AttachmentOptions(access: access, directory: directory.path, trustedOwners: owners))
+    }
+
+    /// Every door to the segment refuses what lies in its place, and leaves it there.
+    func expectRefusal(_ reason: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let before = try FileManager.default.attributesOfItem(atPath: path) as NSDictionary
+        for attempt in [
+            { _ = try attach() }, { _ = try attach(.readOnly) },
+            { _ = try Segment.read(name, directory: directory.path) },
+        ] as [() throws -> Void] {
+            let error = #expect(throws: SegmentError.self, sourceLocation: sourceLocation) { try attempt() }
+            guard case .notASegment(path, let said) = error else {
+                Issue.record("\(String(describing: error))", sourceLocation: sourceLocation)
+                continue
+            }
+            #expect(said.contains(reason), sourceLocation: sourceLocation)
+        }
+        let after = try FileManager.default.attributesOfItem(atPath: path) as NSDictionary
+        #expect(before == after, sourceLocation: sourceLocation)
+    }
+
+    /// A whole persistent segment without anyone attached, its bytes then changed.
+    func leaveBehind(changing change: (FileHandle) throws -> Void) throws {
+        do {
+            let segment = try Segment.attach(
+                name, AttachmentOptions(lifetime: .persistent, directory: directory.path))
+            try segment.set("before")
+        }
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        try change(file)
+        try file.close()
+    }
+
+    func write(_ bytes: some Sequence<UInt8>, at offset: UInt64, to file: FileHandle) throws {
+        try file.seek(toOffset: offset)
+        try file.write(contentsOf: Data(bytes))
+    }
+
+    @Test("A symbolic link is not followed")
+    func symbolicLink() throws {
+        let target = directory.path(of: "target")
+        let other = try Segment.attach("target", AttachmentOptions(directory: directory.path))
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: target)
+        try expectRefusal("symbolic link")
+        extendLifetime(other)
+    }
+
+    @Test("A FIFO does not make anyone wait")
+    func fifo() throws {
+        #expect(mkfifo(path, 0o600) == 0)
+        try expectRefusal("not a regular file")
+    }
+
+    @Test("A directory is not opened")
+    func directoryInPlace() throws {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        let error = #expect(throws: SegmentError.self) { try attach() }
+        #expect(error == .notASegment(path: path, reason: "it is a directory"))
+    }
+
+    @Test("A file of something else is left as it is", arguments: [0, 10, 64, 24_576, 100_000])
+    func somethingElse(_ byteCount: Int) throws {
+        try Data(repeating: 0x41, count: byteCount).write(to: URL(fileURLWithPath: path))
+        try expectRefusal(byteCount < 64 ? "it has only \(byteCount) bytes" : "does not begin as a segment")
+        let error = #expect(throws: SegmentError.self) { try Segment.unlink(name, directory: directory.path) }
+        guard case .notASegment = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count == byteCount)
+    }
+
+    @Test("Truncated and oversized segments are refused", arguments: [64, 4096, 24_576, 300_000, 500_000_000])
+    func wrongSize(_ byteCount: Int) throws {
+        try leaveBehind { try $0.truncate(atOffset: UInt64(byteCount)) }
+        try expectRefusal("it has \(byteCount) bytes instead of \(Layout.fileByteCount(capacity: 1 << 20))")
+    }
+
+    @Test(
+        "A header that makes no sense is refused",
+        arguments: [
+            (8, [2, 0, 0, 0], "layout version is 2"), (8, [0, 0, 0, 0], "layout version is 0"),
+            (12, [9], "makes no sense"), (16, [0, 0, 0, 0], "makes no sense"),
+            (16, [255, 255, 255, 255, 255, 255, 255, 255], "makes no sense"), (16, [0, 0, 1, 0], "bytes instead of"),
+            (56, [1], "features"),
+        ] as [(UInt64, [UInt8], String)])
+    func wrongHeader(_ offset: UInt64, _ bytes: [UInt8], _ reason: String) throws {
+        try leaveBehind { try write(bytes, at: offset, to: $0) }
+        try expectRefusal(reason)
+        // What is a segment, if not one of ours, can be removed.
+        try Segment.unlink(name, directory: directory.path)
+        #expect(try directory.names == [])
+    }
+
+    @Test("A segment of another boot is refused, not unlinked; unlinking it by hand helps")
+    func otherBoot() throws {
+        try leaveBehind { try write([1, 2, 3, 4, 5, 6, 7, 8], at: 32, to: $0) }
+        #expect(throws: SegmentError.otherKernel(path: path)) { try attach() }
+        #expect(throws: SegmentError.otherKernel(path: path)) { try attach(.readOnly) }
+        #expect(try directory.names == ["text.sharedmem"])
+        try Segment.unlink(name, directory: directory.path)
+        #expect(try attach().get() == "")
+    }
+
+    @Test("A current slot or a count that can not be is an error, not a crash")
+    func wrongWhileAttached() throws {
+        let segment = try attach()
+        let readOnly = try attach(.readOnly)
+        try segment.set("text")
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        let slot = try currentSlot(file)
+        func expectCorrupted(_ what: Comment) {
+            for attempt in [
+                { _ = try segment.get() }, { _ = try readOnly.get() }, { try segment.withBytes { _ in } },
+                { _ = try Segment.info(name, directory: directory.path) },
+            ] as [() throws -> Void] {
+                let error = #expect(throws: SegmentError.self, what) { try attempt() }
+                guard case .corrupted(path, _) = error else {
+                    Issue.record("\(what): \(String(describing: error))")
+                    continue
+                }
+            }
+        }
+        try write([255, 255, 255, 255], at: UInt64(4288 + 64 * slot + 16), to: file)
+        expectCorrupted("a count")
+        try write([4, 0, 0, 0], at: UInt64(4288 + 64 * slot + 16), to: file)
+        #expect(try segment.get() == "text")
+        try write([191], at: 64, to: file)
+        expectCorrupted("a slot")
+        #expect(throws: SegmentError.self) { try segment.set("x") }
+        try write([UInt8(slot)], at: 64, to: file)
+        #expect(try segment.get() == "text")
+    }
+
+    @Test("Bytes that are not UTF-8 are never handed out as text")
+    func wrongBytesWhileAttached() throws {
+        let segment = try attach()
+        try segment.set("text")
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        try write([0xff], at: UInt64(24_576 + (1 << 20) * currentSlot(file) + 2), to: file)
+        for attempt in [
+            { _ = try segment.get() }, { try segment.withText { _ in } }, { _ = try segment.snapshot() },
+            { _ = try Segment.read(name, directory: directory.path) },
+        ] as [() throws -> Void] {
+            #expect(
+                throws: SegmentError.corrupted(path: path, reason: "the text is not UTF-8 at offset 2"),
+                performing: attempt)
+        }
+        #expect(try segment.withBytes { $0.byteCount } == 4)
+    }
+
+    private func currentSlot(_ file: FileHandle) throws -> Int {
+        try file.seek(toOffset: 64)
+        return Int(try #require(try file.read(upToCount: 1)?.first))
+    }
+
+    @Test("A directory that is not on a tmpfs is refused, and nothing is left there")
+    func notInMemory() throws {
+        let onDisk = try TemporaryDirectory(under: ChildProcess.productDirectory)
+        #expect(throws: SegmentError.notInMemory(path: onDisk.path)) {
+            try Segment.attach(name, AttachmentOptions(directory: onDisk.path))
+        }
+        #expect(try onDisk.names == [])
+        try Data(repeating: 0, count: 100).write(to: URL(fileURLWithPath: onDisk.path(of: name)))
+        #expect(throws: SegmentError.notInMemory(path: onDisk.path(of: name))) {
+            try Segment.attach(name, AttachmentOptions(directory: onDisk.path))
+        }
+    }
+
+    @Test("A directory that is not there is a plain error")
+    func noDirectory() {
+        let error = #expect(throws: SegmentError.self) {
+            try Segment.attach(name, AttachmentOptions(directory: "/dev/shm/no/such"))
+        }
+        #expect("\(String(describing: error))".contains("/dev/shm/no/such"))
+        #expect(throws: SegmentError.notFound(name: name, directory: "/dev/shm/no/such", found: [])) {
+            try Segment.read(name, directory: "/dev/shm/no/such")
+        }
+    }
+
+    @Test("A stranger's file is refused unless the stranger is named", .enabled(if: geteuid() == 0))
+    func strangersFile() throws {
+        do { try Segment.attach(name, AttachmentOptions(lifetime: .persistent, directory: directory.path)).set("x") }
+        for stranger: UInt32 in [12_345, 65_534] {
+            #expect(chown(path, stranger, stranger) == 0)
+            for access in [Access.readWrite, .readOnly] {
+                #expect(throws: SegmentError.untrustedOwner(path: path, owner: stranger)) { try attach(access) }
+                #expect(try attach(access, trusting: [stranger]).get() == "x")
+            }
+            #expect(throws: SegmentError.untrustedOwner(path: path, owner: stranger)) {
+                try Segment.unlink(name, directory: directory.path)
+            }
+        }
+    }
+
+    @Test("A segment made under a temporary name, where unnamed files are not to be had, is whole and alone")
+    func temporaryName() throws {
+        let file = SegmentFile(try SegmentName(name), in: directory.path)
+        let options = AttachmentOptions(directory: directory.path)
+        func create(_ temporaryPath: String) throws -> Bool {
+            guard let open = try OpenFile.create(file, options, under: temporaryPath) else { return false }
+            #expect(try directory.names == ["text.sharedmem"])
+            #expect(try attach().get() == "")
+            extendLifetime(open)
+            return true
+        }
+        #expect(try create("\(directory.path)/.text.1"))
+        let segment = try attach()
+        #expect(try !create("\(directory.path)/.text.2"), "the name is taken")
+        try FileManager.default.removeItem(atPath: "\(directory.path)/.text.2")
+        #expect(try directory.names == ["text.sharedmem"])
+        extendLifetime(segment)
+    }
+
+    @Test("Past the file size limit it is an error, not the end of the process")
+    func fileSizeLimit() async throws {
+        let result = try await ChildProcess.run(
+            "/bin/bash",
+            ["-c", "ulimit -f 1000; exec \"$0\" \"$@\"", ChildProcess.product("probe"), directory.path, name, "get"])
+        #expect(result.status == 1 && !result.wasKilled)
+        let needed = Layout.fileByteCount(capacity: 1 << 20)
+        #expect(result.errors == "\(SegmentError.fileSizeLimit(limit: 1_024_000, needed: needed))\n")
+        #expect(try directory.names == [])
+    }
+
+    @Test(
+        "A full tmpfs is an error: the text stays, sets that find room go on, and freed memory is used again",
+        .enabled(if: geteuid() == 0))
+    func fullTmpfs() async throws {
+        let script = """
+            mount -t tmpfs -o size=1m none "$2" && exec "$1" "$2" text fill "$2/junk"
+            """
+        let result = try await ChildProcess.run(
+            "/usr/bin/unshare",
+            ["--mount", "/bin/sh", "-c", script, "sh", ChildProcess.product("probe"), directory.path])
+        #expect(result.status == 0, "\(result.errors)")
+        let text = result.text
+        #expect(text.contains("same size: set\nlarger: set\ntoo large: No memory is left"), "\(text)")
+        #expect(text.contains("900000 bytes"))
+        #expect(text.contains("still there: true"))
+        #expect(text.contains("another: No memory is left"))
+        #expect(text.contains("freed: set"))
+    }
+
+    @Test("Without /proc a segment is made all the same", .enabled(if: geteuid() == 0))
+    func noProc() async throws {
+        let script = """
+            mount -t tmpfs none /proc && PROBE_ARGUMENTS="probe $2 text set hello" exec "$1"
+            """
+        let result = try await ChildProcess.run(
+            "/usr/bin/unshare",
+            ["--mount", "/bin/sh", "-c", script, "sh", ChildProcess.product("probe"), directory.path])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.text.hasSuffix("-1\n"))
+    }
+}

@@ -1,0 +1,201 @@
+import Foundation
+import SharedMemory
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("Lifetime")
+struct LifetimeTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    func attach(_ lifetime: Lifetime = .whileAttached, access: Access = .readWrite) throws -> Segment {
+        try Segment.attach(
+            name, AttachmentOptions(access: access, lifetime: lifetime, directory: directory.path))
+    }
+
+    func probe(_ arguments: String...) throws -> ChildProcess {
+        try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + arguments)
+    }
+
+    /// A file as a killed process leaves it: whole, and nobody attached.
+    func leaveBehind(_ lifetime: Lifetime = .whileAttached) async throws -> Version {
+        let child = try probe("hold", lifetime == .persistent ? "persistent" : "")
+        let version = try #require(Version(try await child.line(beginning: "attached ")))
+        try Segment.attach(name, AttachmentOptions(directory: directory.path)).set("left behind")
+        child.kill()
+        _ = try await child.finish()
+        return version
+    }
+
+    @Test("A whileAttached segment goes with the last to detach, and is created anew, empty")
+    func endsWithTheLast() throws {
+        var first: Segment? = try attach()
+        var second: Segment? = try attach()
+        let version = try first?.set("x")
+        first = nil
+        #expect(try second?.get() == "x")
+        #expect(try directory.names == ["text.sharedmem"])
+        second = nil
+        #expect(try directory.names == [])
+        let again = try attach()
+        #expect(try again.get() == "")
+        #expect(try again.version.instance != version?.instance)
+    }
+
+    @Test("A persistent segment outlives all, and asking for it once is enough")
+    func persistentStays() throws {
+        var first: Segment? = try attach()
+        let version = try first?.set("x")
+        do { _ = try attach(.persistent) }
+        first = nil
+        #expect(try Segment.read(name, directory: directory.path).text == "x")
+        #expect(try attach().snapshot().version == version)
+        #expect(try Segment.info(name, directory: directory.path).lifetime == .persistent)
+        try Segment.unlink(name, directory: directory.path)
+        #expect(try directory.names == [])
+    }
+
+    @Test("What the last process left when it was killed is not found, and is replaced by an empty segment")
+    func leftoverIsReplaced() async throws {
+        let version = try await leaveBehind()
+        #expect(try directory.names == ["text.sharedmem"])
+        #expect(throws: SegmentError.self) { try Segment.read(name, directory: directory.path) }
+        #expect(throws: SegmentError.self) { try attach(access: .readOnly) }
+        #expect(try Segment.list(directory: directory.path) == [])
+        let segment = try attach()
+        #expect(try segment.get() == "")
+        #expect(try segment.version.instance != version.instance)
+    }
+
+    @Test("A persistent text outlives the kill of everyone attached")
+    func persistentOutlivesKill() async throws {
+        let version = try await leaveBehind(.persistent)
+        #expect(try Segment.read(name, directory: directory.path).text == "left behind")
+        #expect(try attach().version == Version(instance: version.instance, number: version.number + 1))
+    }
+
+    @Test("exit(3) while attached ends a whileAttached segment as detaching does")
+    func exitEnds() async throws {
+        let child = try probe("exit-attached")
+        #expect(try await child.finish().status == 0)
+        #expect(try directory.names == [])
+    }
+
+    @Test("A reader that comes before the creator is told so, with what is there instead")
+    func readerBeforeCreator() throws {
+        let other = try Segment.attach("other", AttachmentOptions(directory: directory.path))
+        let error = SegmentError.notFound(name: name, directory: directory.path, found: ["other"])
+        #expect(throws: error) { try attach(access: .readOnly) }
+        #expect(throws: error) { try Segment.read(name, directory: directory.path) }
+        #expect(throws: error) {
+            try Segment.attach(name, AttachmentOptions(directory: directory.path, creates: false))
+        }
+        #expect(throws: error) { try Segment.unlink(name, directory: directory.path) }
+        let segment = try attach()
+        #expect(try attach(access: .readOnly).get() == "")
+        extendLifetime((other, segment))
+    }
+
+    @Test("Two last ones that detach at once leave nothing, 500 times")
+    func twoLastDetachers() async throws {
+        for round in 0..<500 {
+            let keepers = [Keeper(try attach()), Keeper(try attach())]
+            await withTaskGroup { group in
+                for keeper in keepers { group.addTask { keeper.letGo() } }
+            }
+            #expect(try directory.names == [], "round \(round)")
+        }
+    }
+
+    @Test("Those who attach at once to a leftover end on one new segment, 20 times")
+    func attachersAtLeftover() async throws {
+        for _ in 0..<20 {
+            let old = try await leaveBehind()
+            let segments = try await withThrowingTaskGroup(of: Segment.self) { group in
+                for _ in 0..<8 { group.addTask { try attach() } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            let versions = Set(try segments.map { try $0.version })
+            #expect(versions.count == 1)
+            #expect(versions.first?.instance != old.instance)
+            #expect(versions.first?.number == 0)
+        }
+    }
+
+    @Test("Attaching, detaching and unlinking at once never mixes two segments, and ends with none")
+    func unlinkBesideAttachAndDetach() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    for _ in 0..<300 {
+                        let segment = try attach()
+                        let version = try segment.set("x")
+                        #expect(try segment.version.instance == version.instance)
+                        #expect(try segment.get() == "x")
+                    }
+                }
+            }
+            group.addTask {
+                for _ in 0..<300 {
+                    do throws(SegmentError) {
+                        try Segment.unlink(name, directory: directory.path)
+                    } catch {
+                        guard case .notFound = error else { throw error }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try directory.names == [])
+    }
+
+    @Test("Unlinked under those attached: they keep it, and are told; who comes next gets a new one")
+    func unlink() throws {
+        let segment = try attach(.persistent)
+        try segment.set("old")
+        #expect(try !segment.isUnlinked)
+        try Segment.unlink(name, directory: directory.path)
+        #expect(try segment.isUnlinked)
+        let next = try attach()
+        #expect(try segment.isUnlinked)
+        #expect(try next.get() == "")
+        try segment.set("still ours")
+        #expect(try segment.get() == "still ours")
+        #expect(try next.get() == "")
+    }
+
+    @Test("A thousand processes that create at once end on one segment, empty")
+    func thousandCreators() async throws {
+        let gate = "\(directory.path)/gate"
+        #expect(mkfifo(gate, 0o600) == 0)
+        let script = """
+            for i in $(seq 1000); do "$1" "$2" \(name) create-at-once "$3" >>"$2/output" 2>>"$2/errors" & done
+            echo started; wait; echo ended
+            """
+        let shell = try ChildProcess(
+            "/bin/sh", ["-c", script, "sh", ChildProcess.product("probe"), directory.path, gate])
+        _ = try await shell.line(beginning: "started", within: 60)
+        // Opened for writing while any child still has to come, it lets each through.
+        let writer = open(gate, O_RDWR)
+        defer { close(writer) }
+        _ = try await shell.line(beginning: "ended", within: 240)
+        let lines = try String(contentsOfFile: "\(directory.path)/output", encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 1000)
+        #expect(Set(lines).count == 1)
+        #expect(lines.first?.hasSuffix("-0") == true)
+        #expect(try String(contentsOfFile: "\(directory.path)/errors", encoding: .utf8) == "")
+        try Segment.unlink(name, directory: directory.path)
+    }
+}
+
+/// Keeps a segment attached until told otherwise.
+private final class Keeper: Sendable {
+    private let segment: Mutex<Segment?>
+
+    init(_ segment: Segment) { self.segment = Mutex(segment) }
+
+    func letGo() { segment.withLock { $0 = nil } }
+}

@@ -1,0 +1,89 @@
+import Foundation
+import SharedMemory
+import TestSupport
+import Testing
+
+@Suite("Many processes", .serialized)
+struct ManyProcessesTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    func probe(_ arguments: String...) throws -> ChildProcess {
+        try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + arguments)
+    }
+
+    @Test("8 writers and 8 readers for 10 s, 1 byte to 1 MiB: nothing torn, nothing backwards, no set lost")
+    func writersAndReaders() async throws {
+        let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
+        let readers = try (0..<8).map { try probe("read", $0 < 5 ? "readWrite" : "readOnly") }
+        let writers = try (0..<8).map { try probe("write", "10", "\(1 << 20)", "\($0)") }
+        for child in readers + writers { _ = try await child.line(beginning: "attached", within: 60) }
+        for writer in writers { try writer.write(Data("\n".utf8)) }
+        var sets: UInt64 = 0
+        for writer in writers {
+            let result = try await writer.finish(within: 60)
+            #expect(result.status == 0 && result.errors == "", "\(result.errors)")
+            #expect(!result.text.contains("BACKWARDS"))
+            sets += try number(after: "sets ", in: result.text)
+        }
+        for reader in readers {
+            let result = try await reader.finish(within: 60)
+            #expect(result.status == 0 && result.errors == "", "\(result.errors)")
+            #expect(!result.text.contains("TORN") && !result.text.contains("BACKWARDS"), "\(result.text)")
+            #expect(try number(after: "reads ", in: result.text) > 0)
+        }
+        #expect(sets > 0)
+        #expect(try segment.version.number == sets)
+    }
+
+    @Test("Of compare-and-sets by 8 processes none is lost")
+    func updates() async throws {
+        let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
+        let children = try (0..<8).map { _ in try probe("increment", "500") }
+        for child in children { #expect(try await child.finish(within: 60).status == 0) }
+        #expect(try segment.get() == "4000")
+        #expect(try segment.version.number == 4000)
+    }
+
+    @Test("Of two conditional sets from one version exactly one wins, 1,000 times")
+    func races() async throws {
+        let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
+        let child = try probe("race", "theirs")
+        _ = try await child.line(beginning: "attached")
+        for round in 0..<1000 {
+            let version = try segment.version
+            try child.write(Data("\(version)\n".utf8))
+            let iWon = try wins(segment, version)
+            let answer = try await child.line(beginning: "won \(version)", orBeginning: "lost \(version)")
+            #expect(answer != iWon, "round \(round)")
+            #expect(try segment.get() == (iWon ? "mine" : "theirs"))
+            #expect(try segment.version.number == version.number + 1)
+        }
+    }
+
+    private func wins(_ segment: Segment, _ version: Version) throws -> Bool {
+        do {
+            try segment.set("mine", ifVersion: version)
+            return true
+        } catch SegmentError.versionMismatch {
+            return false
+        }
+    }
+
+    private func number(after prefix: String, in text: String) throws -> UInt64 {
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix(prefix) })
+        return try #require(UInt64(line.dropFirst(prefix.count)))
+    }
+}
+
+extension ChildProcess {
+    /// Waits for one of two lines; true for the first.
+    fileprivate func line(beginning first: String, orBeginning second: String) async throws -> Bool {
+        try await eventually("'\(first)' or '\(second)'") {
+            let text = self.outputSoFar
+            return text.contains(first + "\n") ? true : text.contains(second + "\n") ? false : nil
+        }
+    }
+}

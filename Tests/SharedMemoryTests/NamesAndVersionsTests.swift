@@ -1,0 +1,81 @@
+import SharedMemory
+import TestSupport
+import Testing
+
+@Suite("Names, versions and places")
+struct NamesAndVersionsTests {
+    @Test("A version is read back from its text, and from nothing else")
+    func versionsAsText() {
+        let version = Version(instance: 0xab, number: 12)
+        #expect(version.description == "00000000000000ab-12")
+        #expect(Version("00000000000000ab-12") == version)
+        #expect(Version("ffffffffffffffff-18446744073709551615")?.number == .max)
+        for text in [
+            "", "-", "12", "ab-12", "00000000000000AB-12", "00000000000000ab-012", "00000000000000ab-+12",
+            "00000000000000ab--12", "00000000000000ab-12 ", "00000000000000ab-18446744073709551616",
+        ] {
+            #expect(Version(text) == nil, "\(text)")
+        }
+    }
+
+    @Test(
+        "Names that lead elsewhere, hide or are too long are refused",
+        arguments: [
+            "", ".", "..", ".hidden", "a/b", "/a", "a b", "ä", "a\u{0}b", "a\n", String(repeating: "a", count: 201),
+        ])
+    func refusesNames(_ name: String) throws {
+        let directory = try TemporaryDirectory()
+        #expect(throws: SegmentError.invalidName(name)) {
+            try Segment.attach(name, AttachmentOptions(directory: directory.path))
+        }
+        #expect(throws: SegmentError.invalidName(name)) { try Segment.unlink(name, directory: directory.path) }
+        #expect(try directory.names == [])
+    }
+
+    @Test(
+        "Names of 1 and of 200 characters are good",
+        arguments: ["a", "A-Z_a.z-0.9", String(repeating: "a", count: 200)])
+    func acceptsNames(_ name: String) throws {
+        let directory = try TemporaryDirectory()
+        let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
+        #expect(segment.name == name)
+        #expect(segment.path == directory.path(of: name))
+    }
+
+    @Test("Capacities that can not be are refused", arguments: [0, -1, Segment.maximumCapacity + 1])
+    func refusesCapacities(_ capacity: Int) throws {
+        let directory = try TemporaryDirectory()
+        #expect(throws: SegmentError.invalidCapacity(capacity)) {
+            try Segment.attach("a", AttachmentOptions(capacity: capacity, directory: directory.path))
+        }
+        #expect(try directory.names == [])
+    }
+
+    @Test("The largest capacity can be had, and costs nothing yet")
+    func largestCapacity() throws {
+        let directory = try TemporaryDirectory()
+        let segment = try Segment.attach(
+            "a", AttachmentOptions(capacity: Segment.maximumCapacity, directory: directory.path))
+        try segment.set("x")
+        #expect(try segment.get() == "x")
+        #expect(try Segment.info("a", directory: directory.path).memoryByteCount < 1 << 16)
+    }
+
+    @Test("Every error says what is wrong and ends as a sentence does")
+    func errorsAreSentences() {
+        let version = Version(instance: 1, number: 2)
+        let errors: [SegmentError] = [
+            .invalidName("/"), .invalidCapacity(0), .tooLong(byteCount: 2, capacity: 1), .notUTF8(offset: 1),
+            .containsNUL(offset: 1), .versionMismatch(current: version), .readOnly(name: "a"),
+            .notFound(name: "a", directory: "/d", found: ["b"]),
+            .capacityMismatch(name: "a", capacity: 1, requested: 2), .notASegment(path: "/p", reason: "r"),
+            .untrustedOwner(path: "/p", owner: 1), .notInMemory(path: "/p"), .otherKernel(path: "/p"),
+            .corrupted(path: "/p", reason: "r"), .tooManyAttached(name: "a", limit: 126),
+            .noSpace(path: "/p", byteCount: 1), .fileSizeLimit(limit: 1, needed: 2), .busy(doing: "x"),
+            .system(call: "open /p", code: 13),
+        ]
+        for error in errors { #expect("\(error)".hasSuffix("."), "\(error)") }
+        #expect("\(errors[7])".contains("/d") && "\(errors[7])".contains("there: b"))
+        #expect("\(errors[18])" == "open /p: Permission denied (errno 13).")
+    }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import Synchronization
+
+/// A process that a test started; killed when the test lets go of it.
+///
+/// Not Foundation's: there, children started at the same time hold one another's pipes open.
+public final class ChildProcess: Sendable {
+    public let processID: pid_t
+    private let arguments: [String]
+    private let input: Mutex<FileHandle?>
+    private let output: FileHandle
+    private let errors: FileHandle
+    private let status = Mutex<CInt?>(nil)
+
+    /// Where the test's own build put its products.
+    public static let productDirectory: String = {
+        let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "."
+        return URL(fileURLWithPath: executable).deletingLastPathComponent().path
+    }()
+
+    public static func product(_ name: String) -> String { "\(productDirectory)/\(name)" }
+
+    public init(_ executable: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        self.arguments = [executable] + arguments
+        signal(SIGPIPE, SIG_IGN)
+        output = try Self.temporaryFile()
+        errors = try Self.temporaryFile()
+        // A socket pair, as that can be had closed on exec, and a pipe here can not.
+        var pipe: [CInt] = [0, 0]
+        let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
+        try check(socketpair(AF_UNIX, CInt(type), 0, &pipe) == 0 ? 0 : errno)
+        defer { close(pipe[0]) }
+        input = Mutex(FileHandle(fileDescriptor: pipe[1], closeOnDealloc: true))
+
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        for (number, descriptor) in [pipe[0], output.fileDescriptor, errors.fileDescriptor].enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(number))
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        // The test's thread may have signals blocked; a shell without SIGCHLD waits for ever.
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+
+        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        var words = self.arguments.map { strdup($0) } + [nil]
+        var settings = variables.map { strdup("\($0)=\($1)") } + [nil]
+        defer { (words + settings).forEach { free($0) } }
+        var processID = pid_t()
+        try check(posix_spawnp(&processID, executable, &actions, &attributes, &words, &settings))
+        self.processID = processID
+    }
+
+    deinit {
+        if endStatus == nil {
+            send(SIGKILL)
+            var status: CInt = 0
+            waitpid(processID, &status, 0)
+        }
+    }
+
+    public func send(_ signal: CInt) { Foundation.kill(processID, signal) }
+
+    public func kill() { if endStatus == nil { send(SIGKILL) } }
+
+    public func write(_ data: Data) throws { try input.withLock { try $0?.write(contentsOf: data) } }
+
+    public func closeInput() { input.withLock { $0 = nil } }
+
+    /// What it has written to standard output so far.
+    public var outputSoFar: String { String(decoding: Self.content(of: output), as: UTF8.self) }
+
+    /// Waits until standard output has a whole line that begins so, and returns the rest of that line.
+    public func line(beginning prefix: String, within seconds: Double = 60) async throws -> String {
+        try await eventually("a line '\(prefix)…' from \(arguments)", within: seconds) {
+            let lines = self.outputSoFar.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            return lines.first { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+        }
+    }
+
+    /// Closes its input, unless that is done, and waits for its end.
+    public func finish(within seconds: Double = 60) async throws -> Finished {
+        closeInput()
+        return try await end(within: seconds)
+    }
+
+    private func end(within seconds: Double) async throws -> Finished {
+        let status = try await eventually("the end of \(arguments)", within: seconds) { self.endStatus }
+        let signal = status & 0x7f
+        return Finished(
+            status: signal == 0 ? status >> 8 & 0xff : signal, wasKilled: signal != 0,
+            output: Self.content(of: output), errors: String(decoding: Self.content(of: errors), as: UTF8.self))
+    }
+
+    /// Its wait status, once it has ended.
+    private var endStatus: CInt? {
+        status.withLock { known in
+            var status: CInt = 0
+            if known == nil, waitpid(processID, &status, WNOHANG) == processID { known = status }
+            return known
+        }
+    }
+
+    public struct Finished: Sendable {
+        /// The exit status, or the signal that killed it.
+        public let status: Int32
+        public let wasKilled: Bool
+        public let output: Data
+        public let errors: String
+
+        public var text: String { String(decoding: output, as: UTF8.self) }
+    }
+
+    /// Runs a program to its end.
+    @discardableResult
+    public static func run(
+        _ executable: String, _ arguments: [String], input: Data = Data(), environment: [String: String] = [:],
+        within seconds: Double = 60
+    ) async throws -> Finished {
+        let child = try ChildProcess(executable, arguments, environment: environment)
+        // In a thread of its own: the program may be slow to read it, or never do.
+        Thread.detachNewThread {
+            try? child.write(input)
+            child.closeInput()
+        }
+        return try await child.end(within: seconds)
+    }
+
+    /// A file without a name, which never fills up as a pipe does.
+    private static func temporaryFile() throws -> FileHandle {
+        let path = "/dev/shm/sharedmem-test-\(UUID())"
+        let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
+        try check(descriptor < 0 ? errno : 0)
+        unlink(path)
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    /// Read without moving the offset, which the child shares.
+    private static func content(of file: FileHandle) -> Data {
+        var status = stat()
+        fstat(file.fileDescriptor, &status)
+        var data = Data(count: Int(status.st_size))
+        let count = data.withUnsafeMutableBytes { pread(file.fileDescriptor, $0.baseAddress, $0.count, 0) }
+        return data.prefix(max(count, 0))
+    }
+}
+
+private func check(_ code: CInt) throws {
+    if code != 0 { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO) }
+}
+
+public struct TimeIsUp: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// Waits, bounded, until `look` finds something.
+public func eventually<Value>(
+    _ what: String, within seconds: Double = 60, _ look: () throws -> Value?
+) async throws -> Value {
+    let deadline = ContinuousClock.now + .seconds(seconds)
+    while true {
+        if let value = try look() { return value }
+        guard ContinuousClock.now < deadline else {
+            throw TimeIsUp(description: "\(seconds) s went by without \(what)")
+        }
+        try await Task.sleep(for: .milliseconds(2))
+    }
+}
