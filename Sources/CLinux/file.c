@@ -15,19 +15,6 @@
 
 static int result(int value) { return value < 0 ? -errno : value; }
 
-int clinux_open(const char *path, int flags) {
-    // A planted FIFO, lease or terminal must neither hang the open nor become our terminal.
-    return result(open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-}
-
-int clinux_open_unnamed(const char *directory) {
-    return result(open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
-}
-
-int clinux_open_new(const char *path) {
-    return result(open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR));
-}
-
 int clinux_link_unnamed(int descriptor, const char *path) {
     // By the descriptor alone it takes a capability or a recent kernel; /proc may not be mounted.
     if (linkat(descriptor, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0) return 0;
@@ -67,8 +54,8 @@ int clinux_lock_shared(int descriptor, int64_t byte) { return lock(descriptor, F
 
 int clinux_unlock(int descriptor, int64_t byte) { return lock(descriptor, F_UNLCK, byte); }
 
-int clinux_is_locked(int descriptor, int64_t byte) {
+int clinux_lock_elsewhere(int descriptor, int64_t byte) {
     struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     if (fcntl(descriptor, F_OFD_GETLK, &range) < 0) return -errno;
-    return range.l_type != F_UNLCK;
+    return range.l_type == F_UNLCK ? 0 : range.l_type == F_RDLCK ? 1 : 2;
 }

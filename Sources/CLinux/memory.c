@@ -8,16 +8,18 @@
 
 size_t clinux_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-/// Maps, and gives each piece of advice in turn; all of it or nothing.
+/// Maps, gives each piece of advice in turn, and only then opens the memory: all of it or nothing.
 static int map(int descriptor, size_t byte_count, int protection, int flags, const int *advice, void **address) {
-    void *mapped = mmap(NULL, byte_count, protection, flags, descriptor, 0);
+    void *mapped = mmap(NULL, byte_count, PROT_NONE, flags, descriptor, 0);
     if (mapped == MAP_FAILED) return -errno;
-    for (; *advice; advice++) {
-        if (madvise(mapped, byte_count, *advice) < 0) {
-            int error = errno;
-            munmap(mapped, byte_count);
-            return -error;
-        }
+    // After mlockall(MCL_FUTURE) a mapping is filled with memory as soon as it can be touched.
+    int failed = munlock(mapped, byte_count);
+    for (; !failed && *advice; advice++) failed = madvise(mapped, byte_count, *advice);
+    if (!failed) failed = mprotect(mapped, byte_count, protection);
+    if (failed) {
+        int error = errno;
+        munmap(mapped, byte_count);
+        return -error;
     }
     *address = mapped;
     return 0;

@@ -5,63 +5,66 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-struct attachment {
-    struct attachment *next;
-    int descriptor;
+struct call {
+    struct call *next;
     void *object;
-    void (*at_exit)(void *object);
+    void (*leave)(void *object);
 };
 
-static struct attachment *attachments;
-// Held across fork, so that a child always finds the list whole.
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct call *calls;
+// As in descriptors.c.
+static pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+static bool locked_for_fork;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int hooks_error;
+static int once_error;
 
-static void before_fork(void) { pthread_mutex_lock(&mutex); }
+static void before_fork(void) { locked_for_fork = pthread_mutex_lock(&mutex) == 0; }
 
-static void after_fork_in_parent(void) { pthread_mutex_unlock(&mutex); }
+static void after_fork_in_parent(void) {
+    if (locked_for_fork) pthread_mutex_unlock(&mutex);
+}
 
 static void after_fork_in_child(void) {
-    for (struct attachment *each = attachments; each; each = each->next) close(each->descriptor);
-    attachments = NULL; // Not freed: the allocator belongs to whatever thread was in it.
-    pthread_mutex_unlock(&mutex);
+    // The objects are the parent's. Nothing is freed: a child may not trust the allocator.
+    calls = NULL;
+    mutex = (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 }
 
 static void at_exit(void) {
-    pthread_mutex_lock(&mutex);
-    for (struct attachment *each = attachments; each; each = each->next) each->at_exit(each->object);
+    if (pthread_mutex_lock(&mutex)) return;
+    for (struct call *each = calls; each; each = each->next) each->leave(each->object);
     pthread_mutex_unlock(&mutex);
 }
 
-static void install_hooks(void) {
-    hooks_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    if (hooks_error == 0 && atexit(at_exit) != 0) hooks_error = ENOMEM;
+static void watch_process(void) {
+    once_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    if (once_error == 0 && atexit(at_exit) != 0) once_error = ENOMEM;
 }
 
-int clinux_lock_attachments(void) {
-    pthread_once(&once, install_hooks);
-    if (hooks_error) return -hooks_error;
-    pthread_mutex_lock(&mutex);
+int clinux_call_at_exit(void *object, void (*leave)(void *object)) {
+    pthread_once(&once, watch_process);
+    if (once_error) return -once_error;
+    struct call *call = malloc(sizeof *call);
+    if (!call) return -ENOMEM;
+    int error = pthread_mutex_lock(&mutex);
+    if (error) {
+        free(call);
+        return -error;
+    }
+    *call = (struct call){calls, object, leave};
+    calls = call;
+    pthread_mutex_unlock(&mutex);
     return 0;
 }
 
-void clinux_unlock_attachments(void) { pthread_mutex_unlock(&mutex); }
-
-void clinux_register_attachment(int descriptor, void *object, void (*at_exit)(void *object)) {
-    struct attachment *new = malloc(sizeof *new);
-    if (!new) abort(); // As the Swift runtime does.
-    *new = (struct attachment){attachments, descriptor, object, at_exit};
-    attachments = new;
-}
-
-void clinux_unregister_attachment(int descriptor) {
-    struct attachment **link = &attachments;
-    while (*link && (*link)->descriptor != descriptor) link = &(*link)->next;
-    struct attachment *found = *link;
+void clinux_do_not_call_at_exit(const void *object) {
+    if (pthread_mutex_lock(&mutex)) return;
+    struct call **link = &calls;
+    while (*link && (*link)->object != object) link = &(*link)->next;
+    struct call *found = *link;
     if (found) *link = found->next;
+    pthread_mutex_unlock(&mutex);
     free(found);
 }
 

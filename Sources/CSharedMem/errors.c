@@ -54,6 +54,9 @@ const char *sharedmem_strerror(int error) {
     case EPERM:
         return "The segment belongs to a user who is not trusted: name that user as trusted, or use "
                "another directory.";
+    case EOWNERDEAD:
+        return "The segment's last process is gone: have its owner or root unlink it, or use another "
+               "name.";
     case ENODEV: return "The directory is not on a tmpfs: use one that is, such as /dev/shm.";
     case EREMOTE:
         return "The segment belongs to another kernel or boot: share it between processes of one "

@@ -40,7 +40,7 @@ extension SegmentError {
     /// As `sharedmem.h` lists them.
     fileprivate var errno: CInt {
         switch self {
-        case .invalidName, .invalidCapacity: EINVAL
+        case .invalidName, .invalidCapacity, .invalidEnvironment: EINVAL
         case .tooLong: EMSGSIZE
         case .notUTF8, .containsNUL: EILSEQ
         case .versionMismatch: ESTALE
@@ -49,6 +49,7 @@ extension SegmentError {
         case .capacityMismatch: EEXIST
         case .notASegment: ENOTSUP
         case .untrustedOwner: EPERM
+        case .leftBehind: EOWNERDEAD
         case .notInMemory: ENODEV
         case .otherKernel: EREMOTE
         case .corrupted: EUCLEAN

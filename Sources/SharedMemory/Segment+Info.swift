@@ -1,4 +1,3 @@
-import CLinux
 import Synchronization
 
 /// What there is to know about a segment, for people and monitoring.
@@ -108,7 +107,8 @@ extension Segment {
         repeat {
             guard let open = try OpenFile.open(file, options, forUnlinking: true) else { throw file.notFound }
             if try open.unlinkName() {
-                try open.descriptor.write(UInt32(1), at: Layout.retiredOffset)
+                // Only a word to those attached: without it they learn it from the name, a second later.
+                try? open.retire()
                 return
             }
             Host.pause()
@@ -117,14 +117,24 @@ extension Segment {
     }
 }
 
+extension OpenFile {
+    /// Marks an unlinked segment as such, if it is one whose layout this library knows.
+    fileprivate func retire() throws(SegmentError) {
+        try identity.checkUse(status, file.path)
+        let mapping = try Mapping(self, writable: true)
+        SegmentView(mapping, capacity: capacity).header.state.retired.store(1, ordering: .releasing)
+        extendLifetime(mapping)
+    }
+}
+
 extension Attachment {
     fileprivate func info() throws(SegmentError) -> SegmentInfo {
         let view = membership.view
-        let borrow = try copyCurrent()
-        let (version, publicationTime) = membership.identify(borrow)
+        let (_, head) = try currentHead()
         let status = try open.descriptor.status()
         var attached: [AttachedProcess] = []
-        for row in 0..<Layout.rowCount where try open.descriptor.isLockedElsewhere(byte: Layout.rowLock(row)) {
+        for row in 0..<Layout.rowCount where try open.descriptor.lockElsewhere(byte: Layout.rowLock(row)) == .exclusive
+        {
             let time = view.header.rows[row].attachmentTime.load(ordering: .relaxed)
             attached.append(
                 AttachedProcess(
@@ -134,22 +144,11 @@ extension Attachment {
         }
         return SegmentInfo(
             name: open.file.name.description, path: open.file.path, capacity: view.capacity,
-            byteCount: unsafe borrow.text.count,
-            version: version, publicationTime: publicationTime,
+            byteCount: head.byteCount, version: head.version, publicationTime: head.publicationTime,
             creationTime: Timestamp(nanosecondsSince1970: view.header.identity.creationTime),
             lifetime: try open.isPersistent() ? .persistent : .whileAttached,
             mode: status.mode, owner: status.owner, memoryByteCount: status.allocatedByteCount,
             pinCount: (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 },
             attached: attached)
-    }
-
-    /// A look at a segment that takes no part in its life.
-    fileprivate static func glance(
-        _ file: SegmentFile, _ options: AttachmentOptions
-    ) throws(SegmentError) -> Attachment {
-        try systemCall("pthread_atfork") { clinux_lock_attachments() }
-        defer { clinux_unlock_attachments() }
-        guard let open = try OpenFile.open(file, options), try open.isAlive() else { throw file.notFound }
-        return try join(open, options, row: nil)
     }
 }

@@ -8,6 +8,8 @@ public enum SegmentError: Error, Hashable, Sendable {
     case invalidName(String)
     /// Not from 1 byte to ``Segment/maximumCapacity``.
     case invalidCapacity(Int)
+    /// An environment variable is not what it must be.
+    case invalidEnvironment(variable: String, value: String)
     /// The text has more bytes than the segment's capacity.
     case tooLong(byteCount: Int, capacity: Int)
     /// The text is not UTF-8; `offset` is that of the first bad byte.
@@ -29,6 +31,8 @@ public enum SegmentError: Error, Hashable, Sendable {
     case notASegment(path: String, reason: String)
     /// The file in the segment's place belongs to a user the caller does not trust.
     case untrustedOwner(path: String, owner: UInt32)
+    /// The name is that of a segment whose last process is gone, and only its owner or root can remove it.
+    case leftBehind(path: String, owner: UInt32)
     /// The directory is not on a tmpfs, so a text there would be on a disk, not in memory.
     case notInMemory(path: String)
     /// The segment lives in another kernel's memory, whose locks this one does not see.
@@ -59,6 +63,8 @@ extension SegmentError: CustomStringConvertible {
             "'\(name)' is not a segment name: use 1 to 200 of A-Z a-z 0-9 . _ - and do not begin with a dot."
         case .invalidCapacity(let capacity):
             "A capacity of \(capacity) bytes is not possible: use 1 to \(Segment.maximumCapacity)."
+        case .invalidEnvironment(let variable, let value):
+            "\(variable)=\(value) in the environment is not a number of bytes: write it in digits, or unset it."
         case .tooLong(let byteCount, let capacity):
             "The text has \(byteCount) bytes and the segment's capacity is \(capacity): shorten the text, "
                 + "or unlink the segment and create it with a larger capacity."
@@ -82,6 +88,9 @@ extension SegmentError: CustomStringConvertible {
         case .untrustedOwner(let path, let owner):
             "\(path) belongs to user \(owner), who could change or truncate it at will: "
                 + "name that user as trusted, or use another directory."
+        case .leftBehind(let path, let owner):
+            "\(path) was left behind by user \(owner), and in this directory only that user or root can remove it: "
+                + "have them unlink it. A segment that several users share is better made persistent."
         case .notInMemory(let path):
             "\(path) is not on a tmpfs: use a directory on one, such as /dev/shm or a volume in memory."
         case .otherKernel(let path):
@@ -101,7 +110,7 @@ extension SegmentError: CustomStringConvertible {
         case .busy(let doing):
             "Others were in the way of \(doing) for a second or longer: try again."
         case .system(let call, let code):
-            "\(call): \(describe(errno: code)) (errno \(code))."
+            "\(call): \(Errno.describe(code)) (errno \(code))."
         }
     }
 }

@@ -4,25 +4,23 @@
 final class Exchange {
     private(set) var outcome: Outcome
     private var body: [UInt8] = []
-    private let capacity: Int
-    private var byteCount = 0
+    private var drainedByteCount = 0
 
     /// What the end of the request will bring.
     enum Outcome {
         case read(Route, isConditional: Bool)
-        case set(segment: Int, isConditional: Bool)
+        case set(segment: Int, capacity: Int, isConditional: Bool)
         case options(AllowedMethods)
         case problem(Problem)
+
+        var takesBody: Bool { if case .set = self { true } else { false } }
     }
 
     /// A body that is of no use is read nevertheless, up to here: a client that is still sending
     /// would not see an answer, only its connection break.
     static let drainByteCount = 16 << 20
 
-    init(_ outcome: Outcome, capacity: Int = 0) {
-        self.outcome = outcome
-        self.capacity = capacity
-    }
+    init(_ outcome: Outcome) { self.outcome = outcome }
 
     /// Shows what has come of the body, whole at the end.
     func withText<Result>(_ read: (RawSpan) -> Result) -> Result {
@@ -36,15 +34,15 @@ final class Exchange {
     ///
     /// - Returns: false when there has been enough of it.
     func receive(_ bytes: RawSpan) -> Bool {
-        byteCount += bytes.byteCount
-        if case .set = outcome {
-            if byteCount <= capacity {
+        if case .set(_, let capacity, _) = outcome {
+            if body.count + bytes.byteCount <= capacity {
                 unsafe bytes.withUnsafeBytes { unsafe body.append(contentsOf: $0) }
                 return true
             }
             body = []
             outcome = .problem(.tooLong(capacity: capacity))
         }
-        return byteCount <= capacity + Self.drainByteCount
+        drainedByteCount += bytes.byteCount
+        return drainedByteCount <= Self.drainByteCount
     }
 }

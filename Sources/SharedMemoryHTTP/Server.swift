@@ -74,6 +74,9 @@ extension ServerConfiguration {
     /// - Returns: the token, ready for comparing.
     fileprivate func validated() throws(ServerError) -> Token? {
         guard !segments.isEmpty else { throw .invalidConfiguration("There is no segment to serve: name one.") }
+        guard Set(segments).count == segments.count else {
+            throw .invalidConfiguration("A segment is named twice: name each once.")
+        }
         guard !listen.isEmpty else { throw .invalidConfiguration("There is no address to listen on: give one.") }
         let limits = [connectionLimit, threadCount, idleSeconds]
         guard limits.allSatisfy({ (1...1_000_000).contains($0) }), threadCount <= connectionLimit,

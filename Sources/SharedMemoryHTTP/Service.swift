@@ -27,26 +27,22 @@ extension Service: RequestHandler {
         let head = RequestHead(request, token)
         if let problem = head.framingProblem { return answerNow(request, .problem(problem)) }
         let outcome = outcome(of: request, head)
-        // An answer to the first call ends the connection: now that is wanted.
-        if isDraining.load(ordering: .relaxed), !head.hasBody { return answerNow(request, outcome) }
-        if !head.hasBody, let number = number(of: outcome) { return RequestContext(number) }
-        if head.hasBody, case .problem = outcome, !isWorthReading(head) { return answerNow(request, outcome) }
-        guard case .set(let segment, _) = outcome else { return RequestContext(retaining: Exchange(outcome)) }
-        guard let capacity = segments[segment].capacity else { return answerNow(request, .problem(.unattached)) }
-        guard head.contentLength <= capacity else {
-            let tooLong = Exchange.Outcome.problem(.tooLong(capacity: capacity))
-            if !isWorthReading(head) { return answerNow(request, tooLong) }
-            return RequestContext(retaining: Exchange(tooLong))
+        if !head.hasBody {
+            // An answer to the first call ends the connection: now that is wanted.
+            if isDraining.load(ordering: .relaxed) { return answerNow(request, outcome) }
+            if let read = PlainRead(outcome) { return RequestContext(read.number) }
+        } else if !outcome.takesBody, !isWorthReading(head) {
+            return answerNow(request, outcome)
         }
-        return RequestContext(retaining: Exchange(outcome, capacity: capacity))
+        return RequestContext(retaining: Exchange(outcome))
     }
 
     private func answerNow(_ request: Request, _ outcome: Exchange.Outcome) -> RequestContext? {
         answer(request, outcome, RawSpan()) ? RequestContext.none : nil
     }
 
-    /// Whether a body that is to be refused is read to its end, and its connection kept: not one that
-    /// waits to be asked for, nor one that is too much.
+    /// Whether a body that is of no use is read to its end, and its connection kept: not one that waits
+    /// to be asked for, nor one that is too much.
     private func isWorthReading(_ head: RequestHead) -> Bool {
         !head.expectsContinue && head.contentLength <= Exchange.drainByteCount
     }
@@ -70,24 +66,31 @@ extension Service: RequestHandler {
             if head.hasConditions, !Preconditions.areWellFormed(request) {
                 return .problem(.malformed("An entity tag in If-Match or If-None-Match is not one."))
             }
-            return .set(segment: segment, isConditional: head.hasConditions)
+            guard let capacity = segments[segment].capacity else { return .problem(.unattached) }
+            guard head.contentLength <= capacity else { return .problem(.tooLong(capacity: capacity)) }
+            return .set(segment: segment, capacity: capacity, isConditional: head.hasConditions)
         default: return .problem(.methodNotAllowed(route.allowed))
         }
     }
 }
 
-// MARK: A read, as a number
+/// What most requests are: between MHD's calls a number, and no object.
+private struct PlainRead {
+    let segment: Int
+    let isConditional: Bool
 
-/// What most requests are takes no object between MHD's calls.
-extension Service {
-    private func number(of outcome: Exchange.Outcome) -> UInt32? {
+    init?(_ outcome: Exchange.Outcome) {
         guard case .read(.segment(let segment), let isConditional) = outcome else { return nil }
-        return UInt32(segment) << 2 | (isConditional ? 3 : 1)
+        self.segment = segment
+        self.isConditional = isConditional
     }
 
-    private func outcome(of number: UInt32) -> Exchange.Outcome {
-        .read(.segment(Int(number >> 2)), isConditional: number & 2 != 0)
+    init(number: UInt32) {
+        segment = Int(number >> 1)
+        isConditional = number & 1 == 1
     }
+
+    var number: UInt32 { UInt32(segment) << 1 | (isConditional ? 1 : 0) }
 }
 
 // MARK: The body, and the answer
@@ -100,7 +103,8 @@ extension Service {
 
     func finish(_ request: Request, _ context: RequestContext) -> Bool {
         if let number = context.number {
-            return segments[Int(number >> 2)].read(request, isConditional: number & 2 != 0)
+            let read = PlainRead(number: number)
+            return segments[read.segment].read(request, isConditional: read.isConditional)
         }
         let exchange = context.object(Exchange.self)
         return exchange.withText { answer(request, exchange.outcome, $0) }
@@ -108,7 +112,7 @@ extension Service {
 
     private func answer(_ request: Request, _ outcome: Exchange.Outcome, _ text: RawSpan) -> Bool {
         switch outcome {
-        case .set(let segment, let isConditional):
+        case .set(let segment, _, let isConditional):
             return segments[segment].set(request, text, isConditional: isConditional)
         case .read(.segment(let segment), let isConditional):
             return segments[segment].read(request, isConditional: isConditional)

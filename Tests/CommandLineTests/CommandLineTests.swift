@@ -169,6 +169,23 @@ struct CommandLineTests {
         #expect(list[2]["error"] != nil && list[2]["info"] == nil)
     }
 
+    @Test("unlink works under any file size limit, and marks the segment for those attached")
+    func unlinkUnderFileSizeLimit() async throws {
+        try await sharedmem("set", "--text", "x")
+        let segment = try Segment.attach("shared", AttachmentOptions(directory: directory.path))
+        let file = try #require(FileHandle(forReadingAtPath: segment.path))
+        let result = try await ChildProcess.run(
+            "/bin/bash",
+            [
+                "-c", "ulimit -f 0; exec \"$0\" unlink shared --directory \"$1\"",
+                ChildProcess.product("sharedmem"), directory.path,
+            ])
+        #expect(result.status == 0 && !result.wasKilled)
+        #expect(try segment.isUnlinked)
+        try file.seek(toOffset: 132)
+        #expect(try file.read(upToCount: 4) == Data([1, 0, 0, 0]))
+    }
+
     @Test("--mode is the file's, whatever the umask")
     func mode() async throws {
         try await sharedmem("set", "--mode", "640", "--text", "x")

@@ -30,6 +30,10 @@ enum Probe {
         case "create-at-once": try createAtOnce()
         case "exit-attached": try exitAttached()
         case "fill": try fill()
+        case "lock-memory": try lockMemory()
+        case "attach-as": try attachAs()
+        case "fork-beside": try forkBeside()
+        case "exit-in-handler": try exitInHandler()
         default: fatalError("no such command: \(command)")
         }
     }
@@ -225,6 +229,62 @@ enum Probe {
         say("freed: set")
     }
 
+    /// As real-time programs do, has all memory filled that is ever mapped.
+    static func lockMemory() throws {
+        guard mlockall(CInt(MCL_CURRENT | MCL_FUTURE)) == 0 else { return say("not permitted") }
+        let segment = try Segment.attach(name, options())
+        try segment.set("x")
+        say("memory \(try Segment.info(name, directory: arguments[1]).memoryByteCount)")
+        extendLifetime(segment)
+    }
+
+    /// Attaches as another user.
+    static func attachAs() throws {
+        guard let user = uid_t(argument(0)), setuid(user) == 0 else { return say("not permitted") }
+        _ = try Segment.attach(name, options())
+        say("attached")
+    }
+
+    /// Forks while other threads attach, set, detach, list and unlink: counts the children that have a
+    /// descriptor of a segment.
+    static func forkBeside() throws {
+        for index in 0..<3 {
+            Thread.detachNewThread {
+                let options = AttachmentOptions(lifetime: .persistent, directory: arguments[1])
+                while true {
+                    _ = try? Segment.attach("\(name)\(index)", options).set("x")
+                    _ = try? Segment.list(directory: arguments[1])
+                    try? Segment.unlink("\(name)\(index)", directory: arguments[1])
+                }
+            }
+        }
+        var count = 0
+        for _ in 0..<(Int(argument(0)) ?? 0) {
+            let child = forkProcess()
+            if child == 0 { while true { raise(SIGSTOP) } }
+            // Stopped, it has been through what it does at a fork.
+            waitpid(child, nil, WUNTRACED)
+            let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(child)/fd")
+            let files = descriptors.compactMap {
+                try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(child)/fd/\($0)")
+            }
+            if files.contains(where: { $0.contains(arguments[1] + "/") }) { count += 1 }
+            kill(child, SIGKILL)
+            waitpid(child, nil, 0)
+        }
+        say("with descriptors: \(count)")
+        exit(0)
+    }
+
+    /// Ends by exit(3) in a signal handler, in the midst of whatever attaching and detaching does then.
+    static func exitInHandler() throws {
+        signal(SIGALRM) { _ in exit(0) }
+        var interval = itimerval()
+        interval.it_value.tv_usec = suseconds_t(Int(argument(0)) ?? 1000)
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &interval, nil)
+        while true { try Segment.attach(name, options()).set("x") }
+    }
+
     /// For each line with a version: one conditional set from it; says who won.
     static func race() throws {
         let segment = try Segment.attach(name, options())
@@ -256,3 +316,6 @@ struct SplitMix: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 }
+
+/// Swift hides it; the tests are about it.
+@_silgen_name("fork") private func forkProcess() -> pid_t

@@ -108,7 +108,8 @@ struct ListeningTests {
     @Test("A configuration without sense is refused")
     func invalid() {
         for configure in [
-            { $0.segments = [] }, { $0.listen = [] }, { $0.threadCount = 0 }, { $0.connectionLimit = 0 },
+            { $0.segments = [] }, { $0.segments = ["a", "b", "a"] }, { $0.listen = [] }, { $0.threadCount = 0 },
+            { $0.connectionLimit = 0 },
             { $0.listen = [.tcp(host: "no.such.host.invalid", port: 0)] }, { $0.segments = ["a/b"] },
             { $0.directory = "/nowhere" }, { $0.graceSeconds = -1 },
         ] as [(inout ServerConfiguration) -> Void] {

@@ -1,7 +1,8 @@
 import Foundation
-import SharedMemory
 import TestSupport
 import Testing
+
+@testable import SharedMemory
 
 @Suite("Attachments")
 struct AttachmentTests {
@@ -88,6 +89,50 @@ struct AttachmentTests {
         _ = try await eventually("the pins to come back") {
             _ = try segment.get()
             return try info().pinCount == 0 ? true : nil
+        }
+    }
+
+    @Test("What a killed process had claimed is taken back, even if that is every free slot")
+    func claimsOfTheDead() async throws {
+        let segment = try attach()
+        try segment.set("before")
+        let child = try probe("hold")
+        _ = try await child.line(beginning: "attached ")
+        let row = try #require(try info().attached.last?.row)
+        let file = try FileDescriptor.open(segment.path, .readWrite)
+        let mapping = try Mapping(file, byteCount: Layout.fileByteCount(capacity: 1 << 20), writable: true)
+        let view = SegmentView(mapping, capacity: 1 << 20)
+        for slot in 0..<Layout.slotCount {
+            view.header.slots[slot].claim.store(SegmentView.mark(ofRow: row), ordering: .sequentiallyConsistent)
+        }
+        // While their owner lives they are respected.
+        #expect(throws: SegmentError.busy(doing: "setting 'text'")) { try segment.set("in vain") }
+        child.kill()
+        _ = try await child.finish()
+        _ = try await eventually("a set") { try? segment.set("after") }
+        #expect(try segment.get() == "after")
+        #expect((0..<Layout.slotCount).allSatisfy { view.header.slots[$0].claim.load(ordering: .relaxed) == 0 })
+        extendLifetime(mapping)
+    }
+
+    @Test("A process that locks its memory does not fill the tmpfs")
+    func lockedMemory() async throws {
+        let result = try await probe("lock-memory").finish()
+        #expect(
+            ["memory \(24_576 + 4096)\n", "not permitted\n"].contains(result.text), "\(result.text)\(result.errors)")
+    }
+
+    @Test("Without descriptors left it is an error, and nothing is left behind")
+    func noDescriptors() async throws {
+        let script = "ulimit -n \"$4\"; exec \"$1\" \"$2\" \"$3\" set x"
+        for limit in 4...6 {
+            let result = try await ChildProcess.run(
+                "/bin/bash",
+                ["-c", script, "bash", ChildProcess.product("probe"), directory.path, name, "\(limit)"])
+            if result.status != 0 {
+                #expect(result.status == 1 && result.errors.contains("Too many open files"), "\(result.errors)")
+            }
+            #expect(try directory.names == [])
         }
     }
 

@@ -23,7 +23,7 @@ struct FormatTests {
         #expect(MemoryLayout<Header>.alignment == 8)
         #expect((Layout.pinCount, Layout.rowCount, Layout.slotCount) == (64, 126, 191))
         #expect(Layout.pinsOffset == 192 && Layout.rowsOffset == 16_512)
-        #expect(Layout.persistentOffset == 128 && Layout.retiredOffset == 132 && Layout.wakesAlwaysOffset == 136)
+        #expect(Layout.persistentOffset == 128 && Layout.wakesAlwaysOffset == 136)
         #expect(Layout.lifetimeLock == 12 && Layout.nameLock == 0 && Layout.rowLock(125) == 16_512 + 64 * 125)
         #expect(Layout.stride(capacity: 1) == 4096 && Layout.stride(capacity: 4097) == 8192)
     }

@@ -149,6 +149,33 @@ struct HostilePlacesTests {
         #expect(try segment.get() == "text")
     }
 
+    @Test("The last number and impossible reserves are errors or nothing, not a crash or a false success")
+    func wrongNumbersWhileAttached() throws {
+        let segment = try attach()
+        try segment.set("text")
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        for slot in 0..<Layout.slotCount {
+            try write([0, 0, 0, 0, 0, 0, 0, 0x80], at: UInt64(4288 + 64 * slot + 24), to: file)
+        }
+        try segment.set("still")
+        #expect(try segment.get() == "still")
+        let slot = try currentSlot(file)
+        try write([UInt8(slot)] + [UInt8](repeating: 0xff, count: 7), at: 64, to: file)
+        let error = #expect(throws: SegmentError.self) { try segment.set("one too many") }
+        #expect(error == .corrupted(path: path, reason: "the number is \(Current.maximumNumber)"))
+        #expect(try segment.get() == "still")
+    }
+
+    @Test("What the environment says of the capacity is not guessed at")
+    func environmentCapacity() async throws {
+        let result = try await ChildProcess.run(
+            ChildProcess.product("probe"), [directory.path, name, "get"], environment: ["SHAREDMEM_CAPACITY": "1M"])
+        #expect(result.errors == "\(SegmentError.invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: "1M"))\n")
+        let other = try await ChildProcess.run(
+            ChildProcess.product("probe"), [directory.path, name, "hold"], environment: ["SHAREDMEM_CAPACITY": "5000"])
+        #expect(other.status == 0)
+    }
+
     @Test("Bytes that are not UTF-8 are never handed out as text")
     func wrongBytesWhileAttached() throws {
         let segment = try attach()
@@ -257,6 +284,27 @@ struct HostilePlacesTests {
         #expect(text.contains("still there: true"))
         #expect(text.contains("another: No memory is left"))
         #expect(text.contains("freed: set"))
+    }
+
+    @Test("A tmpfs that may have no more files is as good as a full one", .enabled(if: geteuid() == 0))
+    func noInodes() async throws {
+        let script = """
+            mount -t tmpfs -o nr_inodes=1 none "$2" && exec "$1" "$2" text set hello
+            """
+        let result = try await ChildProcess.run(
+            "/usr/bin/unshare",
+            ["--mount", "/bin/sh", "-c", script, "sh", ChildProcess.product("probe"), directory.path])
+        #expect(result.status == 1)
+        #expect(result.errors.hasPrefix("No memory is left on the tmpfs"), "\(result.errors)")
+    }
+
+    @Test("Unlinking removes what is of another layout, and writes nothing into it")
+    func unlinkOtherLayout() throws {
+        try leaveBehind { try write([2], at: 8, to: $0) }
+        let file = try #require(FileHandle(forReadingAtPath: path))
+        try Segment.unlink(name, directory: directory.path)
+        try file.seek(toOffset: 132)
+        #expect(try file.read(upToCount: 4) == Data([0, 0, 0, 0]))
     }
 
     @Test("Without /proc a segment is made all the same", .enabled(if: geteuid() == 0))

@@ -1,8 +1,9 @@
 import Foundation
-import SharedMemory
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import SharedMemory
 
 @Suite("Lifetime")
 struct LifetimeTests {
@@ -68,6 +69,68 @@ struct LifetimeTests {
         let segment = try attach()
         #expect(try segment.get() == "")
         #expect(try segment.version.instance != version.instance)
+    }
+
+    @Test("A leftover of another capacity is replaced too")
+    func leftoverOfAnotherCapacity() async throws {
+        _ = try await leaveBehind()
+        let segment = try Segment.attach(name, AttachmentOptions(capacity: 5000, directory: directory.path))
+        #expect(try segment.capacity == 5000)
+        #expect(try segment.get() == "")
+    }
+
+    @Test("A leftover that another is about to remove is not read")
+    func leftoverUnderExclusiveLock() async throws {
+        _ = try await leaveBehind()
+        let file = try FileDescriptor.open(directory.path(of: name), .readWrite)
+        #expect(try file.tryLockExclusive(byte: Layout.lifetimeLock))
+        #expect(throws: SegmentError.self) { try Segment.read(name, directory: directory.path) }
+        #expect(throws: SegmentError.self) { try attach(access: .readOnly) }
+        #expect(try Segment.list(directory: directory.path) == [])
+        extendLifetime(file)
+    }
+
+    @Test("A leftover that only another user may remove is an error that says so", .enabled(if: geteuid() == 0))
+    func leftoverOfAnotherUser() async throws {
+        do {
+            let child = try ChildProcess(ChildProcess.product("probe"), [directory.path, name, "hold"])
+            _ = try await child.line(beginning: "attached ")
+            child.kill()
+            _ = try await child.finish()
+        }
+        chmod(directory.path(of: name), 0o666)
+        chmod(directory.path, 0o1777)
+        let result = try await probe("attach-as", "12345").finish()
+        #expect(result.status == 1, "\(result.text)")
+        #expect(result.errors == "\(SegmentError.leftBehind(path: directory.path(of: name), owner: 0))\n")
+        #expect(try attach().get() == "")
+    }
+
+    @Test("The last to leave may be one that only reads")
+    func readerLeavesLast() throws {
+        var writer: Segment? = try attach()
+        var reader: Segment? = try attach(access: .readOnly)
+        try writer?.set("x")
+        writer = nil
+        #expect(try reader?.get() == "x")
+        #expect(try attach().get() == "x")
+        reader = nil
+        #expect(try directory.names == [])
+    }
+
+    @Test("exit(3) in a signal handler in the midst of attaching does not hang")
+    func exitInHandler() async throws {
+        for microseconds in stride(from: 500, to: 12_500, by: 500) {
+            let child = try probe("exit-in-handler", "\(microseconds)")
+            let result = try await child.finish(within: 20)
+            #expect(result.status == 0 && !result.wasKilled, "\(microseconds): \(result.errors)")
+        }
+    }
+
+    @Test("A child forked beside attaching, detaching, listing and unlinking threads has no segment open")
+    func forkBeside() async throws {
+        let result = try await probe("fork-beside", "1000").finish(within: 120)
+        #expect(result.text == "with descriptors: 0\n", "\(result.errors)")
     }
 
     @Test("A persistent text outlives the kill of everyone attached")

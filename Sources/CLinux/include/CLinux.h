@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-// MARK: Files
+// MARK: Descriptors that a forked child closes
+//
+// Linux has no close-on-fork flag. A child that kept a descriptor would keep its open file
+// description, and with that the locks, of a parent that may be long dead.
 
 /// open(2). `O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY` are always added.
 int clinux_open(const char *path, int flags);
@@ -19,6 +22,11 @@ int clinux_open_unnamed(const char *directory);
 
 /// open(2) with `O_CREAT | O_EXCL | O_RDWR`, for the owner alone.
 int clinux_open_new(const char *path);
+
+/// close(2), of what one of these opened. In a forked child that is done already.
+void clinux_close(int descriptor);
+
+// MARK: Files
 
 /// linkat(2): gives an unnamed file its name, through the descriptor or through /proc.
 int clinux_link_unnamed(int descriptor, const char *path);
@@ -46,12 +54,13 @@ int clinux_lock_shared(int descriptor, int64_t byte);
 /// `F_OFD_SETLK` with `F_UNLCK`.
 int clinux_unlock(int descriptor, int64_t byte);
 
-/// `F_OFD_GETLK`: 1 when some other description holds a lock on the byte, 0 when none does.
-int clinux_is_locked(int descriptor, int64_t byte);
+/// `F_OFD_GETLK`: what other descriptions hold on the byte: 0 nothing, 1 shared locks, 2 an exclusive one.
+int clinux_lock_elsewhere(int descriptor, int64_t byte);
 
 // MARK: Memory
 
-/// mmap(2), shared, never inherited by a forked child, never part of a core dump.
+/// mmap(2), shared, never inherited by a forked child, never part of a core dump, never filled
+/// with memory all at once.
 int clinux_map_shared(int descriptor, size_t byte_count, bool writable, void **address);
 
 /// One zeroed page, private to this process, that a forked child finds zeroed again.
@@ -66,17 +75,11 @@ static inline uint64_t clinux_thread_token(void) {
     return (uint64_t)(uintptr_t)__builtin_thread_pointer();
 }
 
-/// Holds off fork(2) and exit(3), and other threads' attaching and detaching. A child forked
-/// before a descriptor is registered would keep its locks alive unknowingly.
-int clinux_lock_attachments(void);
-void clinux_unlock_attachments(void);
+/// Has exit(3) call `leave(object)`, unless it is called while this thread is in one of these two.
+int clinux_call_at_exit(void *object, void (*leave)(void *object));
 
-/// Registers an attachment of this process; call it locked. A forked child closes `descriptor`
-/// (Linux has no close-on-fork flag), and exit(3) calls `at_exit(object)`, locked.
-void clinux_register_attachment(int descriptor, void *object, void (*at_exit)(void *object));
-
-/// Ends a registration; call it locked.
-void clinux_unregister_attachment(int descriptor);
+/// Undoes that. Once it has returned, the call is not under way either.
+void clinux_do_not_call_at_exit(const void *object);
 
 /// secure_getenv(3): null in a process that runs with more rights than its caller.
 const char *clinux_environment(const char *name);

@@ -11,12 +11,14 @@
 // that was stopped or killed.
 //
 // FORK. A forked child may go on using its parent's handles: it attaches anew at its first call, and what
-// it detaches is its own. Forking while a borrow is open is not supported.
+// it detaches is its own. Not supported is forking while a borrow is open, or while another thread makes the
+// process's first call of a kind: the Swift runtime inside prepares itself then, under locks of its own.
 //
 // ERRORS. What failed returns -1, or NULL for a handle, sets errno, and leaves a sentence that says what
 // to do next in sharedmem_last_error(). The segment's text is then what it was.
 //
-//     EINVAL     a null handle or pointer, an unknown flag, a name or capacity that cannot be
+//     EINVAL     a null handle or pointer, an unknown flag, a name or capacity that cannot be, also in the
+//                environment
 //     EMSGSIZE   the text is longer than the segment's capacity
 //     EILSEQ     the text is not UTF-8, or contains U+0000; the sentence has the offset
 //     ESTALE     sharedmem_set_if: the text has changed; read it again
@@ -27,6 +29,7 @@
 //     EEXIST     the segment exists with another capacity than the one asked for
 //     ENOTSUP    the file in the segment's place is not one this library can use
 //     EPERM      the file in the segment's place belongs to a user the caller does not trust
+//     EOWNERDEAD the segment's last process is gone, and only its owner or root can remove the file
 //     ENODEV     the directory is not on a tmpfs, so the text would not be in memory
 //     EREMOTE    the segment belongs to another kernel, whose locks are not seen here
 //     EUCLEAN    the segment is damaged: something else has written to its file

@@ -16,31 +16,39 @@ final class Attachment: Sendable {
     /// The last publication whose text this process found to be UTF-8.
     let checkedNumber = Atomic<UInt64>(0)
 
-    private init(_ open: consuming OpenFile, _ mapping: consuming Mapping, row: Int?) {
+    /// Whether it keeps the segment alive; a glance does not.
+    private let takesPart: Bool
+
+    private init(_ open: consuming OpenFile, _ mapping: consuming Mapping, row: Int?, takesPart: Bool) {
         membership = Membership(
             view: SegmentView(mapping, capacity: open.capacity), instance: open.identity.instance,
             mark: row.map(SegmentView.mark(ofRow:)) ?? 0, seed: .random(in: .min ... .max))
         self.open = open
         self.mapping = mapping
         self.row = row
-        let number = self.open.descriptor.number
-        unsafe clinux_register_attachment(number, Unmanaged.passUnretained(self).toOpaque()) { object in
-            guard let object = unsafe object else { return }
-            // Other threads may still run, so the row, the mapping and the descriptor stay to the end.
-            unsafe Unmanaged<Attachment>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.open.leaveLifetime() }
-        }
+        self.takesPart = takesPart
     }
 
     deinit {
-        // Can not fail: it did not when this was attached.
-        _ = clinux_lock_attachments()
-        defer { clinux_unlock_attachments() }
-        clinux_unregister_attachment(open.descriptor.number)
+        unsafe clinux_do_not_call_at_exit(Unmanaged.passUnretained(self).toOpaque())
         if let row {
             membership.view.clear(row: row)
             try? open.descriptor.unlock(byte: Layout.rowLock(row))
         }
-        open.leaveLifetime()
+        if takesPart { open.leaveLifetime() }
+    }
+
+    /// Has the process leave the segment when it exits.
+    ///
+    /// Other threads may still run then, so the row, the mapping and the descriptor stay to the end.
+    private func leaveAtExit() throws(SegmentError) {
+        let object = unsafe Unmanaged.passUnretained(self).toOpaque()
+        try systemCall("atexit") {
+            unsafe clinux_call_at_exit(object) { object in
+                guard let object = unsafe object else { return }
+                unsafe Unmanaged<Attachment>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.open.leaveLifetime() }
+            }
+        }
     }
 }
 
@@ -61,54 +69,80 @@ extension Attachment {
     ///
     /// - Throws: ``SegmentError/busy(doing:)`` when others were in the way for a second.
     static func attach(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
-        try systemCall("pthread_atfork") { clinux_lock_attachments() }
-        defer { clinux_unlock_attachments() }
         let deadline = Host.coarseMilliseconds + 1000
-        var tries = 0
         repeat {
-            if tries > 10 { Host.pause() }
-            tries += 1
-            if let attachment = try attachOnce(file, options) { return attachment }
+            switch try attachOnce(file, options) {
+            case .attached(let attachment): return attachment
+            case .moved: continue
+            case .refused: Host.pause()
+            }
         } while Host.coarseMilliseconds < deadline
         throw .busy(doing: "attaching to '\(file.name)'")
     }
 
-    /// Returns nil when something moved meanwhile: again.
+    private enum Attempt {
+        case attached(Attachment)
+        /// Another got on with something meanwhile: again, at once.
+        case moved
+        /// Another is in the midst of something: again, a little later.
+        case refused
+    }
+
     private static func attachOnce(
         _ file: SegmentFile, _ options: AttachmentOptions
-    ) throws(SegmentError) -> Attachment? {
+    ) throws(SegmentError) -> Attempt {
         guard let open = try OpenFile.open(file, options) else {
             guard options.creates, options.access == .readWrite else { throw file.notFound }
-            guard let created = try OpenFile.create(file, options) else { return nil }
-            return try join(created, options, row: 0)
+            guard let created = try OpenFile.create(file, options) else { return .moved }
+            return .attached(try join(created, options, row: 0))
         }
-        let capacity = open.capacity
-        if let requested = options.capacity, requested != capacity {
-            throw .capacityMismatch(name: file.name.description, capacity: capacity, requested: requested)
+        switch try open.takeLifetime() {
+        case .taken: return .attached(try join(open, options, row: nil))
+        case .moved: return .moved
+        case .refused: return .refused
         }
-        guard try open.takeLifetime() == .taken else { return nil }
-        return try join(open, options, row: nil)
+    }
+
+    /// A look at a segment that takes no part in its life.
+    static func glance(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
+        guard let open = try OpenFile.open(file, options), try open.isAlive() else { throw file.notFound }
+        let mapping = try Mapping(open, writable: false)
+        return Attachment(open, mapping, row: nil, takesPart: false)
     }
 
     /// Maps a file whose lifetime is taken and, unless that is done or not needed, takes a row.
-    static func join(
+    private static func join(
         _ open: consuming OpenFile, _ options: AttachmentOptions, row taken: Int?
     ) throws(SegmentError) -> Attachment {
+        let attachment: Attachment
         do throws(SegmentError) {
+            let capacity = open.capacity
+            if let requested = options.capacity, requested != capacity {
+                throw .capacityMismatch(
+                    name: open.file.name.description, capacity: capacity, requested: requested)
+            }
             let writable = options.access == .readWrite
-            let mapping = try Mapping(
-                open.descriptor, byteCount: Layout.fileByteCount(capacity: open.capacity), writable: writable)
+            let mapping = try Mapping(open, writable: writable)
             let row: Int? = if let taken { taken } else if writable { try open.takeRow() } else { nil }
-            let view = SegmentView(mapping, capacity: open.capacity)
+            let view = SegmentView(mapping, capacity: capacity)
             if let row {
                 view.reclaim(row: row)
                 view.describe(row: row)
                 if options.lifetime == .persistent { view.header.state.persistent.store(1, ordering: .releasing) }
             }
-            return Attachment(open, mapping, row: row)
+            attachment = Attachment(open, mapping, row: row, takesPart: true)
         } catch {
             open.leaveLifetime()
             throw error
         }
+        try attachment.leaveAtExit()
+        return attachment
+    }
+}
+
+extension Mapping {
+    init(_ open: borrowing OpenFile, writable: Bool) throws(SegmentError) {
+        try self.init(
+            open.descriptor, byteCount: Layout.fileByteCount(capacity: open.capacity), writable: writable)
     }
 }

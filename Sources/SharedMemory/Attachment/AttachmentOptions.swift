@@ -11,6 +11,8 @@ public enum Access: Hashable, Sendable {
     /// Sets and reads; at most 126 at a time.
     case readWrite
     /// Reads only, creates nothing, and needs no right to write the file; any number at a time.
+    ///
+    /// It has no say in how long a segment stays: ``Lifetime/persistent`` asked for here is not heard.
     case readOnly
 }
 
@@ -29,6 +31,9 @@ public struct AttachmentOptions: Hashable, Sendable {
     /// Nil is `SHAREDMEM_DIRECTORY`, or `/dev/shm`.
     public var directory: String?
     /// The permissions of a segment that is created.
+    ///
+    /// Where several users share one in a sticky directory, as `/dev/shm` is, make it persistent: a
+    /// leftover can be removed there only by its owner or root.
     public var mode: UInt32
     /// Whether a segment that is not there is created.
     public var creates: Bool
@@ -61,7 +66,9 @@ public struct AttachmentOptions: Hashable, Sendable {
 
     private static func capacityInEnvironment() throws(SegmentError) -> Int? {
         guard let text = Host.environment("SHAREDMEM_CAPACITY") else { return nil }
-        guard let capacity = Int(text) else { throw .invalidCapacity(0) }
+        guard let capacity = Int(text) else {
+            throw .invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: text)
+        }
         return capacity
     }
 }

@@ -7,11 +7,15 @@ extension OpenFile {
     /// - Returns: the file, its lifetime locked (shared) and row 0 taken; nil when the name is taken.
     static func create(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> OpenFile? {
         do throws(SegmentError) {
-            return try create(file, options, under: nil)
-        } catch .system(_, let code) where [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(code) {
-            // No unnamed files here, or no /proc through which to name one.
-            let temporary = TemporaryName(for: file)
-            return try create(file, options, under: temporary.path)
+            do throws(SegmentError) {
+                return try create(file, options, under: nil)
+            } catch .system(_, let code) where [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(code) {
+                // No unnamed files here, or no /proc through which to name one.
+                let temporary = TemporaryName(for: file)
+                return try create(file, options, under: temporary.path)
+            }
+        } catch .system(_, let code) where Errno.isOutOfSpace(code) {
+            throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
         }
     }
 
@@ -25,9 +29,11 @@ extension OpenFile {
             descriptor = try .createUnnamed(in: file.directory)
         }
         let identity = try fill(descriptor, file, options)
+        // Before anyone else can open it, as whoever watches the directory could under a temporary name.
         guard try descriptor.tryLockShared(byte: Layout.lifetimeLock),
             try descriptor.tryLockExclusive(byte: Layout.rowLock(0))
-        else { preconditionFailure("someone holds a lock on a file without a name") }
+        else { return nil }
+        try descriptor.setMode(options.mode)
         do throws(SegmentError) {
             if let temporaryPath {
                 try Directory.rename(temporaryPath, toNew: file.path)
@@ -52,16 +58,13 @@ extension OpenFile {
         if let limit = Host.fileSizeLimit, limit < UInt64(byteCount) {
             throw .fileSizeLimit(limit: limit, needed: byteCount)
         }
-        let identity = Identity(capacity: capacity, lifetime: options.lifetime)
-        do throws(SegmentError) {
-            try descriptor.setByteCount(byteCount)
-            try descriptor.reserve(0..<Layout.slotsOffset)
-        } catch .system(_, ENOSPC) {
+        let identity = try Identity(capacity: capacity, lifetime: options.lifetime)
+        try descriptor.setByteCount(byteCount)
+        guard try descriptor.reserve(0..<Layout.slotsOffset) else {
             throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
         }
         try descriptor.write(identity, at: 0)
         if options.mode & 0o044 != 0 { try descriptor.write(UInt32(1), at: Layout.wakesAlwaysOffset) }
-        try descriptor.setMode(options.mode)
         return identity
     }
 }
@@ -79,8 +82,8 @@ private struct TemporaryName: ~Copyable {
 }
 
 extension Identity {
-    fileprivate init(capacity: Int, lifetime: Lifetime) {
-        let bootID = Host.bootID
+    fileprivate init(capacity: Int, lifetime: Lifetime) throws(SegmentError) {
+        let bootID = try Host.bootID
         self.init(
             magic: Layout.magic, layoutVersion: Layout.version, lifetime: lifetime.rawValue,
             capacity: UInt64(capacity), instance: .random(in: .min ... .max), bootIDHigh: bootID.0,

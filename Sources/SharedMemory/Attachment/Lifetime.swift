@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Who is attached, and who may unlink the name.
 ///
 /// Every attachment holds a shared lock on the lifetime byte; who gets it exclusively knows that
@@ -7,40 +9,54 @@
 /// byte and then having checked that the name still leads to that file. Otherwise the name could
 /// come to lead to another, living segment between the check and the unlinking.
 extension OpenFile {
-    enum Taking { case taken, again }
-
-    /// Takes part in the segment's life.
-    ///
-    /// - Returns: `again` when the file was a dead one's leftover, or is on its way out.
-    func takeLifetime() throws(SegmentError) -> Taking {
-        if access == .readOnly { return try takeLifetimeForReading() }
-        // A persistent segment is nobody's leftover. Persistence sticks, so seeing it is enough, and
-        // no one who comes meanwhile is refused for our exclusive lock's sake.
-        let persistent = try isPersistent()
-        if !persistent, try descriptor.tryLockExclusive(byte: Layout.lifetimeLock), try !isPersistent() {
-            _ = try unlinkName()
-            return .again
-        }
-        // Turns an exclusive lock into a shared one. Refused: another is looking whether anyone is left.
-        guard try descriptor.tryLockShared(byte: Layout.lifetimeLock) else { return .again }
-        return try file.leads(to: status.identity) ? .taken : .again
+    enum Taking {
+        case taken
+        /// It was a dead one's leftover, or the name leads elsewhere by now.
+        case moved
+        /// Someone is looking whether anyone is left, or is removing the leftover.
+        case refused
     }
 
-    /// A read-only descriptor can not lock exclusively, so it asks.
-    private func takeLifetimeForReading() throws(SegmentError) -> Taking {
-        guard try isAlive() else { throw file.notFound }
-        guard try descriptor.tryLockShared(byte: Layout.lifetimeLock) else { return .again }
-        return try file.leads(to: status.identity) ? .taken : .again
+    /// Takes part in the segment's life.
+    func takeLifetime() throws(SegmentError) -> Taking {
+        if access == .readOnly {
+            guard try isAlive() else { throw file.notFound }
+        } else if try isLeftover() {
+            return try removeLeftover()
+        }
+        // Turns an exclusive lock into a shared one.
+        guard try descriptor.tryLockShared(byte: Layout.lifetimeLock) else { return .refused }
+        return try file.leads(to: status.identity) ? .taken : .moved
+    }
+
+    /// Whether nobody is attached to what is not persistent; if so, no one can attach until this descriptor's end.
+    ///
+    /// A persistent segment is nobody's leftover. Persistence sticks, so seeing it is enough, and no
+    /// one who comes meanwhile is refused for our exclusive lock's sake. Seen under the lock it is
+    /// certain: it is made to stick only by those who are attached.
+    private func isLeftover() throws(SegmentError) -> Bool {
+        guard try !isPersistent(), try descriptor.tryLockExclusive(byte: Layout.lifetimeLock) else { return false }
+        return try !isPersistent()
+    }
+
+    private func removeLeftover() throws(SegmentError) -> Taking {
+        do throws(SegmentError) {
+            return try unlinkName() ? .moved : .refused
+        } catch .system(_, let code) where code == EPERM || code == EACCES {
+            throw .leftBehind(path: file.path, owner: status.owner)
+        }
+    }
+
+    /// Whether the segment is more than a dead one's leftover.
+    ///
+    /// An exclusive lock is no sign of life: it is held by who has found that nobody is attached.
+    func isAlive() throws(SegmentError) -> Bool {
+        if try isPersistent() { return true }
+        return try descriptor.lockElsewhere(byte: Layout.lifetimeLock) == .shared
     }
 
     /// Whether the name was unlinked, or leads to another file by now.
     func isUnlinked() throws(SegmentError) -> Bool { try !file.leads(to: status.identity) }
-
-    /// Whether the segment is more than a dead one's leftover.
-    func isAlive() throws(SegmentError) -> Bool {
-        if try isPersistent() { return true }
-        return try descriptor.isLockedElsewhere(byte: Layout.lifetimeLock)
-    }
 
     /// Ends this descriptor's part in the segment's life, and the segment's with it if it was the last.
     ///
@@ -48,11 +64,12 @@ extension OpenFile {
     /// would refuse each other, and both leave. Who cannot do its part leaves it to the next attach.
     func leaveLifetime() {
         try? descriptor.unlock(byte: Layout.lifetimeLock)
-        guard access == .readWrite, (try? isPersistent()) == false,
-            (try? descriptor.tryLockExclusive(byte: Layout.lifetimeLock)) == true
-        else { return }
-        // Asked again: it may have been made persistent before the lock was had.
-        if (try? isPersistent()) == false { _ = try? unlinkName() }
+        if access == .readOnly {
+            // May this process write after all, it can look through another descriptor.
+            guard let other = try? OpenFile(reopening: self) else { return }
+            return other.leaveLifetime()
+        }
+        if (try? isLeftover()) == true { _ = try? unlinkName() }
         try? descriptor.unlock(byte: Layout.lifetimeLock)
     }
 
@@ -64,5 +81,13 @@ extension OpenFile {
         if try file.leads(to: status.identity) { try Directory.unlink(file.path) }
         try descriptor.unlock(byte: Layout.nameLock)
         return true
+    }
+
+    /// The same file with write access; nil when the name leads elsewhere by now.
+    private init?(reopening open: borrowing OpenFile) throws(SegmentError) {
+        let descriptor = try FileDescriptor.open(open.file.path, .readWrite)
+        guard try descriptor.status().identity == open.status.identity else { return nil }
+        self.init(
+            file: open.file, descriptor: descriptor, status: open.status, identity: open.identity, access: .readWrite)
     }
 }

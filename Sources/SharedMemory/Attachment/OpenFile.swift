@@ -51,7 +51,7 @@ struct OpenFile: ~Copyable {
         if options.trustedOwners.contains(owner) { return }
         // Seen from a user namespace, the overflow user is every user it does not know: nobody's word.
         let isKnown = owner == 0 || owner == Host.effectiveUser
-        guard isKnown, owner != Host.overflowUser else { throw .untrustedOwner(path: path, owner: owner) }
+        guard isKnown, try owner != Host.overflowUser else { throw .untrustedOwner(path: path, owner: owner) }
     }
 
     /// Whether anyone asked for persistence, at creation or since.
@@ -87,7 +87,7 @@ extension Identity {
         }
     }
 
-    fileprivate func checkUse(_ status: FileStatus, _ path: String) throws(SegmentError) {
+    func checkUse(_ status: FileStatus, _ path: String) throws(SegmentError) {
         guard layoutVersion == Layout.version else {
             throw .notASegment(
                 path: path, reason: "its layout version is \(layoutVersion), and this library's is \(Layout.version)")
@@ -102,7 +102,7 @@ extension Identity {
         guard status.byteCount == expected else {
             throw .notASegment(path: path, reason: "it has \(status.byteCount) bytes instead of \(expected)")
         }
-        let bootID = Host.bootID
+        let bootID = try Host.bootID
         let isKnown = bootID != (0, 0) && (bootIDHigh, bootIDLow) != (0, 0)
         guard !isKnown || bootID == (bootIDHigh, bootIDLow) else { throw .otherKernel(path: path) }
     }

@@ -91,6 +91,9 @@ struct RowLine: ~Copyable {
 
     init(number: UInt64, slot: Int) { rawValue = number << 8 | UInt64(slot) }
 
+    /// 56 bits: a number a microsecond lasts two thousand years.
+    static let maximumNumber: UInt64 = 1 << 56 - 1
+
     var number: UInt64 { rawValue >> 8 }
     var slot: Int { Int(rawValue & 0xff) }
 }

@@ -18,7 +18,6 @@ enum Layout {
     static let pageByteCount = 4096
 
     static let persistentOffset = 128
-    static let retiredOffset = 132
     static let wakesAlwaysOffset = 136
     static let pinsOffset = 192
     static let rowsOffset = 16_512

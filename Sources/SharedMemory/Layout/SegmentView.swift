@@ -7,7 +7,7 @@ import Synchronization
 @safe struct SegmentView: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     let capacity: Int
-    private let slotStride: Int
+    let slotStride: Int
 
     init(_ mapping: borrowing Mapping, capacity: Int) {
         precondition(mapping.byteCount == Layout.fileByteCount(capacity: capacity))

@@ -31,7 +31,7 @@ struct Claim: ~Copyable {
     }
 
     var reservedByteCount: Int {
-        Int(truncatingIfNeeded: view.header.slots[slot].reserved.load(ordering: .relaxed))
+        min(Int(clamping: view.header.slots[slot].reserved.load(ordering: .relaxed)), view.slotStride)
     }
 
     /// Says that the slot's text is about to go, to those who read it without a pin.
@@ -44,16 +44,19 @@ struct Claim: ~Copyable {
     /// Puts memory behind the slot's first bytes: without, writing them could be a `SIGBUS`.
     ///
     /// In pieces: a signal makes the kernel begin a call again.
-    func reserve(_ byteCount: Int, in descriptor: borrowing FileDescriptor) throws(SegmentError) {
+    ///
+    /// - Returns: false when no memory is left.
+    func reserve(_ byteCount: Int, in descriptor: borrowing FileDescriptor) throws(SegmentError) -> Bool {
         let needed = Layout.roundedToPage(byteCount)
         let offset = Layout.slotOffset(slot, capacity: view.capacity)
         var reserved = reservedByteCount
         while reserved < needed {
             let end = min(reserved + 1 << 20, needed)
-            try descriptor.reserve(offset + reserved..<offset + end)
+            guard try descriptor.reserve(offset + reserved..<offset + end) else { return false }
             reserved = end
             view.header.slots[slot].reserved.store(UInt64(reserved), ordering: .relaxed)
         }
+        return true
     }
 
     /// Gives the slot's memory back, all but its first page, which readers without a pin may be reading.
@@ -65,7 +68,7 @@ struct Claim: ~Copyable {
         // The mark first: were we killed between, it must not promise memory that is gone.
         view.header.slots[slot].reserved.store(UInt64(kept), ordering: .sequentiallyConsistent)
         let offset = Layout.slotOffset(slot, capacity: view.capacity)
-        try descriptor.punch(offset + kept..<offset + Layout.stride(capacity: view.capacity))
+        try descriptor.punch(offset + kept..<offset + view.slotStride)
     }
 
     func fill(_ text: UnsafeRawBufferPointer) {

@@ -1,10 +1,10 @@
-internal import Glibc
 import Synchronization
 
 /// What is known of the current text before another takes its place.
 package struct Head: Sendable {
     package let version: Version
     package let publicationTime: Timestamp
+    package let byteCount: Int
 }
 
 extension Attachment {
@@ -40,6 +40,7 @@ extension Attachment {
         while true {
             let (current, head) = try checkedHead(condition)
             let number = head.version.number + 1
+            guard number <= Current.maximumNumber else { throw corrupted("the number is \(number - 1)") }
             let time = max(Host.now, head.publicationTime)
             claim.stamp(number: number, publicationTime: time.nanosecondsSince1970)
             let (exchanged, _) = view.header.current.word.compareExchange(
@@ -61,15 +62,20 @@ extension Attachment {
         var current = view.loadCurrent()
         while true {
             guard current.slot < Layout.slotCount else { throw corrupted("the current slot is \(current.slot)") }
-            let time =
-                current.number == 0
-                ? view.header.identity.creationTime
-                : view.header.slots[current.slot].publicationTime.load(ordering: .acquiring)
-            // A slot that is still current was not filled anew while its time was read.
+            var time = view.header.identity.creationTime
+            var byteCount: UInt64 = 0
+            if current.number > 0 {
+                time = view.header.slots[current.slot].publicationTime.load(ordering: .acquiring)
+                byteCount = view.header.slots[current.slot].byteCount.load(ordering: .acquiring)
+            }
+            // A slot that is still current was not filled anew while it was looked at.
             let latest = view.loadCurrent()
             if latest == current {
-                let version = Version(instance: membership.instance, number: current.number)
-                return (current, Head(version: version, publicationTime: Timestamp(nanosecondsSince1970: time)))
+                guard byteCount <= UInt64(view.capacity) else { throw corrupted("the text has \(byteCount) bytes") }
+                let head = Head(
+                    version: Version(instance: membership.instance, number: current.number),
+                    publicationTime: Timestamp(nanosecondsSince1970: time), byteCount: Int(byteCount))
+                return (current, head)
             }
             current = latest
         }
@@ -81,37 +87,35 @@ extension Attachment {
 extension Attachment {
     /// Claims a free slot with memory behind its first `byteCount` bytes.
     private func claimSlot(reserving byteCount: Int) throws(SegmentError) -> Claim {
-        let claim = try claimSlot(for: byteCount)
-        do throws(SegmentError) {
-            try claim.reserve(byteCount, in: open.descriptor)
-            return claim
-        } catch .system(_, ENOSPC) {
-            try? claim.giveMemoryBack(in: open.descriptor)
-        }
+        if let claim = try reserved(try claimSlot(for: byteCount), byteCount) { return claim }
         return try claimSlotWithoutNewMemory(for: byteCount)
+    }
+
+    /// The claim with memory behind it; when there is none left, nil, and the claim is no more.
+    private func reserved(_ claim: consuming Claim, _ byteCount: Int) throws(SegmentError) -> Claim? {
+        if try claim.reserve(byteCount, in: open.descriptor) { return claim }
+        // What little was had is not kept from others.
+        try claim.giveMemoryBack(in: open.descriptor)
+        return nil
     }
 
     /// The tmpfs is full: makes do with the memory that free slots have.
     @inline(never)
     private func claimSlotWithoutNewMemory(for byteCount: Int) throws(SegmentError) -> Claim {
         sweep()
-        for slot in 0..<Layout.slotCount where memory(ofSlot: slot) >= byteCount {
+        let slots = 0..<Layout.slotCount
+        for slot in slots where memory(ofSlot: slot) >= byteCount {
             guard let claim = Claim.attempt(slot, membership) else { continue }
             if claim.reservedByteCount >= byteCount { return claim }
         }
-        for slot in 0..<Layout.slotCount where memory(ofSlot: slot) > Layout.pageByteCount {
+        for slot in slots where memory(ofSlot: slot) > Layout.pageByteCount {
             if let claim = Claim.attempt(slot, membership) { try claim.giveMemoryBack(in: open.descriptor) }
         }
         // Rather a slot that has its first page than one that has nothing.
-        for slot in (0..<Layout.slotCount).filter({ memory(ofSlot: $0) > 0 }) + Array(0..<Layout.slotCount) {
+        for slot in slots.filter({ memory(ofSlot: $0) > 0 }) + Array(slots) {
             guard let claim = Claim.attempt(slot, membership) else { continue }
-            do throws(SegmentError) {
-                try claim.reserve(byteCount, in: open.descriptor)
-                return claim
-            } catch .system(_, ENOSPC) {
-                try? claim.giveMemoryBack(in: open.descriptor)
-                throw .noSpace(path: open.file.path, byteCount: byteCount)
-            }
+            if let claim = try reserved(claim, byteCount) { return claim }
+            throw .noSpace(path: open.file.path, byteCount: byteCount)
         }
         throw .busy(doing: "setting '\(open.file.name)'")
     }

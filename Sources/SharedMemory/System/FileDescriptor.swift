@@ -1,11 +1,11 @@
 import CLinux
 internal import Glibc
 
-/// An open file, closed at the end of its life.
+/// An open file, closed at the end of its life, and at once in a forked child.
 struct FileDescriptor: ~Copyable {
     let number: CInt
 
-    deinit { close(number) }
+    deinit { clinux_close(number) }
 }
 
 // MARK: Opening
@@ -88,11 +88,18 @@ extension FileDescriptor {
 // MARK: Content and memory
 
 extension FileDescriptor {
-    /// Reads up to the buffer's size and returns how much there was.
+    /// Fills the buffer, or as much of it as there is, and returns how much that was.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SegmentError) -> Int {
-        try systemCall("pread") {
-            negatedErrno(unsafe pread(number, buffer.baseAddress, buffer.count, off_t(offset)))
+        var total = 0
+        while total < buffer.count {
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
+            let count = try systemCall("pread") {
+                negatedErrno(unsafe pread(number, rest.baseAddress, rest.count, off_t(offset + total)))
+            }
+            if count == 0 { break }
+            total += count
         }
+        return total
     }
 
     /// Writes a small value, whole.
@@ -113,8 +120,15 @@ extension FileDescriptor {
     }
 
     /// Puts memory behind a range, so that touching it can not fail.
-    func reserve(_ range: Range<Int>) throws(SegmentError) {
-        try systemCall("fallocate") { clinux_reserve(number, Int64(range.lowerBound), Int64(range.count)) }
+    ///
+    /// - Returns: false when no memory is left.
+    func reserve(_ range: Range<Int>) throws(SegmentError) -> Bool {
+        do throws(SegmentError) {
+            try systemCall("fallocate") { clinux_reserve(number, Int64(range.lowerBound), Int64(range.count)) }
+            return true
+        } catch .system(_, let code) where Errno.isOutOfSpace(code) {
+            return false
+        }
     }
 
     /// Gives the memory behind a range back.
@@ -143,8 +157,11 @@ extension FileDescriptor {
         try systemCall("fcntl(F_OFD_SETLK)") { clinux_unlock(number, Int64(byte)) }
     }
 
-    /// Whether another description holds a lock on the byte.
-    func isLockedElsewhere(byte: Int) throws(SegmentError) -> Bool {
-        try systemCall("fcntl(F_OFD_GETLK)") { clinux_is_locked(number, Int64(byte)) } == 1
+    enum LockState: CInt { case unlocked, shared, exclusive }
+
+    /// What other descriptions hold on the byte.
+    func lockElsewhere(byte: Int) throws(SegmentError) -> LockState {
+        let state = try systemCall("fcntl(F_OFD_GETLK)") { clinux_lock_elsewhere(number, Int64(byte)) }
+        return LockState(rawValue: state) ?? .exclusive
     }
 }

@@ -37,21 +37,23 @@ enum Host {
         return limit.rlim_cur == rlim_t(bitPattern: -1) ? nil : UInt64(limit.rlim_cur)
     }
 
-    /// The running kernel's boot id, 128 bits; zero where it can not be read.
+    /// The running kernel's boot id, 128 bits; zero where it can not be known.
     static var bootID: (UInt64, UInt64) {
-        guard let text = firstLine(ofFile: "/proc/sys/kernel/random/boot_id") else { return (0, 0) }
-        let digits = text.filter { $0 != "-" }
-        guard let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.dropFirst(16), radix: 16) else {
-            return (0, 0)
+        get throws(SegmentError) {
+            let digits = try firstLine(ofFile: "/proc/sys/kernel/random/boot_id")?.filter { $0 != "-" } ?? ""
+            guard let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.dropFirst(16), radix: 16)
+            else { return (0, 0) }
+            return (high, low)
         }
-        return (high, low)
     }
 
     /// The user that stands for every user a user namespace does not know; nil outside of one.
     static var overflowUser: UInt32? {
-        let map = firstLine(ofFile: "/proc/self/uid_map")?.split(separator: " ").map(String.init)
-        if map == ["0", "0", "4294967295"] { return nil }
-        return firstLine(ofFile: "/proc/sys/kernel/overflowuid").flatMap { UInt32($0) } ?? 65534
+        get throws(SegmentError) {
+            let map = try firstLine(ofFile: "/proc/self/uid_map")?.split(separator: " ").map(String.init)
+            if map == ["0", "0", "4294967295"] { return nil }
+            return try firstLine(ofFile: "/proc/sys/kernel/overflowuid").flatMap { UInt32($0) } ?? 65534
+        }
     }
 
     static var workingDirectory: String? {
@@ -63,12 +65,21 @@ enum Host {
     /// Lets other threads run for about a millisecond.
     static func pause() { usleep(1000) }
 
-    private static func firstLine(ofFile path: String) -> String? {
-        guard let file = try? FileDescriptor.open(path, .readOnly) else { return nil }
-        let text = unsafe withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer -> String? in
-            guard let count = unsafe try? file.read(into: buffer, at: 0), count > 0 else { return nil }
-            return unsafe String(decoding: buffer.prefix(count), as: UTF8.self)
+    /// Nil for what is not there or not to be read, as where /proc is not mounted.
+    private static func firstLine(ofFile path: String) throws(SegmentError) -> String? {
+        do throws(SegmentError) {
+            return try firstLine(of: .open(path, .readOnly))
+        } catch .system(_, let code) where [ENOENT, EACCES, EPERM, ENOTDIR].contains(code) {
+            return nil
         }
-        return text?.split(separator: "\n").first.map(String.init)
+    }
+
+    private static func firstLine(of file: borrowing FileDescriptor) throws(SegmentError) -> String {
+        var bytes = InlineArray<256, UInt8>(repeating: 0)
+        let count = try unsafe withUnsafeMutableBytes(of: &bytes) { buffer throws(SegmentError) in
+            unsafe try file.read(into: buffer, at: 0)
+        }
+        let line = (0..<count).map { bytes[$0] }.prefix { $0 != UInt8(ascii: "\n") }
+        return String(decoding: line, as: UTF8.self)
     }
 }

@@ -24,7 +24,10 @@ func negatedErrno<Value: SignedInteger>(_ result: Value) -> Value {
     result < 0 ? -Value(errno) : result
 }
 
-/// The manual's words for an errno.
-func describe(errno code: Int32) -> String {
-    unsafe String(cString: strerror(code))
+enum Errno {
+    /// The manual's words for it.
+    static func describe(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
+
+    /// No memory is left on a tmpfs, no file may be added to it, or the user's quota is used up.
+    static func isOutOfSpace(_ code: Int32) -> Bool { code == ENOSPC || code == EDQUOT }
 }

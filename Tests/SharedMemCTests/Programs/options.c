@@ -59,6 +59,16 @@ static void capacity_is_fixed_when_created(void) {
     CHECK(sharedmem_detach(other) == 0 && sharedmem_detach(segment) == 0);
 }
 
+static void environment_is_checked(void) {
+    CHECK(setenv("SHAREDMEM_CAPACITY", "a lot", 1) == 0);
+    ATTACH_REFUSED("test", NULL, EINVAL);
+    CHECK(strstr(sharedmem_last_error(), "SHAREDMEM_CAPACITY"));
+    CHECK(setenv("SHAREDMEM_CAPACITY", "5", 1) == 0);
+    sharedmem_t *segment = attach();
+    REFUSED(sharedmem_set(segment, "123456", 6, NULL), EMSGSIZE);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
 static void existing_only_creates_nothing(void) {
     CHECK(!attach_with(0, SHAREDMEM_EXISTING) && errno == ENOENT);
     CHECK(!exists("test"));
@@ -150,6 +160,7 @@ static void attachments_that_set_are_126(void) {
 }
 
 MAIN(TEST(names_are_checked), TEST(options_of_other_versions_are_told), TEST(capacity_is_fixed_when_created),
+     TEST(environment_is_checked),
      TEST(existing_only_creates_nothing), TEST(read_only_reads_only), TEST(persistent_stays), TEST(mode_is_the_files),
      TEST(directory_is_one_on_a_tmpfs), TEST(what_is_no_segment_is_left_alone), TEST(owners_are_trusted_by_name),
      TEST(attachments_that_set_are_126))

@@ -1,0 +1,144 @@
+import Foundation
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import Testing
+
+/// The server as users start it, with other processes beside it.
+@Suite("Processes")
+struct ProcessTests {
+    let directory: TemporaryDirectory
+    let server: ChildProcess
+    let url: String
+
+    init() async throws {
+        directory = try TemporaryDirectory()
+        server = try ChildProcess(
+            ChildProcess.product("sharedmem"),
+            ["serve", "text", "--listen", "127.0.0.1:0", "--directory", directory.path, "--grace", "60"])
+        url = try await server.line(beginning: "listening on ")
+    }
+
+    var address: ListenAddress? {
+        URLComponents(string: url)?.port.flatMap { UInt16(exactly: $0) }.map { .tcp(host: "127.0.0.1", port: $0) }
+    }
+
+    func curl(_ arguments: String..., input: Data = Data()) async throws -> ChildProcess.Finished {
+        try await ChildProcess.run("curl", ["-sS", "--max-time", "20"] + arguments, input: input)
+    }
+
+    func sharedmem(_ arguments: String..., input: Data = Data()) async throws -> ChildProcess.Finished {
+        try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), arguments + ["--directory", directory.path], input: input)
+    }
+
+    static let texts = [
+        "Esta es una cadena de prueba", "", "ñ 漢 😀 \u{10FFFF}\n\r\n\t",
+        String(repeating: "1 MiB exactly…", count: 65_536),
+    ]
+
+    @Test("What curl sets is what other processes read", arguments: texts)
+    func httpToMemory(text: String) async throws {
+        let file = "\(directory.path)/file"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+        let set = try await curl("-T", file, "-i", url)
+        #expect(set.text.contains("HTTP/1.1 204"))
+        #expect(try await curl(url).output == Data(text.utf8))
+        #expect(try await sharedmem("get", "text").output == Data(text.utf8))
+        let probe = try await ChildProcess.run(ChildProcess.product("probe"), [directory.path, "text", "get"])
+        #expect(probe.output == Data(text.utf8))
+        let version = try Segment.read("text", directory: directory.path).version
+        #expect(set.text.contains("ETag: \"\(version)\""))
+    }
+
+    @Test("What other processes set is what curl reads, with a new entity tag", arguments: texts)
+    func memoryToHTTP(text: String) async throws {
+        let before = try await curl("-o", "/dev/null", "-w", "%header{etag}", url).text
+        let set = try await sharedmem("set", "text", input: Data(text.utf8))
+        #expect(set.status == 0)
+        #expect(try await curl(url).output == Data(text.utf8))
+        let after = try await curl("-o", "/dev/null", "-w", "%{http_code}", "-H", "If-None-Match: \(before)", url)
+        #expect(after.text == "200")
+        let version = try Segment.read("text", directory: directory.path).version
+        let unchanged = try await curl(
+            "-o", "/dev/null", "-w", "%{http_code}", "-H", "If-None-Match: \"\(version)\"", url)
+        #expect(unchanged.text == "304")
+        if text.utf8.count < 1000 {
+            let probe = try await ChildProcess.run(
+                ChildProcess.product("probe"), [directory.path, "text", "set", "\(text)!"])
+            #expect(try await curl("-i", url).text.contains("ETag: \"\(probe.text.dropLast())\""))
+            #expect(try await curl(url).text == "\(text)!")
+        }
+    }
+
+    @Test("A body that is too long is refused before curl sends it")
+    func tooLong() async throws {
+        let file = "\(directory.path)/file"
+        try Data(repeating: 0x61, count: (1 << 20) + 1).write(to: URL(fileURLWithPath: file))
+        let result = try await curl("-T", file, "-H", "Expect: 100-continue", "-w", "%{http_code} %{size_upload}", url)
+        #expect(result.text.hasSuffix("413 0"))
+        #expect(result.text.contains("\"capacity\":1048576"))
+        #expect(try await sharedmem("get", "text").output.isEmpty)
+    }
+
+    @Test("SIGTERM and SIGINT let what is under way finish", arguments: [SIGTERM, SIGINT])
+    func signals(signal: CInt) async throws {
+        let address = try #require(address)
+        let slow = try RawClient(address)
+        try slow.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nsl")
+        try Healthcheck.check("http://\(address)")
+        server.send(signal)
+        _ = try await eventually("a refused connection") { (try? RawClient(address)) == nil ? true : nil }
+        try slow.send("ow")
+        #expect(try slow.response().status == 204)
+        let end = try await server.finish()
+        #expect(end.status == 0 && !end.wasKilled)
+        #expect(try Segment.read("text", directory: directory.path).text == "slow")
+    }
+
+    @Test("A killed server leaves the text, and its successor serves it")
+    func killed() async throws {
+        let set = try await sharedmem("set", "text", "--text", "stays")
+        #expect(set.status == 0)
+        server.kill()
+        _ = try await server.finish()
+        let successor = try TestServer { $0.directory = directory.path }
+        #expect(try successor.request().text == "stays")
+        #expect(try Segment.info("text", directory: directory.path).attached.count == 1)
+    }
+
+    @Test("A server that nobody asks sleeps")
+    func idle() async throws {
+        #expect(try await curl(url).status == 0)
+        // The connection of before is closed by now, or soon.
+        _ = try await eventually("a quarter of a second without a wake-up") {
+            let before = try switches()
+            usleep(250_000)
+            return try switches() == before ? true : nil
+        }
+        let before = try switches()
+        try await Task.sleep(for: .seconds(1))
+        #expect(try switches() == before)
+    }
+
+    /// How often the server's threads have gone to sleep.
+    private func switches() throws -> Int {
+        let tasks = "/proc/\(server.processID)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: tasks).reduce(0) { sum, task in
+            let status = try String(contentsOfFile: "\(tasks)/\(task)/status", encoding: .utf8)
+            let line = status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches") }
+            return sum + (Int(line?.filter(\.isNumber) ?? "") ?? 0)
+        }
+    }
+
+    @Test("healthcheck says whether the server lives, by its exit status")
+    func healthcheck() async throws {
+        let address = try #require(address)
+        let program = ChildProcess.product("sharedmem")
+        #expect(try await ChildProcess.run(program, ["healthcheck", "http://\(address)/livez"]).status == 0)
+        #expect(try await ChildProcess.run(program, ["healthcheck", "http://\(address)/nothing"]).status == 1)
+        server.kill()
+        _ = try await server.finish()
+        #expect(try await ChildProcess.run(program, ["healthcheck", "http://\(address)/livez"]).status == 1)
+    }
+}
