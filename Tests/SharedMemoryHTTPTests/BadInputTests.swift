@@ -226,19 +226,24 @@ struct BadInputTests {
     }
 }
 
-@Suite("No memory left", .enabled(if: geteuid() == 0))
+@Suite("No memory left", .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
 struct NoSpaceTests {
     @Test("A full tmpfs is 507, and the text stays")
-    func full() throws {
-        let mount = try TemporaryDirectory()
-        try #require(Foundation.mount("none", mount.path, "tmpfs", 0, "size=2m") == 0)
-        defer { umount2(mount.path, CInt(MNT_DETACH)) }
-        let server = try TestServer(capacity: 4 << 20) { $0.directory = mount.path }
-        #expect(try server.set("before").status == 204)
-        let response = try server.set(String(repeating: "x", count: 3 << 20))
+    func full() async throws {
+        let directory = try TemporaryDirectory()
+        let script = """
+            mount -t tmpfs -o size=2m none "$2" &&
+            exec "$1" serve text --listen 127.0.0.1:0 --directory "$2" --capacity 4194304
+            """
+        let server = try MountNamespace.start(script, [ChildProcess.product("sharedmem"), directory.path])
+        let url = try await server.line(beginning: "listening on http://")
+        let client = try RawClient(try #require(ListenAddress(String(url.prefix { $0 != "/" }))))
+        #expect(try client.request("PUT", body: Array("before".utf8)).status == 204)
+        let response = try client.request("PUT", body: [UInt8](repeating: UInt8(ascii: "x"), count: 3 << 20))
         #expect(response.status == 507)
         #expect(response.problem["status"] as? Int == 507)
-        #expect(try server.request().text == "before")
-        #expect(try server.set("after").status == 204)
+        #expect(try client.request().text == "before")
+        #expect(try client.request("PUT", body: Array("after".utf8)).status == 204)
+        #expect(try client.request().text == "after")
     }
 }

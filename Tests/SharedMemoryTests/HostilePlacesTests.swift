@@ -269,14 +269,13 @@ struct HostilePlacesTests {
 
     @Test(
         "A full tmpfs is an error: the text stays, sets that find room go on, and freed memory is used again",
-        .enabled(if: geteuid() == 0))
+        .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
     func fullTmpfs() async throws {
         let script = """
             mount -t tmpfs -o size=1m none "$2" && exec "$1" "$2" text fill "$2/junk"
             """
-        let result = try await ChildProcess.run(
-            "/usr/bin/unshare",
-            ["--mount", "/bin/sh", "-c", script, "sh", ChildProcess.product("probe"), directory.path])
+        let arguments = [ChildProcess.product("probe"), directory.path]
+        let result = try await MountNamespace.start(script, arguments).finish()
         #expect(result.status == 0, "\(result.errors)")
         let text = result.text
         #expect(text.contains("same size: set\nlarger: set\ntoo large: No memory is left"), "\(text)")
@@ -286,14 +285,15 @@ struct HostilePlacesTests {
         #expect(text.contains("freed: set"))
     }
 
-    @Test("A tmpfs that may have no more files is as good as a full one", .enabled(if: geteuid() == 0))
+    @Test(
+        "A tmpfs that may have no more files is as good as a full one",
+        .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
     func noInodes() async throws {
         let script = """
             mount -t tmpfs -o nr_inodes=1 none "$2" && exec "$1" "$2" text set hello
             """
-        let result = try await ChildProcess.run(
-            "/usr/bin/unshare",
-            ["--mount", "/bin/sh", "-c", script, "sh", ChildProcess.product("probe"), directory.path])
+        let arguments = [ChildProcess.product("probe"), directory.path]
+        let result = try await MountNamespace.start(script, arguments).finish()
         #expect(result.status == 1)
         #expect(result.errors.hasPrefix("No memory is left on the tmpfs"), "\(result.errors)")
     }
@@ -307,14 +307,15 @@ struct HostilePlacesTests {
         #expect(try file.read(upToCount: 4) == Data([0, 0, 0, 0]))
     }
 
-    @Test("Without /proc a segment is made all the same", .enabled(if: geteuid() == 0))
+    @Test(
+        "Without /proc a segment is made all the same",
+        .enabled("mounts over /proc") { await MountNamespace.isPermitted() })
     func noProc() async throws {
         let script = """
             mount -t tmpfs none /proc && PROBE_ARGUMENTS="probe $2 text set hello" exec "$1"
             """
-        let result = try await ChildProcess.run(
-            "/usr/bin/unshare",
-            ["--mount", "/bin/sh", "-c", script, "sh", ChildProcess.product("probe"), directory.path])
+        let arguments = [ChildProcess.product("probe"), directory.path]
+        let result = try await MountNamespace.start(script, arguments).finish()
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text.hasSuffix("-1\n"))
     }
