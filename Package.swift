@@ -26,7 +26,10 @@ let package = Package(
     targets: [
         // The core: no dependency beyond the toolchain.
         .target(name: "CLinux"),
-        .target(name: "SharedMemory", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(
+            name: "SharedMemory", dependencies: ["CLinux"],
+            // Where a test can stop a process; see Step.
+            swiftSettings: strict + [.define("PAUSE_POINTS", .when(configuration: .debug))]),
 
         // The C door: libSharedMem.so.
         .target(name: "CSharedMem"),

@@ -27,6 +27,8 @@ enum Probe {
         case "read": try read()
         case "increment": try increment()
         case "race": try race()
+        case "read-once": try readOnce()
+        case "unlink": try Segment.unlink(name, directory: arguments[1])
         case "create-at-once": try createAtOnce()
         case "exit-attached": try exitAttached()
         case "fill": try fill()
@@ -161,6 +163,13 @@ enum Probe {
             isDone = poll(&descriptor, 1, 0) > 0
         }
         say("reads \(count)")
+    }
+
+    /// Reads one checksummed text: `probe … read-once readWrite|readOnly`.
+    static func readOnce() throws {
+        let segment = try Segment.attach(name, options(argument(0) == "readOnly" ? .readOnly : .readWrite))
+        let snapshot = try segment.snapshot()
+        say("\(snapshot.version) \(ChecksummedText.isWhole(snapshot.text.utf8Span.span.bytes))")
     }
 
     /// Compare-and-set: adds one to the number that the text is, some times.

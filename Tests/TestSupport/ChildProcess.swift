@@ -85,6 +85,17 @@ public final class ChildProcess: Sendable {
         }
     }
 
+    /// Waits until it has stopped itself, as it does at the step that `SHAREDMEM_PAUSE_AT` names.
+    public func stopped(within seconds: Double = 60) async throws {
+        try await eventually("the stop of \(arguments)", within: seconds) {
+            guard self.endStatus == nil else {
+                throw TimeIsUp(description: "\(self.arguments) ended before it stopped")
+            }
+            let status = try String(contentsOfFile: "/proc/\(self.processID)/stat", encoding: .utf8)
+            return status.split(separator: ")").last?.hasPrefix(" T") == true ? () : nil
+        }
+    }
+
     /// Closes its input, unless that is done, and waits for its end.
     public func finish(within seconds: Double = 60) async throws -> Finished {
         closeInput()

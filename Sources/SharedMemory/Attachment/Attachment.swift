@@ -34,6 +34,7 @@ final class Attachment: Sendable {
         if let row {
             membership.view.clear(row: row)
             try? open.descriptor.unlock(byte: Layout.rowLock(row))
+            Step.detachFreedRow.reached()
         }
         if takesPart { open.leaveLifetime() }
     }
@@ -96,6 +97,7 @@ extension Attachment {
             guard let created = try OpenFile.create(file, options) else { return .moved }
             return .attached(try join(created, options, row: 0))
         }
+        Step.attachOpened.reached()
         switch try open.takeLifetime() {
         case .taken: return .attached(try join(open, options, row: nil))
         case .moved: return .moved
@@ -125,6 +127,7 @@ extension Attachment {
             let mapping = try Mapping(open, writable: writable)
             let row: Int? = if let taken { taken } else if writable { try open.takeRow() } else { nil }
             let view = SegmentView(mapping, capacity: capacity)
+            Step.attachTookRow.reached()
             if let row {
                 view.reclaim(row: row)
                 view.describe(row: row)

@@ -34,6 +34,7 @@ extension OpenFile {
             try descriptor.tryLockExclusive(byte: Layout.rowLock(0))
         else { return nil }
         try descriptor.setMode(options.mode)
+        Step.attachBuilt.reached()
         do throws(SegmentError) {
             if let temporaryPath {
                 try Directory.rename(temporaryPath, toNew: file.path)
@@ -43,6 +44,7 @@ extension OpenFile {
         } catch .system(_, EEXIST) {
             return nil
         }
+        Step.attachNamed.reached()
         let status = try descriptor.status()
         return OpenFile(
             file: file, descriptor: descriptor, status: status, identity: identity, access: .readWrite)

@@ -22,10 +22,12 @@ extension OpenFile {
         if access == .readOnly {
             guard try isAlive() else { throw file.notFound }
         } else if try isLeftover() {
+            Step.attachFoundLeftover.reached()
             return try removeLeftover()
         }
         // Turns an exclusive lock into a shared one.
         guard try descriptor.tryLockShared(byte: Layout.lifetimeLock) else { return .refused }
+        Step.attachSharedLifetime.reached()
         return try file.leads(to: status.identity) ? .taken : .moved
     }
 
@@ -69,7 +71,11 @@ extension OpenFile {
             guard let other = try? OpenFile(reopening: self) else { return }
             return other.leaveLifetime()
         }
-        if (try? isLeftover()) == true { _ = try? unlinkName() }
+        Step.detachDroppedLifetime.reached()
+        if (try? isLeftover()) == true {
+            Step.detachFoundNobody.reached()
+            _ = try? unlinkName()
+        }
         try? descriptor.unlock(byte: Layout.lifetimeLock)
     }
 
@@ -78,7 +84,12 @@ extension OpenFile {
     /// - Returns: false when another process is at it.
     func unlinkName() throws(SegmentError) -> Bool {
         guard try descriptor.tryLockExclusive(byte: Layout.nameLock) else { return false }
-        if try file.leads(to: status.identity) { try Directory.unlink(file.path) }
+        Step.unlinkLocked.reached()
+        if try file.leads(to: status.identity) {
+            Step.unlinkChecked.reached()
+            try Directory.unlink(file.path)
+        }
+        Step.unlinkDone.reached()
         try descriptor.unlock(byte: Layout.nameLock)
         return true
     }

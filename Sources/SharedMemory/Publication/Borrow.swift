@@ -85,9 +85,11 @@ extension AttachmentReference {
         let view = membership.view
         var current = view.loadCurrent()
         if current.number == 0 { return .empty }
+        Step.borrowLoaded.reached()
         guard membership.mark != 0, let pin = unsafe membership.takePin(on: current.slot) else {
             return try borrowWithoutPin()
         }
+        Step.borrowPinned.reached()
         // A writer claims a slot and then looks at the pins; we pin one and then look whether it is
         // still current. All four are sequentially consistent, so one of the two sees the other.
         while true {
@@ -100,6 +102,7 @@ extension AttachmentReference {
             unsafe pin.pointee.word.store(0, ordering: .releasing)
             throw corrupted(current)
         }
+        Step.borrowChecked.reached()
         return unsafe Borrow(text, current, .pin(pin))
     }
 

@@ -14,9 +14,11 @@ struct Claim: ~Copyable {
             ).exchanged
         else { return nil }
         let claim = Claim(slot: slot, view: view)
+        Step.setClaimed.reached()
         // First the claim, then the looks: whoever pinned the slot before is seen here, and whoever
         // pins it after sees that it is not current.
         guard view.loadCurrent().slot != slot, !view.isPinned(slot: slot) else { return nil }
+        Step.setChecked.reached()
         return claim
     }
 
@@ -65,16 +67,21 @@ struct Claim: ~Copyable {
         let reserved = reservedByteCount
         guard reserved > kept else { return }
         beginFilling()
+        Step.punchUnstamped.reached()
         // The mark first: were we killed between, it must not promise memory that is gone.
         view.header.slots[slot].reserved.store(UInt64(kept), ordering: .sequentiallyConsistent)
+        Step.punchMarked.reached()
         let offset = Layout.slotOffset(slot, capacity: view.capacity)
         try descriptor.punch(offset + kept..<offset + view.slotStride)
+        Step.punchDone.reached()
     }
 
     func fill(_ text: UnsafeRawBufferPointer) {
         beginFilling()
+        Step.setStamped.reached()
         unsafe view.room(ofSlot: slot).copyMemory(from: text)
         view.header.slots[slot].byteCount.store(UInt64(text.count), ordering: .relaxed)
+        Step.setFilled.reached()
     }
 
     /// Gives the filled slot the number and time it is about to be published with.

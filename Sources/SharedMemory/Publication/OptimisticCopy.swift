@@ -19,10 +19,12 @@ extension Attachment {
         let view = membership.view
         let slot = current.slot
         if current.number == 0 { return .empty }
+        Step.copyLoaded.reached()
         // Acquiring: pairs with the stamping of the filled slot.
         guard view.header.slots[slot].stamp.load(ordering: .acquiring) == current.number else { return nil }
         let byteCount = view.header.slots[slot].byteCount.load(ordering: .relaxed)
         let publicationTime = view.header.slots[slot].publicationTime.load(ordering: .relaxed)
+        Step.copyStamped.reached()
         let isPossible = byteCount <= UInt64(view.capacity)
         let copiedByteCount = isPossible ? Int(byteCount) : 0
         // The publication time stands before the text.
@@ -34,6 +36,7 @@ extension Attachment {
             UnsafeRawBufferPointer(rebasing: words[..<copiedByteCount]), current,
             .copy(allocation.baseAddress.unsafelyUnwrapped))
         try unsafe read(slot, into: words)
+        Step.copyRead.reached()
         // Pairs with the writer's fence between its first stamp and the bytes: had any of these
         // been read, so would be the stamp.
         atomicMemoryFence(ordering: .acquiring)

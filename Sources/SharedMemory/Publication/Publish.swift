@@ -43,10 +43,13 @@ extension Attachment {
             guard number <= Current.maximumNumber else { throw corrupted("the number is \(number - 1)") }
             let time = max(Host.now, head.publicationTime)
             claim.stamp(number: number, publicationTime: time.nanosecondsSince1970)
+            Step.setNumbered.reached()
             let (exchanged, _) = view.header.current.word.compareExchange(
                 expected: current.rawValue, desired: Current(number: number, slot: claim.slot).rawValue,
                 ordering: .sequentiallyConsistent)
-            if exchanged { return Version(instance: membership.instance, number: number) }
+            guard exchanged else { continue }
+            Step.setPublished.reached()
+            return Version(instance: membership.instance, number: number)
         }
     }
 
@@ -93,7 +96,10 @@ extension Attachment {
 
     /// The claim with memory behind it; when there is none left, nil, and the claim is no more.
     private func reserved(_ claim: consuming Claim, _ byteCount: Int) throws(SegmentError) -> Claim? {
-        if try claim.reserve(byteCount, in: open.descriptor) { return claim }
+        if try claim.reserve(byteCount, in: open.descriptor) {
+            Step.setReserved.reached()
+            return claim
+        }
         // What little was had is not kept from others.
         try claim.giveMemoryBack(in: open.descriptor)
         return nil

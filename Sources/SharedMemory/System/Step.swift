@@ -1,0 +1,33 @@
+#if PAUSE_POINTS
+internal import Glibc
+import Synchronization
+#endif
+
+/// A step of the protocol at which a test can stop the process, to look on or to kill it.
+///
+/// Only in debug builds: release builds know nothing of it.
+enum Step: String {
+    // Attaching.
+    case attachOpened, attachFoundLeftover, attachBuilt, attachNamed, attachSharedLifetime, attachTookRow
+    // Setting, by the numbers of the protocol.
+    case setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished
+    // Giving memory back.
+    case punchUnstamped, punchMarked, punchDone
+    // Borrowing, and copying without a pin.
+    case borrowLoaded, borrowPinned, borrowChecked, copyLoaded, copyStamped, copyRead
+    // Detaching and unlinking.
+    case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
+
+    /// Stops the process (SIGSTOP) the first time it comes to the step that `SHAREDMEM_PAUSE_AT` names.
+    @inline(__always)
+    func reached() {
+        #if PAUSE_POINTS
+        if self == Self.pausing, !Self.hasPaused.exchange(true, ordering: .relaxed) { raise(SIGSTOP) }
+        #endif
+    }
+
+    #if PAUSE_POINTS
+    private static let hasPaused = Atomic<Bool>(false)
+    private static let pausing = Host.environment("SHAREDMEM_PAUSE_AT").flatMap(Step.init)
+    #endif
+}

@@ -1,0 +1,265 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+/// Processes stopped exactly at a step of the protocol, and then let go on, or killed.
+@Suite("Stopped and killed")
+struct StoppedAndKilledTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    func attach(_ access: Access = .readWrite) throws -> Segment {
+        try Segment.attach(name, AttachmentOptions(access: access, directory: directory.path))
+    }
+
+    /// A probe that has stopped at the step.
+    func probe(stoppedAt step: Step, _ arguments: String..., closingInput: Bool = true) async throws -> ChildProcess {
+        let child = try ChildProcess(
+            ChildProcess.product("probe"), [directory.path, name] + arguments,
+            environment: ["SHAREDMEM_PAUSE_AT": step.rawValue])
+        if closingInput { child.closeInput() }
+        try await child.stopped()
+        return child
+    }
+
+    func text(_ round: Int) -> String {
+        String(decoding: ChecksummedText.make(byteCount: 1 + round * 37 % 9000, seed: UInt64(round)), as: UTF8.self)
+    }
+
+    /// Nobody else's pin or claim is there.
+    func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let file = try FileDescriptor.open(directory.path(of: name), .readWrite)
+        let mapping = try Mapping(file, byteCount: Layout.fileByteCount(capacity: 1 << 20), writable: true)
+        let view = SegmentView(mapping, capacity: 1 << 20)
+        let pins = (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 }
+        let claims = (0..<Layout.slotCount).count { view.header.slots[$0].claim.load(ordering: .relaxed) != 0 }
+        #expect((pins, claims) == (0, 0), sourceLocation: sourceLocation)
+        extendLifetime(mapping)
+    }
+
+    // MARK: Setting
+
+    static let setting: [Step] = [
+        .setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
+    ]
+
+    @Test("A writer stopped at any step delays nobody; killed there, it leaves nothing", arguments: setting)
+    func writerKilled(_ step: Step) async throws {
+        let segment = try attach()
+        try segment.set("before")
+        let child = try await probe(stoppedAt: step, "set", "from the dead")
+        #expect(try segment.get() == (step == .setPublished ? "from the dead" : "before"))
+        let readOnly = try attach(.readOnly)
+        for round in 0..<400 {
+            try segment.set(text(round))
+            #expect(try segment.get() == text(round))
+            #expect(try readOnly.get() == text(round))
+        }
+        #expect(try attach().get() == text(399))
+        child.kill()
+        _ = try await child.finish()
+        // The first free row is the dead one's: whoever takes it cleans up.
+        let next = try attach()
+        try expectNothingLeft()
+        try next.set("after")
+        #expect(try segment.get() == "after")
+        #expect(try segment.version.number == (step == .setPublished ? 403 : 402))
+    }
+
+    @Test("A writer that goes on after others have set makes its text the last", arguments: setting)
+    func writerGoesOn(_ step: Step) async throws {
+        let segment = try attach()
+        try segment.set("before")
+        let child = try await probe(stoppedAt: step, "set", "late")
+        for round in 0..<400 { try segment.set(text(round)) }
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        #expect(try segment.get() == (step == .setPublished ? text(399) : "late"))
+        #expect(try segment.version.number == 402)
+        try expectNothingLeft()
+    }
+
+    // MARK: Borrowing
+
+    @Test(
+        "A reader stopped between load and pin, while more sets run than there are slots, reads a whole text",
+        arguments: [Step.borrowLoaded, .borrowPinned, .borrowChecked])
+    func readerGoesOn(_ step: Step) async throws {
+        let segment = try attach()
+        let first = try segment.set(text(7777))
+        let child = try await probe(stoppedAt: step, "read-once", "readWrite")
+        var last = first
+        for round in 0..<1000 { last = try segment.set(text(round)) }
+        child.send(SIGCONT)
+        let result = try await child.finish()
+        // Pinned and checked, it reads what it came for; before that, what is current when it looks again.
+        #expect(result.text == "\(step == .borrowChecked ? first : last) true\n")
+        try expectNothingLeft()
+    }
+
+    @Test("A reader killed with a pin costs a slot until it is swept", arguments: [Step.borrowPinned, .borrowChecked])
+    func readerKilled(_ step: Step) async throws {
+        let segment = try attach()
+        try segment.set("before")
+        let child = try await probe(stoppedAt: step, "get")
+        #expect(try Segment.info(name, directory: directory.path).pinCount == 1)
+        child.kill()
+        _ = try await child.finish()
+        for round in 0..<400 { try segment.set(text(round)) }
+        extendLifetime(try attach())
+        try expectNothingLeft()
+    }
+
+    @Test(
+        "A reader without a pin, overtaken at any step, reads a whole and newer text",
+        arguments: [Step.copyLoaded, .copyStamped, .copyRead], [100, 50_000])
+    func copierGoesOn(_ step: Step, _ byteCount: Int) async throws {
+        let segment = try attach()
+        try segment.set(utf8: ChecksummedText.make(byteCount: byteCount, seed: 1).span)
+        let child = try await probe(stoppedAt: step, "read-once", "readOnly")
+        var last = try segment.version
+        for round in 0..<1000 {
+            last = try segment.set(utf8: ChecksummedText.make(byteCount: byteCount, seed: UInt64(round)).span)
+        }
+        child.send(SIGCONT)
+        #expect(try await child.finish().text == "\(last) true\n")
+    }
+
+    @Test("A reader without a pin stopped before the first set reads the empty text or a whole one")
+    func copierAtNumberZero() async throws {
+        let segment = try attach()
+        let readOnly = try attach(.readOnly)
+        for round in 0..<1000 {
+            let before = try readOnly.snapshot()
+            #expect(before.version.number == UInt64(round))
+            let isWhole = ChecksummedText.isWhole(before.text.utf8Span.span.bytes)
+            #expect(isWhole)
+            try segment.set(text(round))
+        }
+    }
+
+    // MARK: Attaching, detaching, unlinking
+
+    @Test(
+        "Killed at any step of attaching, it leaves nothing that the next to attach would see",
+        arguments: [Step.attachOpened, .attachBuilt, .attachNamed, .attachSharedLifetime, .attachTookRow])
+    func attacherKilled(_ step: Step) async throws {
+        let isFirst = [.attachBuilt, .attachNamed].contains(step)
+        let segment = isFirst ? nil : try attach()
+        let version = try segment?.set("before")
+        let child = try await probe(stoppedAt: step, "hold", closingInput: false)
+        // Stopped, it keeps nobody from attaching, setting and reading.
+        for round in 0..<300 {
+            let other = try attach()
+            try other.set(text(round))
+            #expect(try (segment ?? other).get() == text(round))
+        }
+        child.kill()
+        _ = try await child.finish()
+        let next = try attach()
+        try expectNothingLeft()
+        #expect(try next.version.instance == version?.instance || isFirst)
+        #expect(try next.get() == (isFirst ? "" : text(299)))
+        #expect(try directory.names == ["text.sharedmem"])
+    }
+
+    @Test(
+        "Stopped while it removes a leftover, others are told to try again; killed there, it is as if it had not come")
+    func attacherKilledAtLeftover() async throws {
+        let old = try ChildProcess(ChildProcess.product("probe"), [directory.path, name, "hold"])
+        _ = try await old.line(beginning: "attached ")
+        old.kill()
+        _ = try await old.finish()
+        for step in [Step.attachFoundLeftover, .unlinkLocked, .unlinkChecked] {
+            let child = try await probe(stoppedAt: step, "hold", closingInput: false)
+            #expect(throws: SegmentError.busy(doing: "attaching to 'text'")) { try attach() }
+            #expect(throws: SegmentError.notFound(name: name, directory: directory.path, found: [name])) {
+                try Segment.read(name, directory: directory.path)
+            }
+            child.kill()
+            _ = try await child.finish()
+        }
+        #expect(try attach().get() == "")
+    }
+
+    @Test(
+        "Killed at any step of the last detach, it leaves what the next to attach replaces",
+        arguments: [
+            Step.detachFreedRow, .detachDroppedLifetime, .detachFoundNobody, .unlinkLocked, .unlinkChecked, .unlinkDone,
+        ])
+    func lastDetacherKilled(_ step: Step) async throws {
+        let child = try await probe(stoppedAt: step, "set", "gone")
+        child.kill()
+        _ = try await child.finish()
+        #expect(try directory.names == (step == .unlinkDone ? [] : ["text.sharedmem"]))
+        #expect(throws: SegmentError.self) { try Segment.read(name, directory: directory.path) }
+        do {
+            let segment = try attach()
+            #expect(try segment.snapshot().version.number == 0)
+            try segment.set("anew")
+        }
+        #expect(try directory.names == [])
+    }
+
+    @Test(
+        "One that detaches stopped at any step takes nothing from who attaches meanwhile",
+        arguments: [Step.detachFreedRow, .detachDroppedLifetime])
+    func detacherOvertaken(_ step: Step) async throws {
+        let child = try await probe(stoppedAt: step, "set", "first")
+        let segment = try attach()
+        // As the last one's lock is still there, or just not yet asked for, it may be the old one.
+        try segment.set("mine")
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        #expect(try segment.get() == "mine")
+        #expect(try !segment.isUnlinked)
+        #expect(try attach().get() == "mine")
+    }
+
+    @Test(
+        "Killed at any step of unlinking, it may be done again",
+        arguments: [Step.unlinkLocked, .unlinkChecked, .unlinkDone])
+    func unlinkerKilled(_ step: Step) async throws {
+        let segment = try attach()
+        try segment.set("kept")
+        let child = try await probe(stoppedAt: step, "unlink")
+        #expect(try segment.get() == "kept")
+        child.kill()
+        _ = try await child.finish()
+        if step == .unlinkDone {
+            #expect(try segment.isUnlinked)
+        } else {
+            #expect(try attach().get() == "kept")
+            try Segment.unlink(name, directory: directory.path)
+        }
+        #expect(try attach().get() == "")
+        try segment.set("among those attached")
+        #expect(try segment.get() == "among those attached")
+    }
+
+    @Test(
+        "Killed while it gives memory back on a full tmpfs: the text is there, and sets go on",
+        .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() },
+        arguments: [Step.punchUnstamped, .punchMarked, .punchDone])
+    func puncherKilled(_ step: Step) async throws {
+        let script = """
+            mount -t tmpfs -o size=1m none "$2" || exit 1
+            "$1" "$2" text hold persistent </dev/null
+            SHAREDMEM_PAUSE_AT=$3 "$1" "$2" text fill "$2/junk" &
+            until grep -q '^State:.T' /proc/$!/status; do sleep 0.01; done
+            "$1" "$2" text get | wc -c
+            kill -9 $!
+            wait $!
+            "$1" "$2" text get | wc -c
+            "$1" "$2" text set short && "$1" "$2" text get
+            """
+        let child = try MountNamespace.start(script, [ChildProcess.product("probe"), directory.path, step.rawValue])
+        let result = try await child.finish()
+        #expect(result.text.contains("\n300000\n300000\n"), "\(result.text) \(result.errors)")
+        #expect(result.text.hasSuffix("\nshort"), "\(result.text) \(result.errors)")
+    }
+}
