@@ -115,6 +115,32 @@ struct AttachmentTests {
         extendLifetime(mapping)
     }
 
+    @Test(
+        "Processes with equal ids in two PID namespaces are two, and the end of one is not the other's",
+        .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() })
+    func equalProcessIDs() async throws {
+        let children = try (0..<2).map { _ in
+            try PIDNamespace.start(ChildProcess.product("probe"), [directory.path, name, "hold"])
+        }
+        for child in children { _ = try await child.line(beginning: "attached ") }
+        #expect(try info().attached.map(\.processID) == [1, 1])
+        let segment = try attach()
+        try segment.set("before")
+        let rows = try info().attached.map(\.row)
+        children[0].kill()
+        _ = try await children[0].finish()
+        let left = try await eventually("one row less") {
+            let left = try info().attached.map(\.row)
+            return left.count == rows.count - 1 ? left : nil
+        }
+        let next = try attach()
+        #expect(try Set(info().attached.map(\.row)) == Set(rows))
+        #expect(left.count == 2)
+        try next.set("after")
+        #expect(try segment.get() == "after")
+        #expect(try await children[1].finish().status == 0)
+    }
+
     @Test("A process that locks its memory does not fill the tmpfs")
     func lockedMemory() async throws {
         let result = try await probe("lock-memory").finish()

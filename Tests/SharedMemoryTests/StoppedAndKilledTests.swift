@@ -17,10 +17,14 @@ struct StoppedAndKilledTests {
     }
 
     /// A probe that has stopped at the step.
-    func probe(stoppedAt step: Step, _ arguments: String..., closingInput: Bool = true) async throws -> ChildProcess {
+    ///
+    /// - Parameter then: where it stops next, once it is let go on.
+    func probe(
+        stoppedAt step: Step, then next: Step? = nil, _ arguments: String..., closingInput: Bool = true
+    ) async throws -> ChildProcess {
         let child = try ChildProcess(
             ChildProcess.product("probe"), [directory.path, name] + arguments,
-            environment: ["SHAREDMEM_PAUSE_AT": step.rawValue])
+            environment: ["SHAREDMEM_PAUSE_AT": [step, next].compactMap { $0?.rawValue }.joined(separator: ",")])
         if closingInput { child.closeInput() }
         try await child.stopped()
         return child
@@ -44,7 +48,7 @@ struct StoppedAndKilledTests {
     // MARK: Setting
 
     static let setting: [Step] = [
-        .setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
+        .setChosen, .setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
     ]
 
     @Test("A writer stopped at any step delays nobody; killed there, it leaves nothing", arguments: setting)
@@ -81,6 +85,21 @@ struct StoppedAndKilledTests {
         #expect(try segment.get() == (step == .setPublished ? text(399) : "late"))
         #expect(try segment.version.number == 402)
         try expectNothingLeft()
+    }
+
+    @Test("A slot that became current after a writer chose it is not filled")
+    func chosenSlotBecomesCurrent() async throws {
+        let segment = try attach()
+        // The empty segment's current slot is 0: the writer has chosen slot 1, and so does the next set.
+        let child = try await probe(stoppedAt: .setChosen, then: .setFilled, "set", "late")
+        try segment.set("current")
+        child.send(SIGCONT)
+        try await child.stopped()
+        #expect(try segment.get() == "current")
+        #expect(try attach(.readOnly).get() == "current")
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        #expect(try segment.get() == "late")
     }
 
     // MARK: Borrowing

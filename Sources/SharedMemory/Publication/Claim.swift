@@ -8,6 +8,7 @@ struct Claim: ~Copyable {
     /// Claims a slot that is free: neither current, nor claimed, nor pinned; nil when it is not.
     static func attempt(_ slot: Int, _ membership: Membership) -> Claim? {
         let view = membership.view
+        Step.setChosen.reached()
         guard view.header.slots[slot].claim.load(ordering: .relaxed) == 0,
             view.header.slots[slot].claim.compareExchange(
                 expected: 0, desired: membership.mark, ordering: .sequentiallyConsistent

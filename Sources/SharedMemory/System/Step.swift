@@ -10,7 +10,7 @@ enum Step: String {
     // Attaching.
     case attachOpened, attachFoundLeftover, attachBuilt, attachNamed, attachSharedLifetime, attachTookRow
     // Setting, by the numbers of the protocol.
-    case setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished
+    case setChosen, setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished
     // Giving memory back.
     case punchUnstamped, punchMarked, punchDone
     // Borrowing, and copying without a pin.
@@ -18,16 +18,21 @@ enum Step: String {
     // Detaching and unlinking.
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
 
-    /// Stops the process (SIGSTOP) the first time it comes to the step that `SHAREDMEM_PAUSE_AT` names.
+    /// Stops the process (SIGSTOP) when it comes to the step that `SHAREDMEM_PAUSE_AT` names: the first
+    /// of several with commas between, then at the next one, and so on.
     @inline(__always)
     func reached() {
         #if PAUSE_POINTS
-        if self == Self.pausing, !Self.hasPaused.exchange(true, ordering: .relaxed) { raise(SIGSTOP) }
+        let index = Self.next.load(ordering: .relaxed)
+        guard index < Self.pausing.count, Self.pausing[index] == self else { return }
+        Self.next.store(index + 1, ordering: .relaxed)
+        raise(SIGSTOP)
         #endif
     }
 
     #if PAUSE_POINTS
-    private static let hasPaused = Atomic<Bool>(false)
-    private static let pausing = Host.environment("SHAREDMEM_PAUSE_AT").flatMap(Step.init)
+    private static let next = Atomic<Int>(0)
+    private static let pausing = (Host.environment("SHAREDMEM_PAUSE_AT") ?? "").split(separator: ",")
+        .compactMap { Step(rawValue: String($0)) }
     #endif
 }
