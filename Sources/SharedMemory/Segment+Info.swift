@@ -20,7 +20,7 @@ public struct SegmentInfo: Sendable {
     public let owner: UInt32
     /// Bytes of memory behind the file.
     public let memoryByteCount: Int
-    /// How many of the 64 pins are taken.
+    /// How many of the 64 pins living processes hold.
     public let pinCount: Int
     /// The read-write attachments; those for reading only leave no trace.
     public let attached: [AttachedProcess]
@@ -43,7 +43,9 @@ extension Segment {
     ///
     /// Creates nothing, and needs no right to write.
     ///
-    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/untrustedOwner(path:owner:)``, …
+    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/untrustedOwner(path:owner:)``,
+    ///   ``SegmentError/notASegment(path:reason:)``, ``SegmentError/otherKernel(path:)``,
+    ///   ``SegmentError/busy(doing:)`` and, by the system's leave, ``SegmentError/system(call:code:)``.
     public static func read(
         _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
     ) throws(SegmentError) -> Snapshot {
@@ -59,6 +61,8 @@ extension Segment {
     /// Looks at a segment.
     ///
     /// Creates nothing, and needs no right to write.
+    ///
+    /// - Throws: as ``read(_:directory:trustedOwners:)``.
     public static func info(
         _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
     ) throws(SegmentError) -> SegmentInfo {
@@ -66,6 +70,8 @@ extension Segment {
     }
 
     /// The names of the segments in a directory, sorted; those that can not be opened included.
+    ///
+    /// - Throws: ``SegmentError/system(call:code:)`` for a directory that can not be read.
     public static func list(directory: String? = nil) throws(SegmentError) -> [String] {
         let options = AttachmentOptions(access: .readOnly)
         var names: [String] = []
@@ -97,7 +103,9 @@ extension Segment {
     ///
     /// Processes attached to it keep what they have; who attaches next creates a new segment.
     ///
-    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/notASegment(path:reason:)``, …
+    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/notASegment(path:reason:)``,
+    ///   ``SegmentError/untrustedOwner(path:owner:)``, ``SegmentError/busy(doing:)`` when another was
+    ///   unlinking it for a second, ``SegmentError/system(call:code:)``.
     public static func unlink(
         _ name: String, directory: String? = nil, trustedOwners: Set<UInt32> = []
     ) throws(SegmentError) {
@@ -128,6 +136,14 @@ extension OpenFile {
 }
 
 extension Attachment {
+    /// How many pins these rows' owners hold; those of the dead are as good as free.
+    private func pinCount(ofRows rows: [Int]) -> Int {
+        let marks = Set(rows.map(SegmentView.mark(ofRow:)))
+        return (0..<Layout.pinCount).count {
+            marks.contains(membership.view.header.pins[$0].word.load(ordering: .relaxed) >> 32)
+        }
+    }
+
     fileprivate func info() throws(SegmentError) -> SegmentInfo {
         let view = membership.view
         let (_, head) = try currentHead()
@@ -148,7 +164,7 @@ extension Attachment {
             creationTime: Timestamp(nanosecondsSince1970: view.header.identity.creationTime),
             lifetime: try open.isPersistent() ? .persistent : .whileAttached,
             mode: status.mode, owner: status.owner, memoryByteCount: status.allocatedByteCount,
-            pinCount: (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 },
+            pinCount: pinCount(ofRows: attached.map(\.row)),
             attached: attached)
     }
 }

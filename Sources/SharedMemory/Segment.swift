@@ -221,8 +221,9 @@ extension Segment {
     public func update(_ change: (String) throws -> String) throws -> Version {
         for _ in 0..<1_000_000 {
             let old = try snapshot()
+            let new = try change(old.text)
             do {
-                return try set(change(old.text), ifVersion: old.version)
+                return try set(new, ifVersion: old.version)
             } catch SegmentError.versionMismatch {
                 continue
             }

@@ -60,7 +60,7 @@ extension SegmentError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalidName(let name):
-            "'\(name)' is not a segment name: use 1 to 200 of A-Z a-z 0-9 . _ - and do not begin with a dot."
+            "\(name.debugDescription) is not a segment name: use 1 to 200 of A-Z a-z 0-9 . _ - and do not begin with a dot."
         case .invalidCapacity(let capacity):
             "A capacity of \(capacity) bytes is not possible: use 1 to \(Segment.maximumCapacity)."
         case .invalidEnvironment(let variable, let value):
@@ -110,7 +110,7 @@ extension SegmentError: CustomStringConvertible {
         case .busy(let doing):
             "Others were in the way of \(doing) for a second or longer: try again."
         case .system(let call, let code):
-            "\(call): \(Errno.describe(code)) (errno \(code))."
+            "\(call): \(Errno.describe(code)) (errno \(code))." + (Errno.advice(code).map { " " + $0 } ?? "")
         }
     }
 }

@@ -25,14 +25,16 @@ public final class Server: Sendable {
     /// - Throws: ``ServerError``
     public init(_ configuration: ServerConfiguration) throws(ServerError) {
         let token = try configuration.validated()
+        // The addresses first: a server that cannot listen creates no segments.
+        var bound: [Endpoint] = []
+        for address in configuration.listen { bound.append(try Endpoint(address, configuration)) }
         var segments: [SegmentResource] = []
         for name in configuration.segments { segments.append(try Self.attach(name, configuration)) }
         service = Service(segments, token)
-        var started: [Endpoint] = []
-        for address in configuration.listen { started.append(try Endpoint(address, configuration, service)) }
-        addresses = started.map(\.address)
+        for endpoint in bound { try endpoint.start(service) }
+        addresses = bound.map(\.address)
         graceSeconds = configuration.graceSeconds
-        endpoints = Mutex(started)
+        endpoints = Mutex(bound)
     }
 
     deinit { stop() }
@@ -63,7 +65,7 @@ public final class Server: Sendable {
             lifetime: .persistent, capacity: configuration.capacity, directory: configuration.directory,
             mode: configuration.mode, trustedOwners: configuration.trustedOwners)
         do throws(SegmentError) {
-            return try SegmentResource(name, options)
+            return try SegmentResource(name, options, configuration.report)
         } catch {
             throw .segment(name: name, error)
         }
@@ -78,17 +80,21 @@ extension ServerConfiguration {
             throw .invalidConfiguration("A segment is named twice: name each once.")
         }
         guard !listen.isEmpty else { throw .invalidConfiguration("There is no address to listen on: give one.") }
-        let limits = [connectionLimit, threadCount, idleSeconds]
-        guard limits.allSatisfy({ (1...1_000_000).contains($0) }), threadCount <= connectionLimit,
-            (0...1_000_000).contains(connectionLimitPerAddress), (0...1_000_000).contains(graceSeconds)
-        else {
+        for (limit, least, what) in [
+            (connectionLimit, 1, "connections"), (connectionLimitPerAddress, 0, "connections per client"),
+            (threadCount, 1, "threads"), (idleSeconds, 1, "seconds of idleness"), (graceSeconds, 0, "seconds of grace"),
+        ] where !(least...1_000_000).contains(limit) {
+            throw .invalidConfiguration("\(limit) \(what) are not possible: use \(least) to 1000000.")
+        }
+        guard threadCount <= connectionLimit else {
             throw .invalidConfiguration(
-                "Limits are from 1 to 1000000 (grace and connections per address also 0), "
-                    + "with no more threads than connections.")
+                "\(threadCount) threads are more than \(connectionLimit) connections: use fewer threads.")
         }
         guard let token else {
             for case .tcp(let host, let port) in listen where !allowsAnonymous {
-                guard try Listener.isLoopback(host: host) else { throw .needsToken(.tcp(host: host, port: port)) }
+                guard try Listener.isLoopback(host: host, port: port) else {
+                    throw .needsToken(.tcp(host: host, port: port))
+                }
             }
             return nil
         }
@@ -100,34 +106,40 @@ extension ServerConfiguration {
 /// One address with the threads that serve it.
 private final class Endpoint: Sendable {
     private let listener: Listener
-    private let daemon: Daemon
+    private let limits: Daemon.Limits
+    /// Nil until started.
+    private let daemon = Mutex<Daemon?>(nil)
 
     var address: ListenAddress { listener.address }
 
-    var requestsInFlight: Int { daemon.requestsInFlight }
+    var requestsInFlight: Int { daemon.withLock { $0?.requestsInFlight ?? 0 } }
 
-    init(_ address: ListenAddress, _ configuration: ServerConfiguration, _ service: Service) throws(ServerError) {
+    /// Binds the address; who connects waits until it is started.
+    init(_ address: ListenAddress, _ configuration: ServerConfiguration) throws(ServerError) {
         listener = try Listener(address, mode: configuration.mode)
-        let limits = Daemon.Limits(
+        limits = Daemon.Limits(
             threadCount: configuration.threadCount, connectionCount: configuration.connectionLimit,
             connectionCountPerAddress: configuration.connectionLimitPerAddress,
             idleSeconds: configuration.idleSeconds)
-        guard let daemon = Daemon(listener.descriptor, limits, service) else {
-            throw .cannotListen(address, reason: "the system has no event loop left to give")
-        }
-        self.daemon = daemon
     }
 
     deinit { stop() }
 
+    func start(_ service: Service) throws(ServerError) {
+        guard let started = Daemon(listener.descriptor, limits, service) else {
+            throw .cannotListen(address, reason: "the system has no event loop left to give")
+        }
+        daemon.withLock { $0 = started }
+    }
+
     /// Accepts no more connections.
     func refuse() {
-        daemon.quiesce()
+        daemon.withLock { $0?.quiesce() }
         listener.refuse()
     }
 
     func stop() {
         refuse()
-        daemon.stop()
+        daemon.withLock { $0?.stop() }
     }
 }

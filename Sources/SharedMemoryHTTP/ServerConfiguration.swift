@@ -33,5 +33,8 @@ public struct ServerConfiguration: Sendable {
     /// Threads for each address to listen on; the connections are divided among them.
     public var threadCount = 1
 
+    /// Is told what happens that no client is told, a line each; from any thread.
+    public var report: @Sendable (String) -> Void = { _ in }
+
     public init() {}
 }

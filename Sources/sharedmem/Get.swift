@@ -15,7 +15,7 @@ struct GetCommand: ParsableCommand {
     func run() throws {
         let snapshot = try Segment.read(
             segment.chosenName, directory: segment.place.directory, trustedOwners: segment.place.trusted)
-        StandardStream.output.write(snapshot.text)
-        if verbose { StandardStream.error.write("\(snapshot.version)\n") }
+        try StandardStream.output.write(snapshot.text)
+        if verbose { try StandardStream.error.write("\(snapshot.version)\n") }
     }
 }

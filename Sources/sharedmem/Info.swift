@@ -15,7 +15,7 @@ struct InfoCommand: ParsableCommand {
     func run() throws {
         let info = try Segment.info(
             segment.chosenName, directory: segment.place.directory, trustedOwners: segment.place.trusted)
-        StandardStream.output.write(json ? try Report(info).json() : Self.page(info))
+        try StandardStream.output.write(json ? try Report(info).json() : Self.page(info))
     }
 
     private static func page(_ info: SegmentInfo) -> String {

@@ -18,9 +18,9 @@ struct ListCommand: ParsableCommand {
                 return Entry(name: name, info: nil, error: "\(error)")
             }
         }
-        if json { return StandardStream.output.write(try encoded(entries)) }
-        if entries.isEmpty { return StandardStream.error.write("There are no segments here.\n") }
-        StandardStream.output.write(Self.table(entries))
+        if json { return try StandardStream.output.write(try encoded(entries)) }
+        if entries.isEmpty { return try StandardStream.error.write("There are no segments here.\n") }
+        try StandardStream.output.write(Self.table(entries))
     }
 
     private func look(_ name: String) throws(SegmentError) -> SegmentInfo {

@@ -3,7 +3,7 @@ public import SharedMemory
 
 /// Where a segment is.
 struct Place: ParsableArguments {
-    @Option(help: "The directory of the segments, on a tmpfs.", completion: .directory)
+    @Option(help: "The directory of the segments, on a tmpfs. (default: /dev/shm)", completion: .directory)
     var directory: String?
 
     @Option(
@@ -12,6 +12,10 @@ struct Place: ParsableArguments {
     var trustedOwners: [UInt32] = []
 
     var trusted: Set<UInt32> { Set(trustedOwners) }
+
+    func validate() throws {
+        if directory == "" { throw ValidationError("The directory is empty: name one, or leave --directory out.") }
+    }
 }
 
 /// Which segment is meant.
@@ -34,11 +38,13 @@ struct SegmentArguments: ParsableArguments {
 
 /// What a segment is like that is created.
 struct CreationOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The most bytes a text can have, if the segment is created.", valueName: "bytes"))
+    @Option(
+        help: ArgumentHelp(
+            "The most bytes a text can have, if the segment is created. (default: 1048576)", valueName: "bytes"))
     var capacity: Int?
 
     @Option(
-        help: ArgumentHelp("The permissions, octal, if the segment is created.", valueName: "mode"),
+        help: ArgumentHelp("The permissions, octal, if the segment is created. (default: 600)", valueName: "mode"),
         transform: { text in
             guard let mode = UInt32(text, radix: 8), mode & ~0o666 == 0, mode & 0o600 == 0o600 else {
                 throw ValidationError("'\(text)' is not a mode: use 600, 640, 660, 644, 666, …")

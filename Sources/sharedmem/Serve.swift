@@ -16,7 +16,8 @@ struct ServeCommand: ParsableCommand {
     var names: [String] = []
 
     @Option(
-        help: ArgumentHelp("HOST:PORT, [IPV6]:PORT or unix:PATH, also several (127.0.0.1:8080).", valueName: "address"))
+        help: ArgumentHelp(
+            "HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated. (default: 127.0.0.1:8080)", valueName: "address"))
     var listen: [ListenAddress] = []
 
     @Option(
@@ -55,11 +56,16 @@ struct ServeCommand: ParsableCommand {
         let configuration = try configuration()
         do {
             server = try Server(configuration)
+        } catch .invalidConfiguration(let reason) {
+            throw ValidationError(reason)
         } catch {
             throw Failure(description: "\(error)")
         }
         for address in server.addresses {
-            StandardStream.output.write("listening on \(address.url)\n")
+            try StandardStream.output.write("listening on \(address.url)\n")
+            for name in configuration.segments where configuration.segments.count > 1 {
+                try StandardStream.output.write("  \(name): \(address.url)/\(name)\n")
+            }
         }
         stopSignals.wait()
         server.stop()
@@ -80,6 +86,7 @@ struct ServeCommand: ParsableCommand {
         configuration.connectionLimitPerAddress = connectionsPerClient
         configuration.idleSeconds = idleTimeout
         configuration.threadCount = threads
+        configuration.report = { try? StandardStream.error.write("sharedmem: \($0)\n") }
         return configuration
     }
 
@@ -88,7 +95,12 @@ struct ServeCommand: ParsableCommand {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Failure(description: "\(path): \(StandardStream.reason(errno))") }
         defer { close(descriptor) }
-        let bytes = try StandardStream(descriptor: descriptor).readToEnd(limit: 4096)
+        let bytes: [UInt8]
+        do {
+            bytes = try StandardStream(descriptor: descriptor).readToEnd(limit: 4096)
+        } catch {
+            throw Failure(description: "\(path): \(error)")
+        }
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
         guard bytes.count <= 4096, lines.count == 1 else {
             throw Failure(description: "\(path) is not a token: it must be one line.")

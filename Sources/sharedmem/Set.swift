@@ -10,7 +10,7 @@ struct SetCommand: ParsableCommand {
     @OptionGroup var segment: SegmentArguments
     @OptionGroup var creation: CreationOptions
 
-    @Option(help: "The text; without it, standard input to its end is.")
+    @Option(help: "The text; by default, standard input to its end.")
     var text: String?
 
     @Option(
@@ -22,11 +22,14 @@ struct SetCommand: ParsableCommand {
     var verbose = false
 
     func run() throws {
+        if text == nil, StandardStream.input.isTerminal {
+            try StandardStream.error.write("Reading the text from the terminal; Ctrl-D ends it.\n")
+        }
         let bytes = try text.map { Array($0.utf8) } ?? StandardStream.input.readToEnd(limit: Segment.maximumCapacity)
         let options = AttachmentOptions(
             lifetime: .persistent, capacity: creation.capacity, directory: segment.place.directory,
             mode: creation.mode, trustedOwners: segment.place.trusted)
         let version = try Segment.attach(segment.chosenName, options).set(utf8: bytes.span, ifVersion: expected)
-        if verbose { StandardStream.error.write("\(version)\n") }
+        if verbose { try StandardStream.error.write("\(version)\n") }
     }
 }

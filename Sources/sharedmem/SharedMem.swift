@@ -26,6 +26,7 @@ struct SharedMem: ParsableCommand {
 
     static func main() {
         do {
+            try checkArguments()
             var command = try parseAsRoot()
             try command.run()
         } catch let error as SegmentError {
@@ -38,12 +39,27 @@ struct SharedMem: ParsableCommand {
     }
 
     private static func fail(_ error: any Error) -> Never {
-        StandardStream.error.write("sharedmem: \(error)\n")
-        exit(withError: isBusy(error) ? ExitCode(75) : .failure)
+        try? StandardStream.error.write("sharedmem: \(error)\n")
+        exit(withError: status(of: error))
     }
 
-    private static func isBusy(_ error: any Error) -> Bool {
-        if case .busy? = error as? SegmentError { true } else { false }
+    private static func status(of error: any Error) -> ExitCode {
+        switch error as? SegmentError {
+        case .busy: ExitCode(75)
+        case .invalidName, .invalidCapacity, .invalidEnvironment: .validationFailure
+        default: .failure
+        }
+    }
+
+    /// Swift repairs arguments that are not UTF-8, which would set another text than was given.
+    private static func checkArguments() throws {
+        for index in 0..<Int(CommandLine.argc) {
+            guard let argument = unsafe CommandLine.unsafeArgv[index] else { continue }
+            if unsafe String(validatingCString: argument) == nil {
+                throw ValidationError(
+                    "Argument \(index) is not UTF-8: encode it so, or give the text on standard input.")
+            }
+        }
     }
 }
 

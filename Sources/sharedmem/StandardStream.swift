@@ -8,15 +8,18 @@ struct StandardStream: Sendable {
     static let output = StandardStream(descriptor: 1)
     static let error = StandardStream(descriptor: 2)
 
+    var isTerminal: Bool { isatty(descriptor) == 1 }
+
     /// Writes all of it, or what the reader takes: that it leaves early is not our failure.
-    func write(_ text: String) {
-        unsafe text.utf8Span.span.withUnsafeBytes { bytes in
+    func write(_ text: String) throws(Failure) {
+        try unsafe text.utf8Span.span.withUnsafeBytes { bytes throws(Failure) in
             var rest = unsafe bytes[...]
             while unsafe !rest.isEmpty {
                 let count = unsafe Glibc.write(
                     descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
                 if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { return }
+                if count < 0 && errno == EPIPE { return }
+                guard count > 0 else { throw Failure(description: "Writing failed: \(Self.reason(errno))") }
                 unsafe rest = rest.dropFirst(count)
             }
         }

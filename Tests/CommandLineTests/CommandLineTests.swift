@@ -104,14 +104,65 @@ struct CommandLineTests {
     @Test(
         "Wrong usage ends with 64",
         arguments: [
-            ["get", "a", "--name", "b"], ["set", "--if-version", "5"], ["fly"],
-            ["set", "--capacity", "x"], ["set", "--mode", "999"], ["unlink"], ["serve", "--listen", "nowhere"],
+            ["get", "a", "--name", "b"], ["set", "--if-version", "5"], ["fly"], ["set", "--capacity", "x"],
+            ["set", "--mode", "999"], ["unlink"], ["serve", "--listen", "nowhere"], ["get", ".hidden"],
+            ["set", "--capacity", "0", "--text", "x"], ["serve", "--threads", "0"], ["list", "--directory", ""],
         ])
     func wrongUsage(_ arguments: [String]) async throws {
-        let result = try await ChildProcess.run(ChildProcess.product("sharedmem"), arguments)
+        let place = arguments.contains("--directory") ? [] : ["--directory", directory.path]
+        let isKnown = ["get", "set", "serve", "unlink"].contains(arguments[0])
+        let result = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), arguments + (isKnown ? place : []))
         #expect(result.status == 64, "\(result.errors)")
-        #expect(result.errors.contains("Error: "))
+        #expect(result.errors.hasPrefix("Error: ") || result.errors.hasPrefix("sharedmem: "), "\(result.errors)")
         #expect(try directory.names == [])
+    }
+
+    @Test("A text on the command line that is not UTF-8 is refused, not repaired")
+    func argumentNotUTF8() async throws {
+        let script = "\"$0\" set --directory \"$1\" --text $(printf 'a\\377b')"
+        let result = try await ChildProcess.run(
+            "/bin/bash", ["-c", script, ChildProcess.product("sharedmem"), directory.path])
+        #expect(result.status == 64 && result.errors.contains("not UTF-8"), "\(result.errors)")
+        #expect(try directory.names == [])
+    }
+
+    @Test("A text that can not be written out whole is a failure")
+    func fullOutput() async throws {
+        try await sharedmem("set", "--text", "x")
+        let script = "\"$0\" get --directory \"$1\" >/dev/full"
+        let result = try await ChildProcess.run(
+            "/bin/bash", ["-c", script, ChildProcess.product("sharedmem"), directory.path])
+        #expect(result.status == 1)
+        #expect(result.errors == "sharedmem: Writing failed: No space left on device\n")
+    }
+
+    @Test("A server that can not listen leaves no segment")
+    func serveInVain() async throws {
+        let result = try await sharedmem("serve", "--listen", "unix:/no/such/directory/socket")
+        #expect(result.status == 1, "\(result.errors)")
+        #expect(try directory.names == [])
+    }
+
+    @Test("A server says why it lost a segment, and when it has one again")
+    func serveReports() async throws {
+        let server = try ChildProcess(
+            ChildProcess.product("sharedmem"), ["serve", "--listen", "127.0.0.1:0", "--directory", directory.path])
+        let url = try await server.line(beginning: "listening on ")
+        try Segment.unlink("shared", directory: directory.path)
+        try Data("junk".utf8).write(to: URL(fileURLWithPath: directory.path(of: "shared")))
+        let status = ["-s", "-o", "/dev/null", "-w", "%{http_code}", url]
+        for _ in 0..<2 {
+            _ = try await ChildProcess.run("curl", ["-s", "-X", "PUT", "-d", "x", url])
+            #expect(try await ChildProcess.run("curl", status).text == "503")
+        }
+        try FileManager.default.removeItem(atPath: directory.path(of: "shared"))
+        #expect(try await ChildProcess.run("curl", ["-s", "-X", "PUT", "-d", "x", url]).status == 0)
+        server.send(SIGTERM)
+        let lines = try await server.finish().errors.split(separator: "\n")
+        #expect(lines.count == 2, "\(lines)")
+        #expect(lines.first?.hasPrefix("sharedmem: 'shared' can not be attached: \(directory.path)") == true)
+        #expect(lines.last?.hasPrefix("sharedmem: attached to 'shared' anew") == true)
     }
 
     @Test("Others in the way end with 75")

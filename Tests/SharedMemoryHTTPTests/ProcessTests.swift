@@ -15,7 +15,10 @@ struct ProcessTests {
         directory = try TemporaryDirectory()
         server = try ChildProcess(
             ChildProcess.product("sharedmem"),
-            ["serve", "text", "--listen", "127.0.0.1:0", "--directory", directory.path, "--grace", "60"])
+            [
+                "serve", "text", "--listen", "127.0.0.1:0", "--directory", directory.path, "--grace", "60",
+                "--idle-timeout", "600",
+            ])
         url = try await server.line(beginning: "listening on ")
     }
 

@@ -1,6 +1,7 @@
-import SharedMemory
 import TestSupport
 import Testing
+
+@testable import SharedMemory
 
 @Suite("Names, versions and places")
 struct NamesAndVersionsTests {
@@ -76,6 +77,6 @@ struct NamesAndVersionsTests {
         ]
         for error in errors { #expect("\(error)".hasSuffix("."), "\(error)") }
         #expect("\(errors[7])".contains("/d") && "\(errors[7])".contains("there: b"))
-        #expect("\(errors[18])" == "open /p: Permission denied (errno 13).")
+        #expect("\(errors[18])" == "open /p: Permission denied (errno 13). \(Errno.advice(13) ?? "")")
     }
 }

@@ -134,6 +134,18 @@ struct SetAndGetTests {
         #expect(try segment.get() == "10!")
         #expect(calls == 2)
         #expect(throws: Refusal.self) { try segment.update { _ in throw Refusal() } }
+        // What the closure throws is not taken for a race of update's own.
+        let stale = try segment.version
+        try other.set("10!")
+        calls = 0
+        #expect(throws: SegmentError.versionMismatch(current: try segment.version)) {
+            try segment.update { old in
+                calls += 1
+                try other.set("never", ifVersion: stale)
+                return old
+            }
+        }
+        #expect(calls == 1)
         #expect(try segment.get() == "10!")
     }
 

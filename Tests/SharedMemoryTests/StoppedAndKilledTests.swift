@@ -186,6 +186,19 @@ struct StoppedAndKilledTests {
         #expect(try directory.names == ["text.sharedmem"])
     }
 
+    @Test("One that opened what is unlinked meanwhile attaches to what the name leads to then")
+    func openedIsUnlinked() async throws {
+        let old = try attach()
+        try old.set("old")
+        let child = try await probe(stoppedAt: .attachOpened, "set", "late")
+        try Segment.unlink(name, directory: directory.path)
+        let new = try attach()
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        #expect(try new.get() == "late")
+        #expect(try old.get() == "old")
+    }
+
     @Test(
         "Stopped while it removes a leftover, others are told to try again; killed there, it is as if it had not come")
     func attacherKilledAtLeftover() async throws {

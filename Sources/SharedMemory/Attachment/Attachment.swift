@@ -71,13 +71,16 @@ extension Attachment {
     /// - Throws: ``SegmentError/busy(doing:)`` when others were in the way for a second.
     static func attach(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
         let deadline = Host.coarseMilliseconds + 1000
+        var tries = 0
         repeat {
+            tries += 1
             switch try attachOnce(file, options) {
             case .attached(let attachment): return attachment
             case .moved: continue
             case .refused: Host.pause()
             }
-        } while Host.coarseMilliseconds < deadline
+            // Some tries in any case: it may have been this process that was stopped for a second.
+        } while tries < 10 || Host.coarseMilliseconds < deadline
         throw .busy(doing: "attaching to '\(file.name)'")
     }
 

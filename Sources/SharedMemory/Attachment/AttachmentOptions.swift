@@ -23,8 +23,7 @@ public struct AttachmentOptions: Hashable, Sendable {
     public var lifetime: Lifetime
     /// The most bytes a text can have, fixed when the segment is created.
     ///
-    /// Nil takes an existing
-    /// segment as it is, and creates one of `SHAREDMEM_CAPACITY` bytes or 1 MiB.
+    /// Nil takes an existing segment as it is, and creates one of `SHAREDMEM_CAPACITY` bytes or 1 MiB.
     public var capacity: Int?
     /// A directory on a tmpfs.
     ///

@@ -28,6 +28,17 @@ enum Errno {
     /// The manual's words for it.
     static func describe(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
 
+    /// What to do about one that users meet.
+    static func advice(_ code: Int32) -> String? {
+        switch code {
+        case EACCES, EPERM: "Ask the owner for the right (--mode, when it is created), or for reading attach read-only."
+        case EROFS: "Use a directory that can be written, or attach for reading only."
+        case ENOENT: "Name a directory that is there."
+        case EMFILE, ENFILE: "Close some files, or raise the limit (ulimit -n)."
+        default: nil
+        }
+    }
+
     /// No memory is left on a tmpfs, no file may be added to it, or the user's quota is used up.
     static func isOutOfSpace(_ code: Int32) -> Bool { code == ENOSPC || code == EDQUOT }
 }

@@ -135,7 +135,7 @@ extension Problem {
             case .text(let text): json += ",\"\(member.name)\":\"\(text)\""
             }
         }
-        return json + "}"
+        return json + "}\n"
     }
 
     func response() -> Response {

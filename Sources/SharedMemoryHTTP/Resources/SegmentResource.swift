@@ -5,6 +5,7 @@ import Synchronization
 final class SegmentResource: Sendable {
     let name: String
     private let options: AttachmentOptions
+    private let report: @Sendable (String) -> Void
     private let state: Mutex<State>
     /// When to look again whether the name still leads to what is attached; coarse milliseconds.
     private let nextCheck: Atomic<Int>
@@ -13,11 +14,16 @@ final class SegmentResource: Sendable {
         /// Nil while none can be attached.
         var segment: Segment?
         var cached: CachedText?
+        /// Why none can be attached, as reported.
+        var reason: SegmentError?
     }
 
-    init(_ name: String, _ options: AttachmentOptions) throws(SegmentError) {
+    init(
+        _ name: String, _ options: AttachmentOptions, _ report: @escaping @Sendable (String) -> Void
+    ) throws(SegmentError) {
         self.name = name
         self.options = options
+        self.report = report
         let segment = try Segment.attach(name, options)
         state = Mutex(State(segment: segment, cached: nil))
         nextCheck = Atomic(Clock.milliseconds + Self.checkInterval)
@@ -104,7 +110,10 @@ extension SegmentResource {
     }
 
     /// The most bytes a text can have; nil while none can be attached.
-    var capacity: Int? { state.withLock { state in try? state.segment?.capacity } }
+    var capacity: Int? {
+        let segment = state.withLock { $0.segment } ?? checkAttachment()
+        return try? segment?.capacity
+    }
 }
 
 // MARK: Staying attached
@@ -128,11 +137,26 @@ extension SegmentResource {
     private func checkAttachment() -> Segment? {
         let attached = state.withLock { $0.segment }
         if let attached, (try? attached.isUnlinked) == false { return attached }
-        let segment = try? Segment.attach(name, options)
+        do throws(SegmentError) {
+            let segment = try Segment.attach(name, options)
+            report("attached to '\(name)' anew, as it was unlinked")
+            replace(with: segment, because: nil)
+            return segment
+        } catch {
+            if replace(with: nil, because: error) != error { report("'\(name)' can not be attached: \(error)") }
+            return nil
+        }
+    }
+
+    /// - Returns: why there was none before.
+    @discardableResult
+    private func replace(with segment: Segment?, because reason: SegmentError?) -> SegmentError? {
         state.withLock { state in
+            let before = state.reason
             state.segment = segment
             state.cached = nil
+            state.reason = reason
+            return before
         }
-        return segment
     }
 }

@@ -36,8 +36,8 @@ struct Listener: ~Copyable {
 
 extension Listener {
     /// Whether only this host can reach an address.
-    static func isLoopback(host: String) throws(ServerError) -> Bool {
-        try resolve(host: host, port: 0).isLoopback
+    static func isLoopback(host: String, port: UInt16) throws(ServerError) -> Bool {
+        try resolve(host: host, port: port).isLoopback
     }
 
     private static func resolve(host: String, port: UInt16) throws(ServerError) -> SocketAddress {

@@ -19,6 +19,8 @@ final class TestServer: Sendable {
         configuration.directory = directory.path
         configuration.capacity = capacity
         configuration.graceSeconds = 5
+        // On a busy machine a test may be kept waiting between two requests.
+        configuration.idleSeconds = 600
         configure(&configuration)
         server = try Server(configuration)
     }
