@@ -186,6 +186,22 @@ struct StoppedAndKilledTests {
         #expect(try directory.names == ["text.sharedmem"])
     }
 
+    @Test("One that was refused by who removes a leftover, and then is killed, does not find the old text")
+    func refusedByRemover() async throws {
+        let old = try ChildProcess(ChildProcess.product("probe"), [directory.path, name, "hold"])
+        _ = try await old.line(beginning: "attached ")
+        try attach().set("old")
+        old.kill()
+        _ = try await old.finish()
+        let remover = try await probe(stoppedAt: .attachFoundLeftover, "hold", closingInput: false)
+        let refused = try await probe(stoppedAt: .attachNotLeftover, "get")
+        remover.kill()
+        _ = try await remover.finish()
+        refused.send(SIGCONT)
+        let result = try await refused.finish()
+        #expect(result.status == 0 && result.text == "", "\(result.text)\(result.errors)")
+    }
+
     @Test("One that opened what is unlinked meanwhile attaches to what the name leads to then")
     func openedIsUnlinked() async throws {
         let old = try attach()

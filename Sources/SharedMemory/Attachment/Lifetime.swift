@@ -24,6 +24,10 @@ extension OpenFile {
         } else if try isLeftover() {
             Step.attachFoundLeftover.reached()
             return try removeLeftover()
+        } else {
+            Step.attachNotLeftover.reached()
+            // A refusal is no sign of life: it may have come from one that is removing a leftover.
+            guard try isAlive() else { return .refused }
         }
         // Turns an exclusive lock into a shared one.
         guard try descriptor.tryLockShared(byte: Layout.lifetimeLock) else { return .refused }
@@ -53,8 +57,10 @@ extension OpenFile {
     ///
     /// An exclusive lock is no sign of life: it is held by who has found that nobody is attached.
     func isAlive() throws(SegmentError) -> Bool {
-        if try isPersistent() { return true }
-        return try descriptor.lockElsewhere(byte: Layout.lifetimeLock) == .shared
+        // The lock first: looked at second, its last holder could have made the segment persistent after
+        // the first look, and left.
+        let isAttached = try descriptor.lockElsewhere(byte: Layout.lifetimeLock) == .shared
+        return isAttached ? true : try isPersistent()
     }
 
     /// Whether the name was unlinked, or leads to another file by now.

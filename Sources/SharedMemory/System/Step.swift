@@ -8,7 +8,8 @@ import Synchronization
 /// Only in debug builds: release builds know nothing of it.
 enum Step: String {
     // Attaching.
-    case attachOpened, attachFoundLeftover, attachBuilt, attachNamed, attachSharedLifetime, attachTookRow
+    case attachOpened, attachFoundLeftover, attachNotLeftover, attachBuilt, attachNamed, attachSharedLifetime,
+        attachTookRow
     // Setting, by the numbers of the protocol.
     case setChosen, setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished
     // Giving memory back.
