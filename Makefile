@@ -29,13 +29,14 @@ SOURCES    := Package.swift $(shell find Sources -type f)
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test build lint format examples install uninstall image clean
+.PHONY: help serve test model build lint format examples install uninstall image clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make serve      serve the text on http://127.0.0.1:8080/shared (SERVE='--listen …' for elsewhere)"
 	@echo "make test       build and test everything (TEST='--filter …' for less)"
+	@echo "make model      explore the protocols' models, and see that every fault put into them is found"
 	@echo "make            the release build: $(COMMAND), $(LIBRARY)"
 	@echo "make examples   build and run Examples/ against the release build"
 	@echo "make lint       check the formatting;  make format  repairs it"
@@ -52,6 +53,12 @@ serve: $(COMMAND)
 test:
 	@Scripts/bootstrap test
 	PATH="$(CURDIR)/.build-venv/bin:$$PATH" swift test --no-parallel $(TEST)
+
+# The larger configurations, by hand: Models/run --large
+model:
+	@Scripts/bootstrap model
+	Models/run
+	Models/mutants
 
 build: $(COMMAND) $(LIBRARY)
 

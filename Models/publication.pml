@@ -1,0 +1,414 @@
+/*
+ * How a text is published, borrowed and copied: Sources/SharedMemory/Publication, and Attachment/Sweep.swift.
+ *
+ * [P1] to [P6] are the design's steps of publishing, [B1] to [B4] of borrowing, [O] is the optimistic copy.
+ * A STEP touches shared memory once. Between any two of them others go on, and at each the process may be killed.
+ * The macros of `#ifdef`s are mutants: each breaks one thing, and Models/mutants demands that it is found out.
+ */
+
+#ifndef WRITERS
+#define WRITERS 2
+#endif
+#ifndef SETS
+#define SETS 1        /* by the first writer */
+#endif
+#ifndef OTHER_SETS
+#define OTHER_SETS 1  /* by each of the others, at most as many */
+#endif
+#ifndef CONDITIONAL
+#define CONDITIONAL 0 /* 1: a set may be a conditional one */
+#endif
+#ifndef PUNCHES
+#define PUNCHES 0     /* in all: a claimed slot's memory is given back instead of being filled */
+#endif
+#ifndef BORROWERS
+#define BORROWERS 1
+#endif
+#ifndef BORROWS
+#define BORROWS 1     /* by each borrower */
+#endif
+#ifndef PINS
+#define PINS BORROWERS
+#endif
+#ifndef COPIES
+#define COPIES 0      /* by the one optimistic reader */
+#endif
+#ifndef CRASHES
+#define CRASHES 1     /* in all */
+#endif
+
+#define ROWS (WRITERS + BORROWERS)
+#ifdef ONE_SLOT_LESS
+#define SLOTS (PINS + WRITERS)
+#else
+#define SLOTS (PINS + WRITERS + 1)  /* as 191 = 64 + 126 + 1 */
+#endif
+
+#ifdef STAMP_IS_ZERO_WHILE_FILLED
+#define BEING_FILLED 0
+#else
+#define BEING_FILLED 255
+#endif
+#define ANY 255
+
+/* The file. Number and slot are one word, and so are a pin's owner and slot. An owner is a row + 1; 0 = free. */
+typedef Slot {
+    byte claim;
+    byte stamp;
+    byte text[2]; /* in the slot's first page, and behind it */
+    bool mark;    /* the header says that there is memory behind text[1] */
+    bool memory   /* there is */
+}
+typedef Pin { byte owner; byte slot }
+byte number, current;
+Slot slots[SLOTS];
+Pin pins[PINS + 1]; /* the last one is never used: an array must have one */
+
+bool locked[ROWS];  /* the kernel's locks on the rows */
+
+/* Known to nobody; the properties speak of these. */
+byte published[WRITERS * SETS + 1]; /* the text of each number */
+byte crashes, punches, finished;
+hidden byte k, l;
+hidden byte isFree, oneIsFree;
+
+/* A process killed loses its locks, by the kernel's doing. What takes its place begins anew. */
+#define DIE       atomic { crashes < CRASHES -> crashes++; locked[row] = false; goto died }
+#define STEP(...) if :: d_step { __VA_ARGS__ } :: DIE fi
+
+/* Clears a row's pins and claims, one at a step, under the row's lock. */
+inline reclaim() {
+    do
+    ::  if
+        :: d_step {
+            more = false;
+#ifndef NO_RECLAIM_OF_PINS
+            for (k : 0 .. PINS - 1) {
+                if :: !more && pins[k].owner == row + 1 -> pins[k].owner = 0; pins[k].slot = 0; more = true :: else fi
+            }
+#endif
+#ifndef NO_RECLAIM_OF_CLAIMS
+            for (k : 0 .. SLOTS - 1) {
+                if :: !more && slots[k].claim == row + 1 -> slots[k].claim = 0; more = true :: else fi
+            }
+#endif
+            k = 0
+        }
+        :: DIE
+        fi;
+        if :: more -> more = false :: else -> break fi
+    od
+}
+
+/* There is a slot that is neither current, nor claimed, nor pinned, whenever a writer looks for one. */
+inline assertOneIsFree() {
+    oneIsFree = false;
+    for (k : 0 .. SLOTS - 1) {
+        isFree = (slots[k].claim == 0 && current != k);
+        for (l : 0 .. PINS - 1) { if :: pins[l].owner != 0 && pins[l].slot == k -> isFree = false :: else fi }
+        oneIsFree = (oneIsFree || isFree)
+    }
+    assert(oneIsFree);
+    k = 0; l = 0; isFree = false; oneIsFree = false
+}
+
+#define mine slots[s]
+
+/* [P2] Usable is what is neither current nor, then, pinned. The order matters: a slot that is claimed and not
+   current can not become current, so who pins it from now on will see that it is not. */
+inline lookAtCurrent() {
+#ifdef NO_LOOK_AT_CURRENT_AFTER_CLAIM
+    skip
+#else
+    STEP(usable = (usable && current != s))
+#endif
+}
+inline lookAtPins() {
+#ifdef NO_LOOK_AT_PINS_AFTER_CLAIM
+    skip
+#else
+    p = 0;
+    do
+    :: p < PINS -> STEP(usable = (usable && !(pins[p].owner != 0 && pins[p].slot == s)); p++)
+    :: else -> p = 0; break
+    od
+#endif
+}
+
+/* [P3] The exchange of the stamp. */
+inline beginFilling() {
+    STEP(mine.stamp = BEING_FILLED)
+}
+
+inline setMark(value) { STEP(mine.mark = value) }
+inline reserve()      { STEP(mine.memory = true) }
+inline punch()        { STEP(mine.memory = false; mine.text[1] = 0) }
+
+proctype Writer(byte row) {
+    byte set, text, s, p, n, expected;
+    bool usable, won, more;
+
+attaching:
+    atomic { !locked[row] -> locked[row] = true };
+    reclaim();
+
+next:
+    atomic {
+        if :: set == (row == 0 -> SETS : OTHER_SETS) -> goto detaching :: else fi;
+        set++;
+        text = row * SETS + set;
+        if :: expected = ANY :: CONDITIONAL -> expected = number fi
+    };
+
+claiming: /* [P2] Any slot: in what order they are tried is no matter of correctness. */
+    atomic {
+        d_step { assertOneIsFree() };
+        s = 0;
+        do :: s < SLOTS - 1 -> s++ :: break od;
+        usable = true
+    };
+#ifdef LOOKS_BEFORE_CLAIM
+    lookAtCurrent(); lookAtPins();
+    if :: !usable -> goto claiming :: else fi;
+#endif
+#ifdef CLAIM_WITHOUT_EXCHANGE
+    STEP(usable = (mine.claim == 0));
+    if :: !usable -> goto claiming :: else fi;
+    STEP(mine.claim = row + 1);
+#else
+    if
+    :: d_step { mine.claim == 0 -> mine.claim = row + 1 }
+    :: atomic { mine.claim != 0 -> goto claiming }
+    :: DIE
+    fi;
+#endif
+#ifdef PINS_BEFORE_CURRENT
+    lookAtPins(); lookAtCurrent();
+#else
+#ifndef LOOKS_BEFORE_CLAIM
+    lookAtCurrent(); lookAtPins();
+#endif
+#endif
+    if
+    :: !usable -> STEP(mine.claim = 0); goto claiming
+    :: usable && punches < PUNCHES && mine.mark -> goto givingBack
+    :: usable
+    fi;
+
+    if /* [P3] Reserve, and remember the mark. */
+    :: mine.mark
+    :: !mine.mark ->
+#ifdef MARK_BEFORE_MEMORY
+        setMark(true); reserve()
+#else
+        reserve(); setMark(true)
+#endif
+    fi;
+#ifdef CLAIM_CLEARED_BEFORE_PUBLISHING
+    STEP(mine.claim = 0);
+#endif
+#if !defined(NO_STAMP_WHILE_FILLED) && !defined(STAMP_AFTER_FILLING)
+    beginFilling();
+#endif
+    /* [P4] */
+    STEP(mine.text[0] = text);
+    STEP(assert(mine.memory) /* or SIGBUS */; mine.text[1] = text);
+#ifdef STAMP_AFTER_FILLING
+    beginFilling();
+#endif
+
+#ifdef CONDITION_NOT_ASKED_AGAIN
+    STEP(n = number);
+    if :: expected != ANY && expected != n -> goto releasing :: else fi;
+#endif
+publishing: /* [P5] */
+    STEP(n = number);
+#ifndef CONDITION_NOT_ASKED_AGAIN
+    if :: expected != ANY && expected != n -> goto releasing :: else fi;
+#endif
+#if !defined(STAMP_AFTER_PUBLISHING) && !defined(STAMP_ONLY_ONCE)
+    STEP(mine.stamp = n + 1);
+#endif
+#ifdef STAMP_ONLY_ONCE
+    if :: mine.stamp == BEING_FILLED -> STEP(mine.stamp = n + 1) :: else fi;
+#endif
+#ifdef PUBLISH_WITHOUT_EXCHANGE
+#define IS_UNCHANGED true
+#else
+#define IS_UNCHANGED (number == n)
+#endif
+    STEP(won = IS_UNCHANGED;
+        if
+        :: won ->
+            assert(number == n);                            /* numbers never go back, and no set is lost */
+            assert(expected == ANY || expected == number);  /* a conditional set replaces what it said */
+            number = n + 1;
+            current = s;
+            published[number] = text
+        :: else
+        fi);
+    if :: !won -> goto publishing :: else fi;
+#ifdef STAMP_AFTER_PUBLISHING
+    STEP(mine.stamp = n + 1);
+#endif
+
+releasing: /* [P6] */
+    STEP(mine.claim = 0);
+    d_step { s = 0; n = 0; usable = false; won = false };
+    goto next;
+
+givingBack: /* Where no memory is left: a free slot gives back what lies behind its first page. */
+    punches++;
+#ifndef NO_STAMP_BEFORE_PUNCH
+    beginFilling();
+#endif
+#ifdef PUNCH_BEFORE_MARK
+    punch(); setMark(false);
+#else
+    setMark(false); punch();
+#endif
+    STEP(mine.claim = 0);
+    goto claiming;
+
+died:
+    atomic { s = 0; p = 0; n = 0; usable = false; won = false; more = false };
+    goto attaching;
+
+detaching:
+    atomic { text = 0; expected = 0; locked[row] = false; finished++ }
+}
+
+/* Reads a word of the borrowed text: it is, and stays, the text of that number. */
+#define READ(word) STEP(assert(slots[s].text[word] == published[n]))
+
+proctype Borrower(byte row) {
+    byte borrow, p, n, s;
+    bool same, more;
+
+attaching:
+    atomic { !locked[row] -> locked[row] = true };
+    reclaim();
+
+next:
+    if :: d_step { borrow < BORROWS -> borrow++ } :: atomic { borrow == BORROWS -> goto detaching } fi;
+
+    STEP(n = number; s = current); /* [B1] */
+    if :: n == 0 -> goto next :: else fi;
+#ifdef PIN_AFTER_RECHECK
+    STEP(same = (number == n); n = number; s = current);
+#endif
+    if
+    :: atomic {
+        p = 0;
+        do :: p < PINS - 1 -> p++ :: break od;
+        if
+        :: pins[p].owner == 0 -> pins[p].owner = row + 1; pins[p].slot = s
+        :: else -> goto next /* all pins are taken: it reads as the optimistic reader does */
+        fi }
+    :: DIE
+    fi;
+#if !defined(NO_RECHECK_OF_CURRENT_AFTER_PIN) && !defined(PIN_AFTER_RECHECK)
+    do /* [B2] */
+#ifdef RECHECK_OF_SLOT_ONLY
+    ::  STEP(same = (current == s); s = current);
+#else
+    ::  STEP(same = (number == n && current == s); n = number; s = current);
+#endif
+        if :: same -> break :: else fi;
+        STEP(pins[p].slot = s);
+#ifdef RECHECK_ONLY_ONCE
+        break
+#endif
+    od;
+#endif
+#ifdef PIN_GIVEN_BACK_BEFORE_READING
+    STEP(pins[p].owner = 0; pins[p].slot = 0);
+    READ(0); READ(1);
+#else
+    READ(0); READ(1); /* [B3] */
+    STEP(pins[p].owner = 0; pins[p].slot = 0); /* [B4] */
+#endif
+    d_step { p = 0; n = 0; s = 0; same = false };
+    goto next;
+
+died:
+    atomic { p = 0; n = 0; s = 0; same = false; more = false };
+    goto attaching;
+
+detaching:
+    atomic { locked[row] = false; finished++ }
+}
+
+/* [O] Writes nothing, so that its death is nothing either. */
+proctype OptimisticReader() {
+    byte copy, n, s, text[2], last;
+
+    do
+    :: copy == COPIES -> break
+    :: copy < COPIES ->
+        d_step {
+            n = number; s = current;
+            assert(n == 0 || slots[s].stamp == n) /* what is current can be read by who is not overtaken */
+        };
+#ifndef NUMBER_ZERO_IS_READ
+        if :: n == 0 -> copy++; goto again :: else fi;
+#endif
+        if :: slots[s].stamp != n -> goto again :: else fi;
+        text[0] = slots[s].text[0];
+        text[1] = slots[s].text[1];
+#ifdef NO_SECOND_LOOK_AT_STAMP
+        d_step {
+#else
+        if :: slots[s].stamp != n -> goto again :: else fi;
+        d_step {
+#endif
+            assert(text[0] == published[n] && text[1] == published[n]);
+            assert(n >= last);
+            last = n;
+            copy++
+        };
+again:  atomic { n = 0; s = 0; text[0] = 0; text[1] = 0 }
+    od
+}
+
+/* Sweeps the rows of the dead; when all is over, nothing may be left. */
+proctype Sweeper() {
+    byte row;
+    bool more;
+
+    do
+    ::  atomic {
+            row = 0;
+            do :: row < ROWS - 1 -> row++ :: break od;
+#ifndef SWEEP_OF_LIVING
+            if :: locked[row] -> goto next :: else fi;
+#ifndef SWEEP_WITHOUT_LOCK
+            locked[row] = true
+#endif
+#endif
+        };
+        reclaim();
+#if !defined(SWEEP_OF_LIVING) && !defined(SWEEP_WITHOUT_LOCK)
+        locked[row] = false;
+#endif
+died: next:
+        atomic { row = 0; more = false }
+    ::  d_step {
+            finished == ROWS ->
+            for (k : 0 .. PINS - 1) { assert(pins[k].owner == 0) }
+            for (k : 0 .. SLOTS - 1) { assert(slots[k].claim == 0) }
+            k = 0
+        };
+        break
+    od
+}
+
+init {
+    atomic {
+        for (k : 0 .. WRITERS - 1) { run Writer(k) }
+        for (k : WRITERS .. ROWS - 1) { run Borrower(k) }
+        if :: COPIES > 0 -> run OptimisticReader() :: else fi;
+        run Sweeper();
+        k = 0
+    }
+}

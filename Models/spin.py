@@ -1,0 +1,84 @@
+"""What Models/run and Models/mutants have in common: the configurations, and how one is checked."""
+
+import re
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+MODELS = Path(__file__).parent
+
+# Each is explored exhaustively, for the assertions and for states in which nobody can go on; "progress" for cycles on
+# which, though every process gets its turn again and again, no attach ever ends. `SMALL` are what `make model` runs, and what mutants are made of.
+SMALL = {
+    "borrow": ("publication", "WRITERS=2 SETS=1 BORROWERS=1 CRASHES=1"),
+    "writers": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=1 BORROWERS=1 CRASHES=0"),
+    "reuse": ("publication", "WRITERS=1 SETS=4 BORROWERS=1 CRASHES=1"),
+    "sweep": ("publication", "WRITERS=1 SETS=4 BORROWERS=1 CRASHES=0"),
+    "pins": ("publication", "WRITERS=1 SETS=2 BORROWERS=2 PINS=1 CRASHES=1"),
+    "copy": ("publication", "WRITERS=2 SETS=1 BORROWERS=0 COPIES=2 CRASHES=1"),
+    "punch": ("publication", "WRITERS=1 SETS=4 BORROWERS=0 COPIES=2 PUNCHES=1 CRASHES=1"),
+    "condition": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=0 CONDITIONAL=1 CRASHES=0"),
+    "leftover": ("lifetime", "ATTACHERS=3 CRASHES=1"),
+    "persistence": ("lifetime", "ATTACHERS=2 READERS=1 PERSISTENT=1 CRASHES=1"),
+    "unlink": ("lifetime", "ATTACHERS=2 UNLINKS=1 CRASHES=1"),
+    "progress": ("lifetime", "ATTACHERS=2 UNLINKS=1 CRASHES=0", "progress"),
+    "rounds": ("lifetime", "ATTACHERS=2 ROUNDS=2 CRASHES=1"),
+}
+LARGE = {
+    "two sets each": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=1 CRASHES=0"),
+    "two borrowers": ("publication", "WRITERS=2 SETS=1 BORROWERS=2 PINS=1 CRASHES=0"),
+    "copies": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=0 COPIES=1 CRASHES=0"),
+    "persistent unlink": ("lifetime", "ATTACHERS=2 UNLINKS=1 PERSISTENT=1 CRASHES=1"),
+    "reader and unlink": ("lifetime", "ATTACHERS=1 READERS=1 UNLINKS=1 PERSISTENT=1 CRASHES=1"),
+}
+
+
+class Result:
+    """What a run of the checker found."""
+
+    def __init__(self, output, seconds):
+        def number(pattern):
+            found = re.search(pattern, output)
+            return int(float(found[1])) if found else 0
+
+        self.output = output
+        self.seconds = seconds
+        self.states = number(r"([\d.e+]+) states, stored")
+        self.transitions = number(r"([\d.e+]+) transitions")
+        self.depth = number(r"depth reached (\d+)")
+        self.megabytes = number(r"([\d.]+)\s+total actual memory usage")
+        fault = re.search(r"pan:\d+: (.*) \(at depth", output)
+        self.fault = fault[1] if fault else None
+        # Cut short, by a limit of depth, memory or time, it proves nothing.
+        self.is_complete = "errors: 0" in output and not re.search(
+            r"max search depth too small|out of memory|Search not completed", output)
+
+
+def check(model, defines, kind="safety", mutation="", optimize="-O2"):
+    """Builds a checker for a model with these macros defined, and runs it."""
+    with tempfile.TemporaryDirectory() as directory:
+        def run(*command):
+            return subprocess.run(
+                command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+        macros = [f"-D{define}" for define in f"{defines} {mutation}".split()]
+        search, options = {"safety": ("-DSAFETY", []), "progress": ("-DNP", ["-l", "-f"])}[kind]
+        for command in (
+            ["spin", "-a", *macros, str(MODELS / f"{model}.pml")],
+            # No partial-order reduction: nearly every step is on what is shared, so it would gain little.
+            ["gcc", optimize, "-w", search, "-DNFAIR=4", "-DNOREDUCE", "-DCOLLAPSE", "-DMEMLIM=3800", "-o", "pan", "pan.c"],
+        ):
+            made = run(*command)
+            if made.returncode or "Error" in made.stdout:
+                raise SystemExit(f"{' '.join(command)}\n{made.stdout}")
+        start = time.monotonic()
+        output = run("./pan", "-m1000000", "-w24", *options).stdout
+        return Result(output, time.monotonic() - start)
+
+
+def in_parallel(function, items, workers=2):
+    """Yields the results in the order of the items."""
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(function, items)
