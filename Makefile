@@ -11,6 +11,7 @@ LDCONFIG   = ldconfig
 
 SERVE   = --listen 127.0.0.1:8080# arguments for `make serve`
 TEST    =# arguments for `make test`, such as --filter Agreement
+TORTURE = --rounds 100# arguments for `make torture`
 IMAGE   = sharedmem
 VERSION = $(shell sed -n 's/.* version: "\(.*\)".*/\1/p' Sources/sharedmem/SharedMem.swift)
 ABI     = 0# in libSharedMem.so's name; grows when the header changes so that old programs would break
@@ -29,13 +30,14 @@ SOURCES    := Package.swift $(shell find Sources -type f)
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test model build lint format examples install uninstall image clean
+.PHONY: help serve test torture model build lint format examples install uninstall image clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make serve      serve the text on http://127.0.0.1:8080/shared (SERVE='--listen …' for elsewhere)"
 	@echo "make test       build and test everything (TEST='--filter …' for less)"
+	@echo "make torture    kill processes at every step, through every door: 12,000 in 2 minutes (TORTURE='--rounds 1000')"
 	@echo "make model      explore the protocols' models, and see that every fault put into them is found"
 	@echo "make            the release build: $(COMMAND), $(LIBRARY)"
 	@echo "make examples   build and run Examples/ against the release build"
@@ -53,6 +55,14 @@ serve: $(COMMAND)
 test:
 	@Scripts/bootstrap test
 	PATH="$(CURDIR)/.build-venv/bin:$$PATH" swift test --no-parallel $(TEST)
+
+# Of optimized code, as that is what users run, but with the pause points of debug builds.
+torture:
+	@Scripts/bootstrap test
+	swift build -c release --scratch-path .build-torture -Xswiftc -DPAUSE_POINTS -Xswiftc -enable-testing
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -I $(dir $(HEADER)) Tests/Torture/worker.c -o .build-torture/worker-c \
+	    -L .build-torture/release -lSharedMem -Wl,-rpath,'$$ORIGIN/release'
+	.build-torture/release/torture --worker-c .build-torture/worker-c $(TORTURE)
 
 # The larger configurations, by hand: Models/run --large
 model:
@@ -113,4 +123,4 @@ image:
 	$(IMAGE_BUILDER) build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 
 clean:
-	$(RM) -r .build .build-examples
+	$(RM) -r .build .build-examples .build-torture

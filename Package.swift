@@ -54,6 +54,13 @@ let package = Package(
         // Tests. The probe is the other process: it attaches, sets, reads and dies as a test tells it.
         .executableTarget(
             name: "probe", dependencies: ["SharedMemory", "TestSupport"], path: "Tests/Probe", swiftSettings: tests),
+        .executableTarget(
+            name: "torture",
+            dependencies: [
+                "SharedMemory", "TestSupport", "sharedmem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Torture", exclude: ["worker.c"], swiftSettings: tests),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: tests),
         .testTarget(
             name: "SharedMemoryTests", dependencies: ["SharedMemory", "TestSupport", "probe"],

@@ -9,20 +9,33 @@ public enum ChecksummedText {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             bytes[index] = letter(Int(state >> 40))
         }
-        bytes.replaceSubrange(0..<16, with: digits(sum(bytes[16...])))
+        bytes.replaceSubrange(0..<16, with: digits(sum(bytes.span.extracting(16...))))
         return bytes
     }
 
-    public static func isWhole(_ text: RawSpan) -> Bool {
-        let bytes = text.withUnsafeBytes { Array($0) }
-        guard bytes.count > 16 else { return bytes.allSatisfy { $0 == letter(bytes.count) } }
-        return Array(bytes[..<16]) == digits(sum(bytes[16...]))
+    public static func isWhole(_ text: RawSpan) -> Bool { digest(of: text) != nil }
+
+    /// The text's checksum, by which to tell it from others; nil when the text is not whole.
+    public static func digest(of text: RawSpan) -> UInt64? {
+        text.withUnsafeBytes { buffer in
+            let bytes = buffer.assumingMemoryBound(to: UInt8.self).span
+            guard bytes.count > 16 else {
+                for index in bytes.indices where bytes[index] != letter(bytes.count) { return nil }
+                return UInt64(bytes.count)
+            }
+            let sum = sum(bytes.extracting(16...))
+            let digits = digits(sum)
+            for index in 0..<16 where bytes[index] != digits[index] { return nil }
+            return sum
+        }
     }
 
     private static func letter(_ number: Int) -> UInt8 { UInt8(ascii: "a") + UInt8(number % 26) }
 
-    private static func sum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
-        bytes.reduce(UInt64(bytes.count)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
+    private static func sum(_ bytes: Span<UInt8>) -> UInt64 {
+        var sum = UInt64(bytes.count)
+        for index in bytes.indices { sum = (sum ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01b3 }
+        return sum
     }
 
     private static func digits(_ number: UInt64) -> [UInt8] {

@@ -28,7 +28,7 @@ public final class ChildProcess: Sendable {
         // A socket pair, as that can be had closed on exec, and a pipe here can not.
         var pipe: [CInt] = [0, 0]
         let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
-        try check(socketpair(AF_UNIX, CInt(type), 0, &pipe) == 0 ? 0 : errno)
+        try check(socketpair(AF_UNIX, CInt(type), 0, &pipe) == 0 ? 0 : errno, "socketpair")
         defer { close(pipe[0]) }
         input = Mutex(FileHandle(fileDescriptor: pipe[1], closeOnDealloc: true))
 
@@ -54,7 +54,9 @@ public final class ChildProcess: Sendable {
         var settings = variables.map { strdup("\($0)=\($1)") } + [nil]
         defer { (words + settings).forEach { free($0) } }
         var processID = pid_t()
-        try check(posix_spawnp(&processID, executable, &actions, &attributes, &words, &settings))
+        try check(
+            posix_spawnp(&processID, executable, &actions, &attributes, &words, &settings), "starting \(self.arguments)"
+        )
         self.processID = processID
     }
 
@@ -89,7 +91,8 @@ public final class ChildProcess: Sendable {
     public func stopped(within seconds: Double = 60) async throws {
         try await eventually("the stop of \(arguments)", within: seconds) {
             guard self.endStatus == nil else {
-                throw TimeIsUp(description: "\(self.arguments) ended before it stopped")
+                let errors = String(decoding: Self.content(of: self.errors), as: UTF8.self)
+                throw TimeIsUp(description: "\(self.arguments) ended before it stopped: \(errors)")
             }
             let status = try String(contentsOfFile: "/proc/\(self.processID)/stat", encoding: .utf8)
             return status.split(separator: ")").last?.hasPrefix(" T") == true ? () : nil
@@ -148,7 +151,7 @@ public final class ChildProcess: Sendable {
     private static func temporaryFile() throws -> FileHandle {
         let path = "/dev/shm/sharedmem-test-\(UUID())"
         let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
-        try check(descriptor < 0 ? errno : 0)
+        try check(descriptor < 0 ? errno : 0, path)
         unlink(path)
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
@@ -163,8 +166,12 @@ public final class ChildProcess: Sendable {
     }
 }
 
-private func check(_ code: CInt) throws {
-    if code != 0 { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO) }
+private func check(_ code: CInt, _ what: @autoclosure () -> String) throws {
+    if code != 0 { throw SystemFailure(description: "\(what()): \(String(cString: strerror(code)))") }
+}
+
+public struct SystemFailure: Error, CustomStringConvertible {
+    public let description: String
 }
 
 public struct TimeIsUp: Error, CustomStringConvertible {

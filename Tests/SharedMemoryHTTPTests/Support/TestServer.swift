@@ -51,12 +51,10 @@ final class TestServer: Sendable {
 }
 
 extension RawClient {
-    func request(
-        _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
-    ) throws -> RawResponse {
-        var head = ["\(method) \(target) HTTP/1.1", "Host: localhost"] + fields
-        if let body { head.append("Content-Length: \(body.count)") }
-        try send(Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
-        return try response(to: method)
+    convenience init(_ address: ListenAddress) throws {
+        switch address {
+        case .tcp(let host, let port): try self.init(host: host, port: port)
+        case .unix(let path): try self.init(socketPath: path)
+        }
     }
 }

@@ -1,18 +1,18 @@
 import Foundation
-import SharedMemoryHTTP
 
 /// A connection over which exactly those bytes go that a test writes.
 ///
 /// Every wait ends after ten seconds.
-final class RawClient {
+public final class RawClient {
     private let descriptor: CInt
     private var received: [UInt8] = []
 
-    init(_ address: ListenAddress) throws {
-        switch address {
-        case .tcp(let host, let port): descriptor = try Self.connect(host, port)
-        case .unix(let path): descriptor = try Self.connect(path)
-        }
+    public convenience init(host: String, port: UInt16) throws { try self.init(descriptor: Self.connect(host, port)) }
+
+    public convenience init(socketPath: String) throws { try self.init(descriptor: Self.connect(socketPath)) }
+
+    private init(descriptor: CInt) {
+        self.descriptor = descriptor
         var timeout = timeval(tv_sec: 10, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &timeout, socklen_t(MemoryLayout<timeval>.size))
@@ -56,9 +56,9 @@ final class RawClient {
 
     // MARK: Sending
 
-    func send(_ text: String) throws { try send(Array(text.utf8)) }
+    public func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) throws {
+    public func send(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
@@ -70,10 +70,10 @@ final class RawClient {
     }
 
     /// Says that nothing more will come.
-    func shutDownSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+    public func shutDownSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
     /// Breaks the connection with a reset.
-    func reset() {
+    public func reset() {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Foundation.linger>.size))
         shutdown(descriptor, CInt(SHUT_RDWR))
@@ -82,7 +82,7 @@ final class RawClient {
     // MARK: Receiving
 
     /// The next response, interim ones too.
-    func response(to method: String = "GET") throws -> RawResponse {
+    public func response(to method: String = "GET") throws -> RawResponse {
         while true {
             if let end = headEnd {
                 var response = try RawResponse(head: String(decoding: received[..<end], as: UTF8.self))
@@ -118,7 +118,7 @@ final class RawClient {
     }
 
     /// Whether the other side ends the connection, with nothing more to read.
-    func isEnded() -> Bool {
+    public func isEnded() -> Bool {
         do {
             return try !receiveSome() && received.isEmpty
         } catch let error as POSIXError {
@@ -129,12 +129,24 @@ final class RawClient {
     }
 }
 
-struct ConnectionEnded: Error {}
+extension RawClient {
+    /// Sends a request, and waits for its response.
+    public func request(
+        _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
+    ) throws -> RawResponse {
+        var head = ["\(method) \(target) HTTP/1.1", "Host: localhost"] + fields
+        if let body { head.append("Content-Length: \(body.count)") }
+        try send(Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
+        return try response(to: method)
+    }
+}
 
-struct RawResponse {
-    let status: Int
-    let fields: [(name: String, value: String)]
-    var body: [UInt8] = []
+public struct ConnectionEnded: Error {}
+
+public struct RawResponse {
+    public let status: Int
+    public let fields: [(name: String, value: String)]
+    public fileprivate(set) var body: [UInt8] = []
 
     init(head: String) throws {
         let lines = head.components(separatedBy: "\r\n")
@@ -148,15 +160,15 @@ struct RawResponse {
         }
     }
 
-    subscript(name: String) -> String? { fields.first { $0.name.lowercased() == name.lowercased() }?.value }
+    public subscript(name: String) -> String? { fields.first { $0.name.lowercased() == name.lowercased() }?.value }
 
-    var text: String { String(decoding: body, as: UTF8.self) }
+    public var text: String { String(decoding: body, as: UTF8.self) }
 
     /// The members of a problem; empty for anything else.
-    var problem: [String: any Sendable] {
+    public var problem: [String: any Sendable] {
         guard self["Content-Type"] == "application/problem+json" else { return [:] }
         return (try? JSONSerialization.jsonObject(with: Data(body)) as? [String: any Sendable]) ?? [:]
     }
 }
 
-struct NotHTTP: Error { let head: String }
+public struct NotHTTP: Error { let head: String }

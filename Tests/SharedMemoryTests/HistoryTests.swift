@@ -1,0 +1,99 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The check of histories finds what it is there to find.
+@Suite("Histories")
+struct HistoryTests {
+    typealias Operation = History.Operation
+
+    func operation(
+        _ kind: Operation.Kind, _ number: UInt64, _ times: ClosedRange<UInt64>, digest: UInt64? = nil,
+        replaced: UInt64? = nil, instance: UInt64 = 1
+    ) -> Operation {
+        Operation(
+            kind, .swift, start: times.lowerBound, end: times.upperBound, instance: instance, number: number,
+            digest: digest ?? number * 100, replaced: replaced)
+    }
+
+    func violations(_ operations: Operation...) -> [String] {
+        History(operations).violations().map { String("\($0)".prefix { $0 != ":" }) }
+    }
+
+    @Test("What overlaps may have happened in any order; one after the other is in order")
+    func inOrder() {
+        #expect(
+            violations(
+                operation(.set, 1, 10...20), operation(.set, 2, 15...16), operation(.read, 1, 12...40),
+                operation(.read, 2, 17...18), operation(.set, 3, 30...40, replaced: 2), operation(.read, 0, 1...11),
+                operation(.read, 3, 41...50)
+            ) == [])
+    }
+
+    @Test("A read that began after a newer text was set, or read, goes backwards")
+    func readBackwards() {
+        #expect(violations(operation(.set, 2, 1...2), operation(.read, 1, 3...4)) == ["backwards"])
+        #expect(violations(operation(.read, 2, 1...2), operation(.read, 1, 3...4)) == ["backwards"])
+        // Others in between, of which some overlap.
+        #expect(
+            violations(
+                operation(.read, 5, 1...100), operation(.set, 4, 2...3), operation(.set, 3, 2...50),
+                operation(.read, 3, 4...5)) == ["backwards"])
+    }
+
+    @Test("A set that does not go beyond what was there before it goes backwards")
+    func setBackwards() {
+        #expect(violations(operation(.set, 2, 1...2), operation(.set, 1, 3...4)) == ["backwards"])
+        // Read before it was set.
+        #expect(violations(operation(.read, 1, 1...2), operation(.set, 1, 3...4)) == ["backwards"])
+    }
+
+    @Test("One version set twice, of two texts, torn, or in place of another is found")
+    func others() {
+        #expect(violations(operation(.set, 1, 1...4), operation(.set, 1, 2...3)) == ["one version set twice"])
+        #expect(
+            violations(operation(.set, 1, 1...4), operation(.read, 1, 2...3, digest: 5)) == ["one version, two texts"])
+        #expect(violations(operation(.set, 3, 1...4, replaced: 1)) == ["replaced another"])
+        var torn = operation(.read, 1, 1...2)
+        torn.digest = nil
+        #expect(violations(torn) == ["not whole"])
+    }
+
+    @Test("Versions of different instances do not compare")
+    func instances() {
+        #expect(violations(operation(.set, 2, 1...2), operation(.read, 1, 3...4, instance: 2)) == [])
+    }
+
+    @Test("The report names the pair")
+    func report() {
+        let history = History([
+            operation(.set, 1, 1...2), operation(.set, 9, 3...4), operation(.read, 1, 5...6),
+        ])
+        #expect(
+            history.violations().map(\.description) == [
+                """
+                backwards: set of number 9 (text 384) by process \(pid) through swift, from 3 to 4 ns; \
+                and after that read of number 1 (text 64) by process \(pid) through swift, from 5 to 6 ns
+                """
+            ])
+    }
+
+    @Test("What processes write to files is what is read from them, but for a last piece")
+    func files() throws {
+        let directory = try TemporaryDirectory()
+        let written = [
+            operation(.set, 1, 1...2, replaced: 0), operation(.read, 1, 3...4),
+            Operation(.read, .http, processID: 7, start: 1, end: 2, instance: .max, number: 3, digest: nil),
+        ]
+        let file = try HistoryFile("\(directory.path)/history")
+        for operation in written { file.append(operation) }
+        let handle = try #require(FileHandle(forWritingAtPath: "\(directory.path)/history"))
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data([1, 2, 3]))
+        let history = try History(readingFilesIn: directory.path)
+        #expect(history.operations.map(\.description) == written.map(\.description))
+        #expect(history.lastNumber(ofInstance: .max) == 3)
+    }
+
+    private var pid: UInt32 { UInt32(getpid()) }
+}

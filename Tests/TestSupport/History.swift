@@ -1,0 +1,188 @@
+import Foundation
+
+/// What processes have read and set through all doors, and when: to be held against the order of versions.
+public struct History: Sendable {
+    public struct Operation: Sendable {
+        public enum Kind: UInt8, Sendable {
+            case read, set
+        }
+
+        public enum Door: UInt8, CaseIterable, Sendable {
+            case swift, c, http, commandLine
+        }
+
+        public var kind: Kind
+        public var door: Door
+        public var processID: UInt32
+        /// By the host's monotonic clock, in nanoseconds: before the call, and after it.
+        public var start, end: UInt64
+        public var instance, number: UInt64
+        /// The text's checksum, as ``ChecksummedText/digest(of:)`` finds it; nil for one that is not whole.
+        public var digest: UInt64?
+        /// The number that a conditional set was to replace.
+        public var replaced: UInt64?
+
+        public init(
+            _ kind: Kind, _ door: Door, processID: UInt32 = UInt32(getpid()), start: UInt64, end: UInt64,
+            instance: UInt64, number: UInt64, digest: UInt64?, replaced: UInt64? = nil
+        ) {
+            (self.kind, self.door, self.processID, self.start, self.end) = (kind, door, processID, start, end)
+            (self.instance, self.number, self.digest, self.replaced) = (instance, number, digest, replaced)
+        }
+    }
+
+    /// Why the operations can not have been those of one text, each at one moment between its start and its end.
+    public enum Violation: Sendable {
+        case notWhole(Operation)
+        /// The second began after the first had finished, and has a lower version; or the same one, though it set it.
+        case backwards(Operation, Operation)
+        case setTwice(Operation, Operation)
+        /// One version, two texts.
+        case different(Operation, Operation)
+        /// A conditional set that replaced something else.
+        case conditionBroken(Operation)
+    }
+
+    public private(set) var operations: [Operation] = []
+
+    public init(_ operations: [Operation] = []) { self.operations = operations }
+
+    public mutating func append(_ operation: Operation) { operations.append(operation) }
+
+    /// The highest version of an instance that anyone has seen or set.
+    public func lastNumber(ofInstance instance: UInt64) -> UInt64 {
+        operations.lazy.filter { $0.instance == instance }.map(\.number).max() ?? 0
+    }
+
+    public func violations() -> [Violation] {
+        Dictionary(grouping: operations, by: \.instance).values.flatMap { Self.violations($0) }
+    }
+
+    private static func violations(_ operations: [Operation]) -> [Violation] {
+        var found: [Violation] = []
+        var setters: [UInt64: Operation] = [:]
+        var texts: [UInt64: Operation] = [:]
+        for operation in operations {
+            if operation.digest == nil { found.append(.notWhole(operation)) }
+            if let replaced = operation.replaced, operation.number != replaced + 1 {
+                found.append(.conditionBroken(operation))
+            }
+            if operation.kind == .set, let other = setters.updateValue(operation, forKey: operation.number) {
+                found.append(.setTwice(other, operation))
+            }
+            if let other = texts.updateValue(operation, forKey: operation.number), other.digest != operation.digest {
+                found.append(.different(other, operation))
+            }
+        }
+        return found + backwards(operations)
+    }
+
+    /// Each operation is held against the highest of all that had finished when it began.
+    private static func backwards(_ operations: [Operation]) -> [Violation] {
+        let finished = operations.sorted { $0.end < $1.end }
+        var found: [Violation] = []
+        var next = 0
+        var highest: Operation?
+        for operation in operations.sorted(by: { $0.start < $1.start }) {
+            while next < finished.count, finished[next].end < operation.start {
+                if finished[next].number >= highest?.number ?? 0 { highest = finished[next] }
+                next += 1
+            }
+            guard let highest else { continue }
+            let least = operation.kind == .set ? highest.number + 1 : highest.number
+            if operation.number < least { found.append(.backwards(highest, operation)) }
+        }
+        return found
+    }
+}
+
+extension History.Operation: CustomStringConvertible {
+    public var description: String {
+        let text = digest.map { "text \(String($0, radix: 16))" } ?? "A TORN TEXT"
+        let condition = replaced.map { ", to replace \($0)" } ?? ""
+        return """
+            \(kind) of number \(number) (\(text)\(condition)) by process \(processID) through \(door), \
+            from \(start) to \(end) ns
+            """
+    }
+}
+
+extension History.Violation: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .notWhole(let operation): "not whole: \(operation)"
+        case .backwards(let first, let second): "backwards: \(first); and after that \(second)"
+        case .setTwice(let first, let second): "one version set twice: \(first); \(second)"
+        case .different(let first, let second): "one version, two texts: \(first); \(second)"
+        case .conditionBroken(let operation): "replaced another: \(operation)"
+        }
+    }
+}
+
+// MARK: Files
+
+/// A file to which a process appends what it does, so that all it was told is there when it is killed.
+public final class HistoryFile: Sendable {
+    private let descriptor: CInt
+
+    public init(_ path: String) throws {
+        descriptor = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemFailure(description: "\(path): \(String(cString: strerror(errno)))") }
+    }
+
+    deinit { close(descriptor) }
+
+    public func append(_ operation: History.Operation) {
+        let words = operation.words
+        let count = words.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        precondition(count == History.Operation.byteCount, "the history can not be written")
+    }
+
+    /// Nanoseconds of the clock that all processes of a host share.
+    public static var now: UInt64 { clock_gettime_nsec(CLOCK_MONOTONIC) }
+}
+
+extension History {
+    /// What all the files in a directory say.
+    public init(readingFilesIn directory: String) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+            let data = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)"))
+            data.withUnsafeBytes { bytes in
+                // A last record that is cut off is that of a process killed as it wrote it.
+                for index in 0..<bytes.count / Operation.byteCount {
+                    let words = (0..<Operation.wordCount).map {
+                        bytes.loadUnaligned(
+                            fromByteOffset: index * Operation.byteCount + $0 * 8, as: UInt64.self)
+                    }
+                    append(Operation(words))
+                }
+            }
+        }
+    }
+}
+
+extension History.Operation {
+    /// As the worker in C writes it too.
+    static let wordCount = 8
+    static let byteCount = wordCount * 8
+
+    fileprivate var words: [UInt64] {
+        let what = UInt64(kind.rawValue) | UInt64(door.rawValue) << 8 | UInt64(processID) << 32
+        let flags: UInt64 = (digest == nil ? 0 : 1) | (replaced == nil ? 0 : 2)
+        return [what, flags, start, end, instance, number, digest ?? 0, replaced ?? 0]
+    }
+
+    fileprivate init(_ words: [UInt64]) {
+        guard let kind = Kind(rawValue: UInt8(words[0] & 0xff)), let door = Door(rawValue: UInt8(words[0] >> 8 & 0xff))
+        else { preconditionFailure("not a record of a history: \(words)") }
+        self.init(
+            kind, door, processID: UInt32(words[0] >> 32), start: words[2], end: words[3], instance: words[4],
+            number: words[5], digest: words[1] & 1 == 0 ? nil : words[6], replaced: words[1] & 2 == 0 ? nil : words[7])
+    }
+}
+
+private func clock_gettime_nsec(_ clock: clockid_t) -> UInt64 {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}

@@ -1,0 +1,58 @@
+import Foundation
+import SharedMemory
+import TestSupport
+
+@testable import SharedMemory
+
+/// A tmpfs without a free page, where a text that grows takes the memory of slots that are not in use.
+struct FullMemory {
+    static let steps: [Step] = [.punchUnstamped, .punchMarked, .punchDone]
+    /// What the tmpfs must be: a header and nine texts fit, the long one in addition does not.
+    static let byteCount = 2 << 20
+
+    /// Its directory is the tmpfs.
+    let stage: Stage
+
+    func kill(at step: Step, _ door: Door) async throws {
+        // Processes that are being started hold what was open here, until they run their program.
+        try await eventually("an empty tmpfs") { isEmpty ? () : nil }
+        let segment = try Segment.attach("full", stage.options(.persistent))
+        defer { try? Segment.unlink("full", directory: stage.directory) }
+        var text: [UInt8] = []
+        for _ in 0..<9 {
+            text = ChecksummedText.make(byteCount: 100_000, seed: UInt64(stage.random(0..<Int.max)))
+            try segment.set(utf8: text.span)
+        }
+        let server = door == .http ? try stage.server("full", stoppingAt: step) : nil
+        let client = try await server?.connect()
+        try fill()
+        defer { unlink("\(stage.directory)/junk") }
+        let process = try server?.process ?? stage.worker(door, "full", .grow, stoppingAt: step)
+        if let client {
+            let long = ChecksummedText.make(byteCount: Worker.longByteCount, seed: 1)
+            try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(long.count)\r\n\r\n")
+            try client.send(long)
+        }
+        try await process.stopped()
+        try expect(try segment.get().utf8.elementsEqual(text), "the text is not there")
+        try await stage.kill(process, at: step, door)
+        try expect(try segment.get().utf8.elementsEqual(text), "the text is not there any more")
+        text = ChecksummedText.make(byteCount: 100_000, seed: 2)
+        try segment.set(utf8: text.span)
+        try expect(try Segment.read("full", directory: stage.directory).text.utf8.elementsEqual(text), "not set")
+    }
+
+    private var isEmpty: Bool {
+        var status = statvfs()
+        return statvfs(stage.directory, &status) == 0 && status.f_bfree == status.f_blocks
+    }
+
+    /// Takes what memory is left.
+    private func fill() throws {
+        let descriptor = open("\(stage.directory)/junk", O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        let block = [UInt8](repeating: 1, count: 4096)
+        while write(descriptor, block, block.count) > 0 {}
+        try expect(descriptor >= 0 && errno == ENOSPC, "could not fill the tmpfs: errno \(errno)")
+    }
+}

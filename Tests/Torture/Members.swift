@@ -1,0 +1,281 @@
+import Foundation
+import SharedMemory
+import Synchronization
+import TestSupport
+
+@testable import SharedMemory
+
+/// One text that is used through all doors at once, while processes attached to it are killed.
+struct Members {
+    enum Victim: Sendable {
+        case at(Step, Door)
+        case atAnyMoment(Door)
+
+        /// Through HTTP a copy is made only where no pin is to be had.
+        fileprivate var needsPinsTaken: Bool {
+            if case .at(let step, .http) = self { Members.copying.contains(step) } else { false }
+        }
+    }
+
+    /// Where a process that uses a text which is there can be killed.
+    static let steps: [Step] = [
+        .attachOpened, .attachNotLeftover, .attachSharedLifetime, .attachTookRow, .setChosen, .setClaimed, .setChecked,
+        .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished, .borrowLoaded, .borrowPinned,
+        .borrowChecked, .copyLoaded, .copyStamped, .copyRead, .detachFreedRow, .detachDroppedLifetime,
+    ]
+
+    let stage: Stage
+    private let name = "members"
+    private let segment: Segment
+    private let recorder: Recorder
+
+    init(_ stage: Stage) throws {
+        self.stage = stage
+        segment = try Segment.attach(name, stage.options())
+        recorder = try stage.recorder(.swift)
+        // The empty text that there is at first is read without a pin.
+        try recorder.set(segment, stage.randomText())
+    }
+
+    /// Kills these, and then holds all that was done against what was promised.
+    func round(_ victims: [Victim]) async throws {
+        let before = try segment.version
+        let residents = try [Door.swift, .c].map { try stage.worker($0, name, .loop) }
+        let server = try stage.server(name)
+        defer { (residents + [server.process]).forEach { $0.kill() } }
+        try await server.listening()
+        let user = try user(of: server)
+        try await inParallel(victims.filter { !$0.needsPinsTaken }, width: 6) { try await kill($0) }
+        let pins = try await takePins()
+        try await inParallel(victims.filter(\.needsPinsTaken), width: 6) { try await kill($0) }
+        pins.forEach { $0.end() }
+        try await user.stop()
+        for resident in residents {
+            let end = try await resident.finish()
+            try expect(end.status == 0, "a process that was not killed: \(end)")
+        }
+        try await checkDoors(server)
+        try await stop(server)
+        try await checkNothingIsLeft()
+        let history = try stage.takeHistory()
+        stage.tally.checked(operations: history.operations.count)
+        let violations = history.violations()
+        try expect(violations.isEmpty, "\(violations.map(\.description).joined(separator: "\n"))")
+        let after = try segment.version
+        let last = max(before.number, history.lastNumber(ofInstance: after.instance))
+        try expect(
+            after.instance == before.instance && after.number >= last, "\(last) was there, but now it is \(after)")
+    }
+
+    // MARK: Killing
+
+    private func kill(_ victim: Victim) async throws {
+        switch victim {
+        case .at(let step, let door):
+            do {
+                try await kill(at: step, door)
+            } catch {
+                throw Failed(description: "\(step) through \(door): \(error)")
+            }
+        case .atAnyMoment(.http): try await killServerAtAnyMoment()
+        case .atAnyMoment(let door): try await killWorkerAtAnyMoment(door)
+        }
+    }
+
+    fileprivate static let copying: [Step] = [.copyLoaded, .copyStamped, .copyRead]
+    private static let setting: [Step] = [
+        .setChosen, .setClaimed, .setChecked, .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished,
+    ]
+    private static let borrowing: [Step] = [.borrowLoaded, .borrowPinned, .borrowChecked]
+    private static let detaching: [Step] = [.detachFreedRow, .detachDroppedLifetime]
+
+    private func kill(at step: Step, _ door: Door) async throws {
+        var client: RawClient?
+        let process: ChildProcess
+        if door == .http {
+            let server = try stage.server(name, stoppingAt: step)
+            process = server.process
+            if Self.setting.contains(step) {
+                client = try await server.connect()
+                let text = stage.randomText()
+                try client?.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(text.count)\r\n\r\n")
+                try client?.send(text)
+            } else if Self.borrowing.contains(step) || Self.copying.contains(step) {
+                client = try await server.connect()
+                try client?.send("GET /shared HTTP/1.1\r\nHost: a\r\n\r\n")
+            } else if Self.detaching.contains(step) {
+                try await server.listening()
+                process.send(SIGTERM)
+            }
+        } else {
+            let action: Worker.Action =
+                Self.setting.contains(step) ? .set : Self.copying.contains(step) ? .copy : .read
+            process = try stage.worker(door, name, action, stoppingAt: step)
+        }
+        try await process.stopped()
+        // Nobody waits for it.
+        try recorder.set(segment, stage.randomText())
+        try recorder.get(segment)
+        try await stage.kill(process, at: step, door)
+        try recorder.borrow(segment)
+        extendLifetime(client)
+    }
+
+    private func killWorkerAtAnyMoment(_ door: Door) async throws {
+        let worker = try stage.worker(door, name, .loop)
+        try await killSoon(worker, door)
+    }
+
+    private func killServerAtAnyMoment() async throws {
+        let server = try stage.server(name)
+        let client = try await server.connect()
+        let texts = (0..<16).map { _ in stage.randomText() }
+        let user = Background(try stage.recorder(.http)) { [client = Unchecked(client)] _, recorder in
+            do {
+                for text in texts + texts + texts {
+                    try client.value.set(text, recorder)
+                    try client.value.get(recorder)
+                    try client.value.setConditionally(text, recorder)
+                }
+            } catch is ConnectionEnded {
+                // As it must.
+            } catch is POSIXError {}
+        }
+        try await killSoon(server.process, .http)
+        try await user.stop()
+    }
+
+    /// Kills a process at any moment, now and then after it was stopped for a while.
+    private func killSoon(_ process: ChildProcess, _ door: Door) async throws {
+        try await Task.sleep(for: .microseconds(stage.random(0..<40_000)))
+        if stage.random(0..<4) == 0 {
+            process.send(SIGSTOP)
+            try await Task.sleep(for: .microseconds(stage.random(0..<10_000)))
+            try recorder.set(segment, stage.randomText())
+            process.send(SIGCONT)
+            stage.tally.stopped()
+            try await Task.sleep(for: .microseconds(stage.random(0..<1000)))
+        }
+        process.kill()
+        let end = try await process.finish()
+        try expect(end.wasKilled, "before it was killed: \(end)")
+        stage.tally.killedAtRandom(door)
+    }
+
+    /// Takes all pins there are, those of the dead too.
+    private func takePins() async throws -> [BorrowHold] {
+        var pins: [BorrowHold] = []
+        return try await eventually("all pins") {
+            while pins.count < Layout.pinCount {
+                let hold = try segment.borrow().leak()
+                guard hold.isPin else {
+                    hold.end()
+                    return nil
+                }
+                pins.append(hold)
+            }
+            return pins
+        }
+    }
+
+    // MARK: Using
+
+    /// A client that uses the text through the server until it is stopped.
+    private func user(of server: Server) throws -> Background {
+        var random = SplitMix(state: UInt64(stage.random(0..<Int.max)))
+        return Background(try stage.recorder(.http)) { isStopped, recorder in
+            let client = try RawClient(socketPath: server.socketPath)
+            while !isStopped() {
+                switch random.next() % 8 {
+                case 0, 1: try client.set(random.text(), recorder)
+                case 2: try client.setConditionally(random.text(), recorder)
+                default: try client.get(recorder)
+                }
+                usleep(UInt32(random.next() % 1000))
+            }
+        }
+    }
+
+    // MARK: Checking
+
+    /// What is set through one door is there at all others.
+    private func checkDoors(_ server: Server) async throws {
+        let client = try RawClient(socketPath: server.socketPath)
+        let throughHTTP = try stage.recorder(.http)
+        try recorder.set(segment, stage.randomText())
+        try client.set(stage.randomText(), throughHTTP)
+        for door in [Door.swift, .c] {
+            let setter = try await stage.worker(door, name, .set).finish()
+            try expect(setter.status == 0, "\(setter)")
+        }
+        let text = stage.randomText()
+        let set = try await stage.sharedmem(["set", name], input: text)
+        try expect(set.status == 0, "\(set)")
+        try expect(try segment.get().utf8.elementsEqual(text), "set through the command line, read through Swift")
+        try expect(try client.get(throughHTTP) == text, "set through the command line, read through HTTP")
+        let get = try await stage.sharedmem(["get", name])
+        try expect(get.status == 0 && Array(get.output) == text, "read through the command line: \(get)")
+        for (door, action) in [(Door.swift, Worker.Action.read), (.swift, .copy), (.c, .read), (.c, .copy)] {
+            let reader = try await stage.worker(door, name, action).finish()
+            try expect(reader.status == 0, "\(reader)")
+        }
+    }
+
+    private func stop(_ server: Server) async throws {
+        server.process.send(SIGTERM)
+        let end = try await server.process.finish()
+        try expect(end.status == 0, "the server: \(end)")
+    }
+
+    /// Swept, no pin, claim or row is anyone's but ours.
+    private func checkNothingIsLeft() async throws {
+        let attachment = try Attachment.attach(SegmentFile(try SegmentName(name), in: stage.directory), stage.options())
+        attachment.sweep()
+        let view = attachment.membership.view
+        let pins = (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 }
+        let claims = (0..<Layout.slotCount).count { view.header.slots[$0].claim.load(ordering: .relaxed) != 0 }
+        let attached = try Segment.info(name, directory: stage.directory).attached.count
+        try expect((pins, claims, attached) == (0, 0, 2), "left: \(pins) pins, \(claims) claims, \(attached) rows")
+    }
+}
+
+// MARK: -
+
+/// Runs what there is to do, some at a time.
+func inParallel<Job: Sendable>(
+    _ jobs: [Job], width: Int, _ body: @escaping @Sendable (Job) async throws -> Void
+) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for (index, job) in jobs.enumerated() {
+            if index >= width { try await group.next() }
+            group.addTask { try await body(job) }
+        }
+        try await group.waitForAll()
+    }
+}
+
+/// A thread that blocks, which tasks must not.
+final class Background: Sendable {
+    private let isStopped = Atomic<Bool>(false)
+    private let outcome = Mutex<Result<Void, any Error>?>(nil)
+
+    init(_ recorder: Recorder, _ body: @escaping (_ isStopped: () -> Bool, Recorder) throws -> Void) {
+        let body = Unchecked(body)
+        Thread.detachNewThread { [self] in
+            let result = Result { try body.value({ isStopped.load(ordering: .relaxed) }, recorder) }
+            outcome.withLock { $0 = result }
+        }
+    }
+
+    /// Tells it to end, and waits until it has.
+    func stop() async throws {
+        isStopped.store(true, ordering: .relaxed)
+        try await eventually("the end of a thread") { outcome.withLock { $0 } }.get()
+    }
+}
+
+/// Handed over to one thread.
+struct Unchecked<Value>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+}

@@ -1,0 +1,171 @@
+import Foundation
+import SharedMemory
+import Synchronization
+import TestSupport
+
+@testable import SharedMemory
+
+/// Through what a process that is killed uses the text.
+enum Door: String, CaseIterable, Sendable {
+    case swift, c, http
+}
+
+/// Where it all happens: a directory of its own, the programs, and what is known so far.
+final class Stage: Sendable {
+    /// Of the segments.
+    let directory: String
+    let tally: Tally
+    private let scratch: TemporaryDirectory
+    private let cWorker: String
+    private let random: Mutex<SplitMix>
+    private let fileCount = Atomic<Int>(0)
+
+    /// - Parameter directory: a place for the segments other than the stage's own.
+    init(_ tally: Tally, cWorker: String, seed: UInt64, directory: String? = nil) throws {
+        self.tally = tally
+        self.cWorker = cWorker
+        scratch = try TemporaryDirectory()
+        self.directory = directory ?? "\(scratch.path)/segments"
+        random = Mutex(SplitMix(state: seed))
+        for directory in [self.directory, historyDirectory] {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        }
+    }
+
+    func random(_ range: Range<Int>) -> Int { random.withLock { Int.random(in: range, using: &$0) } }
+
+    func randomText() -> [UInt8] { random.withLock { $0.text() } }
+
+    func randomElement<Element>(_ elements: [Element]) -> Element { elements[random(0..<elements.count)] }
+
+    private func newPath(_ directory: String, _ suffix: String) -> String {
+        "\(directory)/\(fileCount.add(1, ordering: .relaxed).newValue)\(suffix)"
+    }
+
+    // MARK: The history
+
+    private var historyDirectory: String { "\(scratch.path)/history" }
+
+    func recorder(_ door: History.Operation.Door) throws -> Recorder {
+        try Recorder(newPath(historyDirectory, ""), door)
+    }
+
+    /// All that was done since the last time.
+    func takeHistory() throws -> History {
+        let history = try History(readingFilesIn: historyDirectory)
+        for name in try FileManager.default.contentsOfDirectory(atPath: historyDirectory) {
+            try FileManager.default.removeItem(atPath: "\(historyDirectory)/\(name)")
+        }
+        return history
+    }
+
+    // MARK: Processes
+
+    /// - Parameter step: where it stops.
+    func worker(_ door: Door, _ name: String, _ action: Worker.Action, stoppingAt step: Step? = nil) throws
+        -> ChildProcess
+    {
+        let arguments = [
+            directory, name, newPath(historyDirectory, ""), "\(random(0..<Int.max))", action.rawValue,
+        ]
+        // The C library attaches to a segment of its own when it is loaded: the same one.
+        let environment = Self.environment(step).merging(
+            ["SHAREDMEM_DIRECTORY": directory, "SHAREDMEM_NAME": name]) { $1 }
+        return door == .c
+            ? try ChildProcess(cWorker, arguments, environment: environment)
+            : try ChildProcess("/proc/self/exe", ["worker"] + arguments, environment: environment)
+    }
+
+    func server(_ name: String, stoppingAt step: Step? = nil) throws -> Server {
+        let path = newPath(scratch.path, ".socket")
+        let arguments = ["serve", name, "--listen", "unix:\(path)", "--directory", directory, "--threads", "1"]
+        return Server(
+            process: try ChildProcess(
+                ChildProcess.product("sharedmem"), arguments, environment: Self.environment(step)),
+            socketPath: path)
+    }
+
+    /// The command line.
+    func sharedmem(_ arguments: [String], input: [UInt8] = []) async throws -> ChildProcess.Finished {
+        try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), arguments + ["--directory", directory], input: Data(input))
+    }
+
+    private static func environment(_ step: Step?) -> [String: String] {
+        step.map { ["SHAREDMEM_PAUSE_AT": $0.rawValue] } ?? [:]
+    }
+
+    func options(_ lifetime: Lifetime = .whileAttached) -> AttachmentOptions {
+        AttachmentOptions(lifetime: lifetime, directory: directory)
+    }
+
+    /// Kills a process that has stopped at a step, and counts it.
+    func kill(_ process: ChildProcess, at step: Step, _ door: Door) async throws {
+        process.kill()
+        let end = try await process.finish()
+        try expect(end.wasKilled && end.status == SIGKILL, "killed at \(step): \(end)")
+        tally.killed(at: step, door)
+    }
+}
+
+/// A service on a socket of its own.
+struct Server: Sendable {
+    let process: ChildProcess
+    let socketPath: String
+
+    func listening() async throws { _ = try await process.line(beginning: "listening on ") }
+
+    func connect() async throws -> RawClient {
+        try await eventually("a connection to the server") {
+            (try? RawClient(socketPath: socketPath))
+        }
+    }
+}
+
+extension RawClient {
+    /// Sets the text, and records it if that was acknowledged.
+    func set(_ text: [UInt8], _ recorder: Recorder) throws {
+        let start = HistoryFile.now
+        let response = try request("PUT", body: text)
+        try expect(response.status == 204, "PUT: \(response)")
+        recorder.record(
+            .set, since: start, try version(response), digest: ChecksummedText.digest(of: text.span.bytes))
+    }
+
+    /// Sets the text if it is the one that was last seen.
+    func setConditionally(_ text: [UInt8], _ recorder: Recorder) throws {
+        let expected = try version(request("HEAD"))
+        let start = HistoryFile.now
+        let response = try request("PUT", "/shared", ["If-Match: \"\(expected)\""], body: text)
+        if response.status == 412 { return }
+        try expect(response.status == 204, "PUT: \(response)")
+        recorder.record(
+            .set, since: start, try version(response), digest: ChecksummedText.digest(of: text.span.bytes),
+            replaced: expected)
+    }
+
+    @discardableResult
+    func get(_ recorder: Recorder) throws -> [UInt8] {
+        let start = HistoryFile.now
+        let response = try request()
+        try expect(response.status == 200, "GET: \(response)")
+        recorder.record(
+            .read, since: start, try version(response), digest: ChecksummedText.digest(of: response.body.span.bytes))
+        return response.body
+    }
+
+    private func version(_ response: RawResponse) throws -> Version {
+        guard let version = response["ETag"].flatMap({ Version(String($0.dropFirst().dropLast())) }) else {
+            throw Failed(description: "no ETag: \(response)")
+        }
+        return version
+    }
+}
+
+struct Failed: Error, CustomStringConvertible {
+    let description: String
+}
+
+func expect(_ truth: Bool, _ what: @autoclosure () -> String) throws {
+    if !truth { throw Failed(description: what()) }
+}

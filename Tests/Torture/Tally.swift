@@ -1,0 +1,57 @@
+import SharedMemory
+import Synchronization
+import TestSupport
+
+@testable import SharedMemory
+
+/// How many processes were killed where.
+final class Tally: Sendable {
+    private struct Counts {
+        var atSteps: [Step: [Door: Int]] = [:]
+        var atRandom: [Door: Int] = [:]
+        var stops = 0
+        var operations = 0
+    }
+
+    private let counts = Mutex(Counts())
+
+    func killed(at step: Step, _ door: Door) {
+        counts.withLock { $0.atSteps[step, default: [:]][door, default: 0] += 1 }
+    }
+
+    func killedAtRandom(_ door: Door) { counts.withLock { $0.atRandom[door, default: 0] += 1 } }
+
+    func stopped() { counts.withLock { $0.stops += 1 } }
+
+    func checked(operations: Int) { counts.withLock { $0.operations += operations } }
+
+    func count(at step: Step, _ door: Door) -> Int { counts.withLock { $0.atSteps[step]?[door] ?? 0 } }
+
+    func countAtRandom(_ door: Door) -> Int { counts.withLock { $0.atRandom[door] ?? 0 } }
+
+    var total: Int {
+        counts.withLock { counts in
+            counts.atSteps.values.reduce(0) { $0 + $1.values.reduce(0, +) } + counts.atRandom.values.reduce(0, +)
+        }
+    }
+
+    /// As a table.
+    func report() -> String {
+        let counts = counts.withLock { $0 }
+        func row(_ title: String, _ cells: [String]) -> String {
+            ([title.padding(22)] + cells.map { String(repeating: " ", count: max(9 - $0.count, 0)) + $0 }).joined()
+        }
+        var lines = [row("killed at", Door.allCases.map { "\($0)" })]
+        for (step, doors) in counts.atSteps.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            lines.append(row(step.rawValue, Door.allCases.map { doors[$0].map { "\($0)" } ?? "-" }))
+        }
+        lines.append(row("any moment", Door.allCases.map { "\(counts.atRandom[$0] ?? 0)" }))
+        lines.append(
+            "\(total) killed, \(counts.stops) others stopped for a while; \(counts.operations) reads and sets checked")
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension String {
+    fileprivate func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(width - count, 0)) }
+}

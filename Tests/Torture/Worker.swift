@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import SharedMemory
+import TestSupport
+
+/// A process that uses the text through the Swift door until it is told to end, or killed; as `worker.c` does
+/// through the C door.
+struct Worker: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "A process that is there to be killed.", shouldDisplay: false)
+
+    enum Action: String, ExpressibleByArgument {
+        case set, grow, read, copy, loop, unlink
+    }
+
+    /// Of the text that `grow` sets.
+    static let longByteCount = 400_000
+
+    @Argument var directory: String
+    @Argument var name: String
+    @Argument var history: String
+    @Argument var seed: UInt64
+    @Argument var action: Action
+
+    func run() throws {
+        if action == .unlink { return try Segment.unlink(name, directory: directory) }
+        let recorder = try Recorder(history, .swift)
+        let segment = try attach(action == .copy ? .readOnly : .readWrite)
+        var random = SplitMix(state: seed)
+        switch action {
+        case .set: try recorder.set(segment, random.text())
+        case .grow: try recorder.set(segment, ChecksummedText.make(byteCount: Self.longByteCount, seed: seed))
+        case .read, .copy: try Bool.random(using: &random) ? recorder.get(segment) : recorder.borrow(segment)
+        case .loop: try loop(segment, recorder, &random)
+        case .unlink: break
+        }
+    }
+
+    private func attach(_ access: Access) throws -> Segment {
+        try Segment.attach(name, AttachmentOptions(access: access, directory: directory))
+    }
+
+    private func loop(_ segment: Segment, _ recorder: Recorder, _ random: inout SplitMix) throws {
+        let reader = try attach(.readOnly)
+        var input = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+        while poll(&input, 1, 0) == 0 {
+            let choice = random.next() % 64
+            switch choice {
+            case ..<16: try recorder.set(segment, random.text())
+            case ..<24: try recorder.setConditionally(segment, random.text())
+            case ..<34: try recorder.get(reader)
+            case ..<44: try recorder.borrow(segment)
+            case ..<63: try recorder.get(segment)
+            default:
+                do {
+                    try recorder.get(attach(.readWrite))
+                } catch SegmentError.busy {}
+            }
+            if choice % 4 == 0 { usleep(UInt32(random.next() % 1000)) }
+        }
+    }
+}
