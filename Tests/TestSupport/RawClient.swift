@@ -130,13 +130,20 @@ public final class RawClient {
 }
 
 extension RawClient {
+    /// Sends a request.
+    public func sendRequest(
+        _ method: String, _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
+    ) throws {
+        var head = ["\(method) \(target) HTTP/1.1", "Host: localhost"] + fields
+        if let body { head.append("Content-Length: \(body.count)") }
+        try send(Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
+    }
+
     /// Sends a request, and waits for its response.
     public func request(
         _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
     ) throws -> RawResponse {
-        var head = ["\(method) \(target) HTTP/1.1", "Host: localhost"] + fields
-        if let body { head.append("Content-Length: \(body.count)") }
-        try send(Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
+        try sendRequest(method, target, fields, body: body)
         return try response(to: method)
     }
 }

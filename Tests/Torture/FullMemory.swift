@@ -29,9 +29,7 @@ struct FullMemory {
         defer { unlink("\(stage.directory)/junk") }
         let process = try server?.process ?? stage.worker(door, "full", .grow, stoppingAt: step)
         if let client {
-            let long = ChecksummedText.make(byteCount: Worker.longByteCount, seed: 1)
-            try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(long.count)\r\n\r\n")
-            try client.send(long)
+            try client.sendRequest("PUT", body: ChecksummedText.make(byteCount: Worker.longByteCount, seed: 1))
         }
         try await process.stopped()
         try expect(try segment.get().utf8.elementsEqual(text), "the text is not there")

@@ -9,11 +9,15 @@ import TestSupport
 struct Members {
     enum Victim: Sendable {
         case at(Step, Door)
+        case stoppedAt(Step, Door)
         case atAnyMoment(Door)
 
         /// Through HTTP a copy is made only where no pin is to be had.
         fileprivate var needsPinsTaken: Bool {
-            if case .at(let step, .http) = self { Members.copying.contains(step) } else { false }
+            switch self {
+            case .at(let step, .http), .stoppedAt(let step, .http): Members.copying.contains(step)
+            default: false
+            }
         }
     }
 
@@ -37,7 +41,7 @@ struct Members {
         try recorder.set(segment, stage.randomText())
     }
 
-    /// Kills these, and then holds all that was done against what was promised.
+    /// Kills and stops these, and then holds all that was done against what was promised.
     func round(_ victims: [Victim]) async throws {
         let before = try segment.version
         let residents = try [Door.swift, .c].map { try stage.worker($0, name, .loop) }
@@ -45,9 +49,9 @@ struct Members {
         defer { (residents + [server.process]).forEach { $0.kill() } }
         try await server.listening()
         let user = try user(of: server)
-        try await inParallel(victims.filter { !$0.needsPinsTaken }, width: 6) { try await kill($0) }
+        try await inParallel(victims.filter { !$0.needsPinsTaken }, width: 6) { try await strike($0) }
         let pins = try await takePins()
-        try await inParallel(victims.filter(\.needsPinsTaken), width: 6) { try await kill($0) }
+        try await inParallel(victims.filter(\.needsPinsTaken), width: 6) { try await strike($0) }
         pins.forEach { $0.end() }
         try await user.stop()
         for resident in residents {
@@ -69,16 +73,35 @@ struct Members {
 
     // MARK: Killing
 
-    private func kill(_ victim: Victim) async throws {
+    private func strike(_ victim: Victim) async throws {
         switch victim {
         case .at(let step, let door):
-            do {
-                try await kill(at: step, door)
-            } catch {
-                throw Failed(description: "\(step) through \(door): \(error)")
-            }
+            try await atStep(step, door) { try await kill($0, at: step, door) }
+        case .stoppedAt(let step, let door):
+            try await atStep(step, door) { try await letGoOn($0, at: step, door) }
         case .atAnyMoment(.http): try await killServerAtAnyMoment()
         case .atAnyMoment(let door): try await killWorkerAtAnyMoment(door)
+        }
+    }
+
+    /// A process that has stopped at a step, with what it was asked over HTTP.
+    private struct Stopped {
+        let process: ChildProcess
+        var client: RawClient?
+        var start: UInt64 = 0
+        /// The text it is setting.
+        var text: [UInt8]?
+    }
+
+    private func atStep(_ step: Step, _ door: Door, _ body: (Stopped) async throws -> Void) async throws {
+        do {
+            let stopped = try await stop(at: step, door)
+            // Nobody waits for it.
+            try recorder.set(segment, stage.randomText())
+            try recorder.get(segment)
+            try await body(stopped)
+        } catch {
+            throw Failed(description: "\(step) through \(door): \(error)")
         }
     }
 
@@ -89,36 +112,54 @@ struct Members {
     private static let borrowing: [Step] = [.borrowLoaded, .borrowPinned, .borrowChecked]
     private static let detaching: [Step] = [.detachFreedRow, .detachDroppedLifetime]
 
-    private func kill(at step: Step, _ door: Door) async throws {
-        var client: RawClient?
-        let process: ChildProcess
+    private func stop(at step: Step, _ door: Door) async throws -> Stopped {
+        var stopped: Stopped
         if door == .http {
             let server = try stage.server(name, stoppingAt: step)
-            process = server.process
+            stopped = Stopped(process: server.process)
             if Self.setting.contains(step) {
-                client = try await server.connect()
                 let text = stage.randomText()
-                try client?.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(text.count)\r\n\r\n")
-                try client?.send(text)
+                stopped.client = try await server.connect()
+                stopped.start = HistoryFile.now
+                stopped.text = text
+                try stopped.client?.sendRequest("PUT", body: text)
             } else if Self.borrowing.contains(step) || Self.copying.contains(step) {
-                client = try await server.connect()
-                try client?.send("GET /shared HTTP/1.1\r\nHost: a\r\n\r\n")
+                stopped.client = try await server.connect()
+                stopped.start = HistoryFile.now
+                try stopped.client?.sendRequest("GET")
             } else if Self.detaching.contains(step) {
                 try await server.listening()
-                process.send(SIGTERM)
+                server.process.send(SIGTERM)
             }
         } else {
             let action: Worker.Action =
                 Self.setting.contains(step) ? .set : Self.copying.contains(step) ? .copy : .read
-            process = try stage.worker(door, name, action, stoppingAt: step)
+            stopped = Stopped(process: try stage.worker(door, name, action, stoppingAt: step))
         }
-        try await process.stopped()
-        // Nobody waits for it.
-        try recorder.set(segment, stage.randomText())
-        try recorder.get(segment)
-        try await stage.kill(process, at: step, door)
+        try await stopped.process.stopped()
+        return stopped
+    }
+
+    private func kill(_ stopped: Stopped, at step: Step, _ door: Door) async throws {
+        try await stage.kill(stopped.process, at: step, door)
         try recorder.borrow(segment)
-        extendLifetime(client)
+        extendLifetime(stopped)
+    }
+
+    /// Lets a process go on after others have set, now and then more often than there are slots.
+    private func letGoOn(_ stopped: Stopped, at step: Step, _ door: Door) async throws {
+        for _ in 0..<stage.random(0..<2 * Layout.slotCount) { try recorder.set(segment, stage.randomText()) }
+        stopped.process.send(SIGCONT)
+        stage.tally.stopped()
+        if let client = stopped.client {
+            try client.finish(stopped.text, since: stopped.start, try stage.recorder(.http))
+        }
+        if door == .http, !Self.detaching.contains(step) {
+            _ = try await stopped.process.line(beginning: "listening on ")
+            stopped.process.send(SIGTERM)
+        }
+        let end = try await stopped.process.finish()
+        try expect(end.status == 0, "stopped, and let go on: \(end)")
     }
 
     private func killWorkerAtAnyMoment(_ door: Door) async throws {

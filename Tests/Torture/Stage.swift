@@ -126,10 +126,8 @@ extension RawClient {
     /// Sets the text, and records it if that was acknowledged.
     func set(_ text: [UInt8], _ recorder: Recorder) throws {
         let start = HistoryFile.now
-        let response = try request("PUT", body: text)
-        try expect(response.status == 204, "PUT: \(response)")
-        recorder.record(
-            .set, since: start, try version(response), digest: ChecksummedText.digest(of: text.span.bytes))
+        try sendRequest("PUT", body: text)
+        try finish(text, since: start, recorder)
     }
 
     /// Sets the text if it is the one that was last seen.
@@ -147,11 +145,22 @@ extension RawClient {
     @discardableResult
     func get(_ recorder: Recorder) throws -> [UInt8] {
         let start = HistoryFile.now
-        let response = try request()
-        try expect(response.status == 200, "GET: \(response)")
+        try sendRequest("GET")
+        return try finish(nil, since: start, recorder)
+    }
+
+    /// Waits for the answer to a request that was sent before: one that sets the text, or reads it.
+    ///
+    /// - Returns: the text.
+    @discardableResult
+    func finish(_ text: [UInt8]?, since start: UInt64, _ recorder: Recorder) throws -> [UInt8] {
+        let answer = try response()
+        try expect(answer.status == (text == nil ? 200 : 204), "\(answer)")
+        let bytes = text ?? answer.body
         recorder.record(
-            .read, since: start, try version(response), digest: ChecksummedText.digest(of: response.body.span.bytes))
-        return response.body
+            text == nil ? .read : .set, since: start, try version(answer),
+            digest: ChecksummedText.digest(of: bytes.span.bytes))
+        return bytes
     }
 
     private func version(_ response: RawResponse) throws -> Version {

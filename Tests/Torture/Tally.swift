@@ -47,7 +47,7 @@ final class Tally: Sendable {
         }
         lines.append(row("any moment", Door.allCases.map { "\(counts.atRandom[$0] ?? 0)" }))
         lines.append(
-            "\(total) killed, \(counts.stops) others stopped for a while; \(counts.operations) reads and sets checked")
+            "\(total) killed, \(counts.stops) stopped for a while; \(counts.operations) reads and sets checked")
         return lines.joined(separator: "\n")
     }
 }

@@ -12,8 +12,8 @@ struct Torture: AsyncParsableCommand {
         commandName: "torture",
         abstract: "Kill processes that use a shared text, and check that nothing breaks.",
         discussion: """
-            A round kills one process at each step through each door, and some at any moment; then all that was read \
-            and set meanwhile is held against the order of versions. Ends with the first failure.
+            A round kills one process at each step through each door, and some at any moment, and stops one at each step \
+            and lets it go on; then all that was read and set meanwhile is held against the order of versions. Ends with the first failure.
             """,
         subcommands: [Run.self, Worker.self], defaultSubcommand: Run.self)
 }
@@ -48,6 +48,7 @@ struct Run: AsyncParsableCommand {
         for round in 1...max(rounds, 1) {
             let victims =
                 Members.steps.flatMap { step in Door.allCases.map { Members.Victim.at(step, $0) } }
+                + Members.steps.map { .stoppedAt($0, Door.allCases.randomElement(using: &generator) ?? .swift) }
                 + Door.allCases.flatMap { Array(repeating: .atAnyMoment($0), count: random) }
             do {
                 async let crowding: Void = crowd(fullMemory)
