@@ -16,12 +16,17 @@ struct CProgram: Sendable {
         let name = source.split(separator: "/").suffix(2).joined(separator: "-").replacing(".c", with: "")
         let path = ChildProcess.product("c-\(name)")
         let link = ["-L", ChildProcess.productDirectory, "-lSharedMem", "-Wl,-rpath,\(ChildProcess.productDirectory)"]
-        let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread"]
+        let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread"] + words("CFLAGS")
         let compiler = try await ChildProcess.run(
-            "/usr/bin/env", ["cc"] + flags + ["-I", include, source, "-o", path] + (linked ? link : ["-ldl"]),
+            "/usr/bin/env",
+            (words("CC") + ["cc"]).prefix(1) + flags + ["-I", include, source, "-o", path] + (linked ? link : ["-ldl"]),
             within: 120)
         guard compiler.status == 0 else { throw Failed(description: compiler.errors) }
         return CProgram(path: path)
+    }
+
+    private static func words(_ variable: String) -> [String] {
+        ProcessInfo.processInfo.environment[variable]?.split(separator: " ").map(String.init) ?? []
     }
 
     struct Failed: Error, CustomStringConvertible {

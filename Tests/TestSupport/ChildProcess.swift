@@ -90,9 +90,9 @@ public final class ChildProcess: Sendable {
     /// Waits until it has stopped itself, as it does at the step that `SHAREDMEM_PAUSE_AT` names.
     public func stopped(within seconds: Double = 60) async throws {
         try await eventually("the stop of \(arguments)", within: seconds) {
-            guard self.endStatus == nil else {
-                let errors = String(decoding: Self.content(of: self.errors), as: UTF8.self)
-                throw TimeIsUp(description: "\(self.arguments) ended before it stopped: \(errors)")
+            if let status = self.endStatus {
+                let end = self.finished(status)
+                throw TimeIsUp(description: "\(self.arguments) ended before it stopped: \(end)")
             }
             let status = try String(contentsOfFile: "/proc/\(self.processID)/stat", encoding: .utf8)
             return status.split(separator: ")").last?.hasPrefix(" T") == true ? () : nil
@@ -107,6 +107,10 @@ public final class ChildProcess: Sendable {
 
     private func end(within seconds: Double) async throws -> Finished {
         let status = try await eventually("the end of \(arguments)", within: seconds) { self.endStatus }
+        return finished(status)
+    }
+
+    private func finished(_ status: CInt) -> Finished {
         let signal = status & 0x7f
         return Finished(
             status: signal == 0 ? status >> 8 & 0xff : signal, wasKilled: signal != 0,
