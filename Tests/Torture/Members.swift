@@ -250,8 +250,13 @@ struct Members {
             try expect(setter.status == 0, "\(setter)")
         }
         let text = stage.randomText()
-        let set = try await stage.sharedmem(["set", name], input: text)
-        try expect(set.status == 0, "\(set)")
+        let start = HistoryFile.now
+        let set = try await stage.sharedmem(["set", name, "-v"], input: text)
+        guard let version = Version(set.errors.trimmingCharacters(in: .newlines)) else {
+            throw Failed(description: "sharedmem set: \(set)")
+        }
+        try stage.recorder(.commandLine).record(
+            .set, since: start, version, digest: ChecksummedText.digest(of: text.span.bytes))
         try expect(try segment.get().utf8.elementsEqual(text), "set through the command line, read through Swift")
         try expect(try client.get(throughHTTP) == text, "set through the command line, read through HTTP")
         let get = try await stage.sharedmem(["get", name])
