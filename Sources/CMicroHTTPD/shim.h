@@ -12,14 +12,16 @@ struct cmicrohttpd_options {
     /// Over all threads: MHD divides it among them.
     unsigned int connection_limit;
     unsigned int connection_limit_per_address;
-    /// Without anything received or sent.
-    unsigned int timeout_seconds;
     /// Of each connection: buffers, head and header fields.
     size_t memory_byte_count;
+    /// A connection has come, or goes: its descriptor is still open then.
+    MHD_NotifyConnectionCallback notify;
+    /// Sees a target as it came; what it returns, `handle` finds as the context of the request.
+    void *(*begin)(void *object, const char *target, struct MHD_Connection *connection);
     MHD_AccessHandlerCallback handle;
     MHD_RequestCompletedCallback complete;
     size_t (*unescape)(void *object, struct MHD_Connection *connection, char *text);
-    /// The first argument of the three.
+    /// The first argument of the five.
     void *object;
 };
 
@@ -32,11 +34,34 @@ static inline struct MHD_Daemon *cmicrohttpd_start(unsigned int flags, struct cm
         MHD_OPTION_THREAD_POOL_SIZE, options.thread_count > 1 ? options.thread_count : 0,
         MHD_OPTION_CONNECTION_LIMIT, options.connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options.connection_limit_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, options.timeout_seconds,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options.memory_byte_count,
+        MHD_OPTION_NOTIFY_CONNECTION, options.notify, options.object,
+        MHD_OPTION_URI_LOG_CALLBACK, options.begin, options.object,
         MHD_OPTION_NOTIFY_COMPLETED, options.complete, options.object,
         MHD_OPTION_UNESCAPE_CALLBACK, options.unescape, options.object,
         MHD_OPTION_END);
+}
+
+/// The three below: MHD_get_connection_info is variadic too.
+static inline MHD_socket cmicrohttpd_socket(struct MHD_Connection *connection) {
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/// What `notify` has made it.
+static inline void *cmicrohttpd_context(struct MHD_Connection *connection) {
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/// From the method to the empty line; 0 before that has come.
+static inline size_t cmicrohttpd_head_byte_count(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info ? info->header_size : 0;
+}
+
+/// Has the connection end with the answer that is queued next, as if the request had asked for it: MHD looks at what it
+/// holds for the request's fields, and keeps the strings by reference.
+static inline enum MHD_Result cmicrohttpd_end(struct MHD_Connection *connection) {
+    return MHD_set_connection_value(connection, MHD_HEADER_KIND, "Connection", "close");
 }
 
 #endif

@@ -3,6 +3,9 @@
 /// All calls for a request come from one thread.
 final class Exchange {
     private(set) var outcome: Outcome
+    let isChunked: Bool
+    private let budget: ByteBudget
+    /// As much of the budget is taken as it has bytes.
     private var body: [UInt8] = []
     private var drainedByteCount = 0
 
@@ -20,7 +23,13 @@ final class Exchange {
     /// would not see an answer, only its connection break.
     static let drainByteCount = 16 << 20
 
-    init(_ outcome: Outcome) { self.outcome = outcome }
+    init(_ outcome: Outcome, isChunked: Bool, _ budget: ByteBudget) {
+        self.outcome = outcome
+        self.isChunked = isChunked
+        self.budget = budget
+    }
+
+    deinit { budget.giveBack(body.count) }
 
     /// Shows what has come of the body, whole at the end.
     func withText<Result>(_ read: (RawSpan) -> Result) -> Result {
@@ -35,14 +44,22 @@ final class Exchange {
     /// - Returns: false when there has been enough of it.
     func receive(_ bytes: RawSpan) -> Bool {
         if case .set(_, let capacity, _) = outcome {
-            if body.count + bytes.byteCount <= capacity {
-                unsafe bytes.withUnsafeBytes { unsafe body.append(contentsOf: $0) }
-                return true
-            }
-            body = []
-            outcome = .problem(.tooLong(capacity: capacity))
+            if let problem = take(bytes, capacity) { refuse(problem) } else { return true }
         }
         drainedByteCount += bytes.byteCount
         return drainedByteCount <= Self.drainByteCount
+    }
+
+    private func take(_ bytes: RawSpan, _ capacity: Int) -> Problem? {
+        guard body.count + bytes.byteCount <= capacity else { return .tooLong(capacity: capacity) }
+        guard budget.take(bytes.byteCount) else { return .tooMuchInFlight }
+        unsafe bytes.withUnsafeBytes { unsafe body.append(contentsOf: $0) }
+        return nil
+    }
+
+    private func refuse(_ problem: Problem) {
+        budget.giveBack(body.count)
+        body = []
+        outcome = .problem(problem)
     }
 }

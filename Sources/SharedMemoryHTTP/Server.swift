@@ -15,7 +15,7 @@ import Synchronization
 public final class Server: Sendable {
     /// As bound: with the ports that the system chose.
     public let addresses: [ListenAddress]
-    private let service: Service
+    private let watchdog: Watchdog
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
@@ -28,10 +28,19 @@ public final class Server: Sendable {
         // The addresses first: a server that cannot listen creates no segments.
         var bound: [Endpoint] = []
         for address in configuration.listen { bound.append(try Endpoint(address, configuration)) }
+        let budget = ByteBudget()
         var segments: [SegmentResource] = []
-        for name in configuration.segments { segments.append(try Self.attach(name, configuration)) }
-        service = Service(segments, token)
-        for endpoint in bound { try endpoint.start(service) }
+        for name in configuration.segments { segments.append(try Self.attach(name, budget, configuration)) }
+        budget.limit(to: try configuration.bytesInFlight(segments))
+        do throws(SystemError) {
+            watchdog = try Watchdog(answer: Array(Problem.requestTimeout.message.utf8))
+        } catch {
+            throw .noResources(reason: error.reason)
+        }
+        for endpoint in bound {
+            let hosts = try configuration.hosts(at: endpoint.address)
+            try endpoint.start(Service(segments, token, hosts, budget), watchdog)
+        }
         addresses = bound.map(\.address)
         graceSeconds = configuration.graceSeconds
         endpoints = Mutex(bound)
@@ -49,23 +58,24 @@ public final class Server: Sendable {
             endpoints = []
             return stopping
         }
-        service.drain()
+        for endpoint in stopping { endpoint.drain() }
         for endpoint in stopping { endpoint.refuse() }
         for _ in 0..<graceSeconds * 200 {
             if stopping.allSatisfy({ $0.requestsInFlight == 0 }) { break }
             usleep(5000)
         }
         for endpoint in stopping { endpoint.stop() }
+        watchdog.stop()
     }
 
     private static func attach(
-        _ name: String, _ configuration: ServerConfiguration
+        _ name: String, _ budget: ByteBudget, _ configuration: ServerConfiguration
     ) throws(ServerError) -> SegmentResource {
         let options = AttachmentOptions(
             lifetime: .persistent, capacity: configuration.capacity, directory: configuration.directory,
             mode: configuration.mode, trustedOwners: configuration.trustedOwners)
         do throws(SegmentError) {
-            return try SegmentResource(name, options, configuration.report)
+            return try SegmentResource(name, options, budget, configuration.report)
         } catch {
             throw .segment(name: name, error)
         }
@@ -82,7 +92,9 @@ extension ServerConfiguration {
         guard !listen.isEmpty else { throw .invalidConfiguration("There is no address to listen on: give one.") }
         for (limit, least, what) in [
             (connectionLimit, 1, "connections"), (connectionLimitPerAddress, 0, "connections per client"),
-            (threadCount, 1, "threads"), (idleSeconds, 1, "seconds of idleness"), (graceSeconds, 0, "seconds of grace"),
+            (threadCount, 1, "threads"), (headSeconds, 1, "seconds for a head"), (bodySeconds, 1, "seconds for a body"),
+            (sendSeconds, 1, "seconds for an answer"), (idleSeconds, 1, "seconds of idleness"),
+            (graceSeconds, 0, "seconds of grace"),
         ] where !(least...1_000_000).contains(limit) {
             throw .invalidConfiguration("\(limit) \(what) are not possible: use \(least) to 1000000.")
         }
@@ -103,16 +115,35 @@ extension ServerConfiguration {
     }
 }
 
+extension ServerConfiguration {
+    fileprivate func bytesInFlight(_ segments: [SegmentResource]) throws(ServerError) -> Int {
+        let capacity = segments.compactMap(\.capacity).max() ?? 0
+        guard let limit = bytesInFlightLimit else { return max(256 << 20, 4 * capacity) }
+        guard limit >= 2 * capacity else {
+            throw .invalidConfiguration(
+                "\(limit) bytes in flight are too few for texts of \(capacity): use at least \(2 * capacity).")
+        }
+        return limit
+    }
+
+    /// - Returns: nil for any.
+    fileprivate func hosts(at address: ListenAddress) throws(ServerError) -> AllowedHosts? {
+        guard case .tcp(let host, let port) = address else { return nil }
+        let isLoopback = try Listener.isLoopback(host: host, port: port)
+        return isLoopback && token == nil || !allowedHosts.isEmpty ? AllowedHosts(allowedHosts) : nil
+    }
+}
+
 /// One address with the threads that serve it.
 private final class Endpoint: Sendable {
     private let listener: Listener
     private let limits: Daemon.Limits
     /// Nil until started.
-    private let daemon = Mutex<Daemon?>(nil)
+    private let running = Mutex<(daemon: Daemon, service: Service)?>(nil)
 
     var address: ListenAddress { listener.address }
 
-    var requestsInFlight: Int { daemon.withLock { $0?.requestsInFlight ?? 0 } }
+    var requestsInFlight: Int { running.withLock { $0?.daemon.requestsInFlight ?? 0 } }
 
     /// Binds the address; who connects waits until it is started.
     init(_ address: ListenAddress, _ configuration: ServerConfiguration) throws(ServerError) {
@@ -120,26 +151,31 @@ private final class Endpoint: Sendable {
         limits = Daemon.Limits(
             threadCount: configuration.threadCount, connectionCount: configuration.connectionLimit,
             connectionCountPerAddress: configuration.connectionLimitPerAddress,
-            idleSeconds: configuration.idleSeconds)
+            time: TimeLimits(
+                headSeconds: configuration.headSeconds, bodySeconds: configuration.bodySeconds,
+                sendSeconds: configuration.sendSeconds, idleSeconds: configuration.idleSeconds))
     }
 
     deinit { stop() }
 
-    func start(_ service: Service) throws(ServerError) {
-        guard let started = Daemon(listener.descriptor, limits, service) else {
+    func start(_ service: Service, _ watchdog: Watchdog) throws(ServerError) {
+        guard let started = Daemon(listener.descriptor, limits, watchdog, service) else {
             throw .cannotListen(address, reason: "the system has no event loop left to give")
         }
-        daemon.withLock { $0 = started }
+        running.withLock { $0 = (started, service) }
     }
+
+    /// From now on each answer ends its connection.
+    func drain() { running.withLock { $0?.service.drain() } }
 
     /// Accepts no more connections.
     func refuse() {
-        daemon.withLock { $0?.quiesce() }
+        running.withLock { $0?.daemon.quiesce() }
         listener.refuse()
     }
 
     func stop() {
         refuse()
-        daemon.withLock { $0?.stop() }
+        running.withLock { $0?.daemon.stop() }
     }
 }

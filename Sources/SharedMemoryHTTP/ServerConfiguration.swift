@@ -9,6 +9,13 @@ public struct ServerConfiguration: Sendable {
     /// Whether to listen without a token where other hosts can connect.
     public var allowsAnonymous = false
 
+    /// Hosts that a request may name beside `localhost`, the names below it and loopback addresses; one that
+    /// begins with a dot is all names below it.
+    ///
+    /// Asked for on a loopback address without a token, where a page of any site could have its name lead; elsewhere,
+    /// when there are some here.
+    public var allowedHosts: [String] = []
+
     /// A directory on a tmpfs.
     ///
     /// Nil is `SHAREDMEM_DIRECTORY`, or `/dev/shm`.
@@ -28,8 +35,19 @@ public struct ServerConfiguration: Sendable {
     public var connectionLimit = 2000
     /// Connections at a time from one IP address; 0 for no limit of its own.
     public var connectionLimitPerAddress = 0
-    /// After so long without anything received or sent a connection is closed.
+    /// From connecting until the head of a request is there; then the connection is closed.
+    public var headSeconds = 10
+    /// For a body to come, and a second more for each 64 KiB of it; then the answer is 408.
+    public var bodySeconds = 30
+    /// For an answer to be read, and a second more for each 64 KiB of it; then the connection is closed.
+    public var sendSeconds = 30
+    /// From an answer until the head of the next request is there; then the connection is closed.
     public var idleSeconds = 60
+    /// The most bytes of memory that texts may take while they are received and sent, over all connections; then the
+    /// answer is 503.
+    ///
+    /// At least twice the capacity of each segment. Nil is 256 MiB, or four times the largest capacity if that is more.
+    public var bytesInFlightLimit: Int?
     /// Threads for each address to listen on; the connections are divided among them.
     public var threadCount = 1
 

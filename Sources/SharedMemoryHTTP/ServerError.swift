@@ -10,6 +10,8 @@ public enum ServerError: Error, Hashable, Sendable {
     case invalidConfiguration(String)
     /// The system refuses the address.
     case cannotListen(ListenAddress, reason: String)
+    /// The system has no thread or descriptor left to give.
+    case noResources(reason: String)
     /// A segment can not be attached.
     case segment(name: String, SegmentError)
 }
@@ -27,6 +29,8 @@ extension ServerError: CustomStringConvertible {
             reason
         case .cannotListen(let address, let reason):
             "Listening on \(address) is not possible: \(reason)."
+        case .noResources(let reason):
+            "The server needs a thread and a few descriptors, and the system refuses them: \(reason)."
         case .segment(let name, let error):
             "Segment '\(name)' can not be served. \(error)"
         }

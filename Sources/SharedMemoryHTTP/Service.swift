@@ -1,18 +1,23 @@
 import Synchronization
 
-/// Answers requests: which resource, whether it may be, and what then.
+/// Answers the requests of one address: which resource, whether it may be, and what then.
 final class Service: Sendable {
     private let routes: Routes
     private let segments: [SegmentResource]
     private let token: Token?
+    /// Nil for any.
+    private let hosts: AllowedHosts?
+    private let budget: ByteBudget
     private let contract = Document.contract()
     private let alive = Document.probe("alive")
     private let ready = Document.probe("ready")
     private let isDraining = Atomic<Bool>(false)
 
-    init(_ segments: [SegmentResource], _ token: Token?) {
+    init(_ segments: [SegmentResource], _ token: Token?, _ hosts: AllowedHosts?, _ budget: ByteBudget) {
         self.segments = segments
         self.token = token
+        self.hosts = hosts
+        self.budget = budget
         routes = Routes(segments.map(\.name))
     }
 
@@ -23,8 +28,8 @@ final class Service: Sendable {
 // MARK: When the head has come
 
 extension Service: RequestHandler {
-    func begin(_ request: Request) -> RequestContext? {
-        let head = RequestHead(request, token)
+    func begin(_ request: Request, isAsSent: Bool) -> RequestContext? {
+        let head = RequestHead(request, isAsSent: isAsSent, token, hosts)
         if let problem = head.framingProblem { return answerNow(request, .problem(problem)) }
         let outcome = outcome(of: request, head)
         if !head.hasBody {
@@ -34,7 +39,7 @@ extension Service: RequestHandler {
         } else if !outcome.takesBody, !isWorthReading(head) {
             return answerNow(request, outcome)
         }
-        return RequestContext(retaining: Exchange(outcome))
+        return RequestContext(retaining: Exchange(outcome, isChunked: head.isChunked, budget))
     }
 
     private func answerNow(_ request: Request, _ outcome: Exchange.Outcome) -> RequestContext? {
@@ -48,6 +53,8 @@ extension Service: RequestHandler {
     }
 
     private func outcome(of request: Request, _ head: RequestHead) -> Exchange.Outcome {
+        if head.hasUnknownExpectation { return .problem(.unknownExpectation) }
+        guard head.isForThisHost, request.withTarget({ isForThisHost($0) }) else { return .problem(.unknownHost) }
         guard let method = request.method else { return .problem(.unknownMethod) }
         guard let route = request.withTarget({ routes.route($0) }) else { return .problem(.notFound) }
         if route.isProtected {
@@ -71,6 +78,14 @@ extension Service: RequestHandler {
             return .set(segment: segment, capacity: capacity, isConditional: head.hasConditions)
         default: return .problem(.methodNotAllowed(route.allowed))
         }
+    }
+}
+
+extension Service {
+    /// A target with a host of its own overrides Host.
+    private func isForThisHost(_ target: Span<UInt8>) -> Bool {
+        guard let hosts, let authority = Routes.authority(target) else { return true }
+        return hosts.contains(target.extracting(authority))
     }
 }
 
@@ -107,6 +122,8 @@ extension Service {
             return segments[read.segment].read(request, isConditional: read.isConditional)
         }
         let exchange = context.object(Exchange.self)
+        // MHD reads the lines between chunks more leniently than others: what follows the last one may not be a request.
+        if exchange.isChunked, !request.endConnection() { return false }
         return exchange.withText { answer(request, exchange.outcome, $0) }
     }
 

@@ -27,6 +27,13 @@ struct ServeCommand: ParsableCommand {
     @Flag(name: .customLong("allow-anonymous"), help: "Let other hosts connect without a token.")
     var allowsAnonymous = false
 
+    @Option(
+        name: .customLong("allow-host"),
+        help: ArgumentHelp(
+            "A name that requests may use for this server, beside localhost; .NAME for all below it; may be repeated.",
+            valueName: "name"))
+    var allowedHosts: [String] = []
+
     @OptionGroup var place: Place
     @OptionGroup var creation: CreationOptions
 
@@ -42,14 +49,37 @@ struct ServeCommand: ParsableCommand {
     var connectionsPerClient = ServerConfiguration().connectionLimitPerAddress
 
     @Option(
+        name: .customLong("header-timeout"),
+        help: ArgumentHelp("From connecting to the end of the first request's head.", valueName: "seconds"))
+    var headerTimeout = ServerConfiguration().headSeconds
+
+    @Option(
+        name: .customLong("body-timeout"),
+        help: ArgumentHelp("For a body to come; a second more for each 64 KiB.", valueName: "seconds"))
+    var bodyTimeout = ServerConfiguration().bodySeconds
+
+    @Option(
+        name: .customLong("send-timeout"),
+        help: ArgumentHelp("For an answer to be read; a second more for each 64 KiB.", valueName: "seconds"))
+    var sendTimeout = ServerConfiguration().sendSeconds
+
+    @Option(
         name: .customLong("idle-timeout"),
-        help: ArgumentHelp("Close a connection on which nothing happens for so long.", valueName: "seconds"))
+        help: ArgumentHelp("From an answer to the end of the next request's head.", valueName: "seconds"))
     var idleTimeout = ServerConfiguration().idleSeconds
+
+    @Option(
+        name: .customLong("bytes-in-flight"),
+        help: ArgumentHelp(
+            "Memory for texts that are being received and sent; at least twice the capacity. (default: 268435456, or four times the capacity)",
+            valueName: "bytes"))
+    var bytesInFlight: Int?
 
     @Option(help: ArgumentHelp("Threads for each address.", valueName: "count"))
     var threads = ServerConfiguration().threadCount
 
     func run() throws {
+        DescriptorLimit.raise()
         // Blocked before any thread is there, so that all inherit it and the signals wait for us.
         var stopSignals = StopSignals()
         let server: Server
@@ -77,6 +107,7 @@ struct ServeCommand: ParsableCommand {
         configuration.listen = try listen.isEmpty ? ListenAddress.inEnvironment() ?? configuration.listen : listen
         configuration.token = try token()
         configuration.allowsAnonymous = allowsAnonymous
+        configuration.allowedHosts = allowedHosts
         configuration.directory = place.directory
         configuration.capacity = creation.capacity
         configuration.mode = creation.mode
@@ -84,7 +115,11 @@ struct ServeCommand: ParsableCommand {
         configuration.graceSeconds = grace
         configuration.connectionLimit = connections
         configuration.connectionLimitPerAddress = connectionsPerClient
+        configuration.headSeconds = headerTimeout
+        configuration.bodySeconds = bodyTimeout
+        configuration.sendSeconds = sendTimeout
         configuration.idleSeconds = idleTimeout
+        configuration.bytesInFlightLimit = bytesInFlight
         configuration.threadCount = threads
         configuration.report = { try? StandardStream.error.write("sharedmem: \($0)\n") }
         return configuration
@@ -125,6 +160,18 @@ extension ListenAddress: ExpressibleByArgument {
     /// What a client is given.
     var url: String {
         if case .tcp = self { "http://\(self)/shared" } else { description }
+    }
+}
+
+/// How many descriptors the process may have.
+private enum DescriptorLimit {
+    /// To what the system's administrator permits: what programs are given at first is for select(2), not for servers.
+    static func raise() {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        unsafe setrlimit(resource, &limit)
     }
 }
 

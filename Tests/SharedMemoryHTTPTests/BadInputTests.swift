@@ -52,8 +52,12 @@ struct BadInputTests {
                 #expect(response.status == status)
                 #expect(response.problem["capacity"] as? Int == (status == 413 ? Self.capacity : nil))
                 if status == 413 { #expect(try server.segment().get() == "before") }
-                // The body was read to its end: the connection goes on.
-                #expect(try client.request().status == 200)
+                // The body was read to its end: the connection goes on, where it is certain what is next.
+                if framing == "length" {
+                    #expect(try client.request().status == 200)
+                } else {
+                    #expect(response["Connection"] == "close")
+                }
             }
             #expect(try server.segment().get().utf8.count == Self.capacity)
             try server.segment().set("before")

@@ -109,7 +109,7 @@ struct ListeningTests {
     func invalid() {
         for configure in [
             { $0.segments = [] }, { $0.segments = ["a", "b", "a"] }, { $0.listen = [] }, { $0.threadCount = 0 },
-            { $0.connectionLimit = 0 },
+            { $0.connectionLimit = 0 }, { $0.headSeconds = 0 }, { $0.bodySeconds = 0 }, { $0.sendSeconds = -1 },
             { $0.listen = [.tcp(host: "no.such.host.invalid", port: 0)] }, { $0.segments = ["a/b"] },
             { $0.directory = "/nowhere" }, { $0.graceSeconds = -1 },
         ] as [(inout ServerConfiguration) -> Void] {

@@ -88,7 +88,7 @@ struct ProcessTests {
     func signals(signal: CInt) async throws {
         let address = try #require(address)
         let slow = try RawClient(address)
-        try slow.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nsl")
+        try slow.send("PUT /shared HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nsl")
         try Healthcheck.check("http://\(address)")
         server.send(signal)
         _ = try await eventually("a refused connection") { (try? RawClient(address)) == nil ? true : nil }
@@ -114,9 +114,10 @@ struct ProcessTests {
     func idle() async throws {
         #expect(try await curl(url).status == 0)
         // The connection of before is closed by now, or soon.
-        _ = try await eventually("a quarter of a second without a wake-up") {
+        // Once a second someone looks whether there is one, and once more when there is none.
+        _ = try await eventually("more than a second without a wake-up") {
             let before = try switches()
-            usleep(250_000)
+            usleep(1_250_000)
             return try switches() == before ? true : nil
         }
         let before = try switches()

@@ -55,8 +55,8 @@ struct SettingTests {
 
     @Test("Chunks of any size make one text")
     func chunks() throws {
-        let client = try server.connect()
         for sizes in [[1], [3, 1, 2, 5], [60_000, 40_000], Array(repeating: 1, count: 500), []] {
+            let client = try server.connect()
             let text = (0..<sizes.reduce(0, +)).map { UInt8(ascii: "a") + UInt8($0 % 26) }
             var rest = text[...]
             try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n")

@@ -7,7 +7,10 @@ public final class RawClient {
     private let descriptor: CInt
     private var received: [UInt8] = []
 
-    public convenience init(host: String, port: UInt16) throws { try self.init(descriptor: Self.connect(host, port)) }
+    /// - Parameter source: an IPv4 address of this host; nil for the one that the system chooses.
+    public convenience init(host: String, port: UInt16, from source: String? = nil) throws {
+        try self.init(descriptor: Self.connect(host, port, source))
+    }
 
     public convenience init(socketPath: String) throws { try self.init(descriptor: Self.connect(socketPath)) }
 
@@ -21,14 +24,23 @@ public final class RawClient {
 
     deinit { close(descriptor) }
 
-    private static func connect(_ host: String, _ port: UInt16) throws -> CInt {
+    private static func connect(_ host: String, _ port: UInt16, _ source: String?) throws -> CInt {
         var found: UnsafeMutablePointer<addrinfo>?
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
         guard getaddrinfo(host, String(port), &hints, &found) == 0, let found else { throw POSIXError(.EINVAL) }
         defer { freeaddrinfo(found) }
-        return try connected(found.pointee.ai_family, found.pointee.ai_addr, found.pointee.ai_addrlen)
+        return try connected(found.pointee.ai_family, found.pointee.ai_addr, found.pointee.ai_addrlen) { descriptor in
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            guard let source, inet_pton(AF_INET, source, &address.sin_addr) == 1 else { return }
+            withUnsafePointer(to: &address) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    _ = bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+        }
     }
 
     private static func connect(_ path: String) throws -> CInt {
@@ -43,9 +55,11 @@ public final class RawClient {
     }
 
     private static func connected(
-        _ family: CInt, _ address: UnsafePointer<sockaddr>?, _ byteCount: socklen_t
+        _ family: CInt, _ address: UnsafePointer<sockaddr>?, _ byteCount: socklen_t,
+        prepare: (CInt) -> Void = { _ in }
     ) throws -> CInt {
         let descriptor = socket(family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        prepare(descriptor)
         guard Foundation.connect(descriptor, address, byteCount) == 0 else {
             let code = errno
             close(descriptor)
@@ -115,6 +129,22 @@ public final class RawClient {
         guard count >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         received += buffer.prefix(count)
         return count > 0
+    }
+
+    /// Whether the other side has ended the connection, whatever is left to be read.
+    public var hasHungUp: Bool {
+        let closedHalf: CShort = 0x2000  // POLLRDHUP
+        var poll = pollfd(fd: descriptor, events: closedHalf, revents: 0)
+        return Foundation.poll(&poll, 1, 0) > 0
+    }
+
+    /// All that still comes, until the other side ends the connection.
+    public func rest() throws -> [UInt8] {
+        do {
+            while try receiveSome() {}
+        } catch let error as POSIXError where error.code == .ECONNRESET {}
+        defer { received = [] }
+        return received
     }
 
     /// Whether the other side ends the connection, with nothing more to read.

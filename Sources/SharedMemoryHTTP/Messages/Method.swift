@@ -1,4 +1,4 @@
-/// A request's method: those of RFC 9110, and PATCH.
+/// A request's method: those of RFC 9110, PATCH and QUERY.
 enum Method {
     case get, head, put, options
     /// Known, but nothing here has it.
@@ -13,7 +13,9 @@ enum Method {
             self = .put
         } else if name == "OPTIONS" {
             self = .options
-        } else if name == "POST" || name == "DELETE" || name == "PATCH" || name == "TRACE" || name == "CONNECT" {
+        } else if name == "POST" || name == "DELETE" || name == "PATCH" || name == "TRACE" || name == "CONNECT"
+            || name == "QUERY"
+        {
             self = .other
         } else {
             return nil

@@ -48,7 +48,8 @@ struct Preconditions {
 extension Preconditions: FieldVisitor {
     static var callback: FieldCallback { { unsafe visitField(Self.self, $0, $2, $3, $4, $5) } }
 
-    mutating func visit(name: Span<UInt8>, value: Span<UInt8>) {
+    mutating func visit(name: Span<UInt8>, value received: Span<UInt8>) {
+        let value = received.extracting(received.trimmed(0..<received.count))
         switch Field(received: name) {
         case .ifMatch: Self.read(value, into: &ifMatch, entityTag.opaque.utf8Span.span)
         case .ifNoneMatch: Self.read(value, into: &ifNoneMatch, entityTag.opaque.utf8Span.span)

@@ -8,9 +8,12 @@ enum ProblemType: String, CaseIterable {
     case wrongToken = "wrong-token"
     case notFound = "not-found"
     case methodNotAllowed = "method-not-allowed"
+    case requestTimeout = "request-timeout"
     case preconditionFailed = "precondition-failed"
     case tooLong = "too-long"
     case unsupportedMediaType = "unsupported-media-type"
+    case unknownExpectation = "unknown-expectation"
+    case unknownHost = "unknown-host"
     case internalError = "internal-error"
     case notImplemented = "not-implemented"
     case unavailable = "unavailable"
@@ -23,9 +26,12 @@ enum ProblemType: String, CaseIterable {
         case .wrongToken: .forbidden
         case .notFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
+        case .requestTimeout: .requestTimeout
         case .preconditionFailed: .preconditionFailed
         case .tooLong: .contentTooLarge
         case .unsupportedMediaType: .unsupportedMediaType
+        case .unknownExpectation: .expectationFailed
+        case .unknownHost: .misdirectedRequest
         case .internalError: .internalServerError
         case .notImplemented: .notImplemented
         case .unavailable: .serviceUnavailable
@@ -41,9 +47,12 @@ enum ProblemType: String, CaseIterable {
         case .wrongToken: "Wrong token"
         case .notFound: "Not found"
         case .methodNotAllowed: "Method not allowed"
+        case .requestTimeout: "Too slow"
         case .preconditionFailed: "The text is another one"
         case .tooLong: "Too long"
         case .unsupportedMediaType: "Not plain UTF-8"
+        case .unknownExpectation: "Unknown expectation"
+        case .unknownHost: "Unknown host"
         case .internalError: "Internal error"
         case .notImplemented: "Not implemented"
         case .unavailable: "Try again"
@@ -91,6 +100,10 @@ extension Problem {
             fields: [(.allow, allowed.rawValue)])
     }
 
+    static var requestTimeout: Problem {
+        Problem(type: .requestTimeout, detail: "The body took too long to come, and nothing was set. Send it again.")
+    }
+
     static func preconditionFailed(present: EntityTag) -> Problem {
         Problem(
             type: .preconditionFailed, detail: "The text's version is \(present.opaque). Get it again, then set.",
@@ -111,6 +124,16 @@ extension Problem {
         Problem(
             type: .unsupportedMediaType, detail: "Send the text without a Content-Encoding.",
             fields: [(.acceptEncoding, "identity")])
+    }
+
+    static var unknownExpectation: Problem {
+        Problem(type: .unknownExpectation, detail: "The only Expect known here is 100-continue.")
+    }
+
+    static var unknownHost: Problem {
+        Problem(
+            type: .unknownHost,
+            detail: "Host is no name of this server. Ask for localhost, or have the server know it (--allow-host).")
     }
 
     static var unknownMethod: Problem { Problem(type: .notImplemented, detail: "The method is not known here.") }
@@ -136,6 +159,14 @@ extension Problem {
             }
         }
         return json + "}\n"
+    }
+
+    /// A whole message, for where there is no ``Request`` to answer.
+    var message: String {
+        let (body, status) = (json, type.status.rawValue)
+        return
+            "HTTP/1.1 \(status) \(type.title)\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+            + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 
     func response() -> Response {

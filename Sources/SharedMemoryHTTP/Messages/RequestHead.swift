@@ -11,14 +11,23 @@ struct RequestHead {
     private(set) var authorization = Authorization.none
     private(set) var hasConditions = false
     private(set) var expectsContinue = false
+    private(set) var hasUnknownExpectation = false
+    private(set) var isForThisHost = true
     private(set) var isChunked = false
     private(set) var contentLength: UInt64 = 0
 
     private var singleFieldsSeen: SingleFields = []
     private let token: Token?
+    private let hosts: AllowedHosts?
 
-    init(_ request: Request, _ token: Token?) {
+    init(_ request: Request, isAsSent: Bool, _ token: Token?, _ hosts: AllowedHosts?) {
         self.token = token
+        self.hosts = hosts
+        if !isAsSent {
+            refuse(
+                .malformed(
+                    "The head has a blank, a control character, a bare line end or a folded line where HTTP has none."))
+        }
         request.visitFields(&self)
         if isChunked, singleFieldsSeen.contains(.contentLength) || request.isHTTP10 {
             refuse(
@@ -38,25 +47,29 @@ struct RequestHead {
 extension RequestHead: FieldVisitor {
     static var callback: FieldCallback { { unsafe visitField(Self.self, $0, $2, $3, $4, $5) } }
 
-    mutating func visit(name: Span<UInt8>, value: Span<UInt8>) {
+    mutating func visit(name: Span<UInt8>, value received: Span<UInt8>) {
         guard name.isToken else { return refuse(.malformed("A header field's name is not a token.")) }
         guard let field = Field(received: name) else { return }
+        let value = received.extracting(received.trimmed(0..<received.count))
         switch field {
         case .host:
             visitOnce(.host, field)
             if !value.isHost { refuse(.malformed("Host is not a host.")) }
+            isForThisHost = hosts?.contains(value) ?? true
         case .contentLength:
             visitOnce(.contentLength, field)
             contentLength = value.decimal ?? .max
         case .transferEncoding:
             visitOnce(.transferEncoding, field)
             isChunked = true
-            if !value.equalsIgnoringCase("chunked") { refuse(.unknownTransferCoding) }
+            // With a blank after it, MHD does not know it, and would wait for ever.
+            if !received.equalsIgnoringCase("chunked") { refuse(.unknownTransferCoding) }
         case .authorization:
             visitOnce(.authorization, field)
             authorization = token?.judge(value) ?? .right
         case .expect:
-            expectsContinue = value.equalsIgnoringCase("100-continue")
+            expectsContinue = true
+            if !value.equalsIgnoringCase("100-continue") { hasUnknownExpectation = true }
         case .contentType:
             visitOnce(.contentType, field)
             if !ContentType.isUTF8(value) { contentProblem = .charset }

@@ -8,9 +8,12 @@ enum Status: UInt32 {
     case forbidden = 403
     case notFound = 404
     case methodNotAllowed = 405
+    case requestTimeout = 408
     case preconditionFailed = 412
     case contentTooLarge = 413
     case unsupportedMediaType = 415
+    case expectationFailed = 417
+    case misdirectedRequest = 421
     case internalServerError = 500
     case notImplemented = 501
     case serviceUnavailable = 503

@@ -8,8 +8,9 @@ import Synchronization
 protocol RequestHandler: AnyObject, Sendable {
     /// The head has come, the body has not. An answer that is given here ends the connection: only for refusing.
     ///
+    /// - Parameter isAsSent: false when the head is not what `request` has of it; see ``Request/isAsSent(targetByteCount:)``.
     /// - Returns: what the later calls get; nil when nothing could be answered and the connection is to be closed.
-    func begin(_ request: Request) -> RequestContext?
+    func begin(_ request: Request, isAsSent: Bool) -> RequestContext?
     /// A piece of the body has come. Nothing can be answered here.
     ///
     /// - Returns: false to close the connection.
@@ -21,6 +22,8 @@ protocol RequestHandler: AnyObject, Sendable {
 /// A listening socket and the threads that serve it.
 @safe final class Daemon: Sendable {
     private let handler: any RequestHandler
+    private let watchdog: Watchdog
+    private let timeLimits: TimeLimits
     /// Nil once stopped.
     private let pointer: Mutex<DaemonPointer?>
     private let requestCount = Atomic<Int>(0)
@@ -33,24 +36,29 @@ protocol RequestHandler: AnyObject, Sendable {
         let threadCount: Int
         let connectionCount: Int
         let connectionCountPerAddress: Int
-        let idleSeconds: Int
+        let time: TimeLimits
     }
 
     /// - Returns: nil when the operating system refuses what an event loop needs.
-    init?(_ socket: CInt, _ limits: Limits, _ handler: any RequestHandler) {
+    init?(_ socket: CInt, _ limits: Limits, _ watchdog: Watchdog, _ handler: any RequestHandler) {
         self.handler = handler
+        self.watchdog = watchdog
+        timeLimits = limits.time
         pointer = Mutex(nil)
         var options = unsafe cmicrohttpd_options()
         unsafe options.listen_socket = socket
         unsafe options.thread_count = UInt32(limits.threadCount)
         unsafe options.connection_limit = UInt32(limits.connectionCount)
         unsafe options.connection_limit_per_address = UInt32(limits.connectionCountPerAddress)
-        unsafe options.timeout_seconds = UInt32(limits.idleSeconds)
         // For the head of a request, and pieces of its body. MHD clears all of it after each request: twice as
         // much would cost a GET a fortieth of its time.
         unsafe options.memory_byte_count = 16 << 10
+        unsafe options.notify = { unsafe notifyConnection($0, $1, $2, $3) }
+        unsafe options.begin = { _, target, _ in unsafe beginRequest(target) }
         unsafe options.handle = { unsafe handleRequest($0, $1, $2, $3, $4, $5, $6, $7) }
-        unsafe options.complete = { object, _, context, _ in unsafe completeRequest(object, context) }
+        unsafe options.complete = { object, connection, context, _ in
+            unsafe completeRequest(object, connection, context)
+        }
         unsafe options.unescape = { _, _, text in unsafe unescape(text) }
         unsafe options.object = Unmanaged.passUnretained(self).toOpaque()
         // MHD_USE_ITC: without it a daemon can not be quiesced.
@@ -92,21 +100,50 @@ extension Daemon {
     fileprivate func handle(
         _ request: Request, _ upload: RawSpan?, _ word: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     ) -> Bool {
-        guard let bits = unsafe word.pointee else {
+        guard let bits = unsafe word.pointee else { return false }
+        let context = unsafe RequestContext(bits: bits)
+        if let targetByteCount = context.targetByteCount {
             requestCount.add(1, ordering: .relaxed)
             unsafe word.pointee = RequestContext.none.bits
-            guard let context = handler.begin(request) else { return false }
+            let isAsSent = request.isAsSent(targetByteCount: targetByteCount)
+            guard let context = handler.begin(request, isAsSent: isAsSent) else { return false }
             unsafe word.pointee = context.bits
+            if context.isObject { unsafe OpenConnection.with(request.connection) { $0.awaitBody() } }
             return true
         }
-        let context = unsafe RequestContext(bits: bits)
-        if let upload { return handler.receive(upload, context) }
+        if let upload {
+            unsafe OpenConnection.with(request.connection) { $0.received(byteCount: upload.byteCount) }
+            return handler.receive(upload, context)
+        }
+        if context.isObject, unsafe OpenConnection.with(request.connection, { $0.bodyIsThere() }) != true {
+            return false
+        }
         return handler.finish(request, context)
     }
 
-    fileprivate func complete(_ bits: UnsafeMutableRawPointer) {
-        unsafe RequestContext(bits: bits).release()
+    fileprivate func complete(_ connection: OpaquePointer, _ bits: UnsafeMutableRawPointer) {
+        unsafe OpenConnection.with(connection) { $0.awaitHead() }
+        let context = unsafe RequestContext(bits: bits)
+        guard context.targetByteCount == nil else { return }
+        context.release()
         requestCount.subtract(1, ordering: .releasing)
+    }
+
+    /// - Returns: what the connection's context is to be.
+    fileprivate func open(_ connection: OpaquePointer) -> UnsafeMutableRawPointer {
+        let record = unsafe OpenConnection(cmicrohttpd_socket(connection), timeLimits)
+        watchdog.add(record)
+        return unsafe Unmanaged.passUnretained(record).toOpaque()
+    }
+
+    fileprivate func close(_ connection: OpaquePointer) { unsafe watchdog.remove(cmicrohttpd_socket(connection)) }
+}
+
+extension OpenConnection {
+    /// What is known of MHD's connection.
+    static func with<Result>(_ connection: OpaquePointer, _ body: (OpenConnection) -> Result) -> Result? {
+        guard let context = unsafe cmicrohttpd_context(connection) else { return nil }
+        return unsafe Unmanaged<OpenConnection>.fromOpaque(context)._withUnsafeGuaranteedRef { body($0) }
     }
 }
 
@@ -131,9 +168,31 @@ private func handleRequest(
 }
 
 private func completeRequest(
-    _ daemon: UnsafeMutableRawPointer?, _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    _ daemon: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) {
-    guard let daemon = unsafe daemon, let context = unsafe context, let bits = unsafe context.pointee else { return }
-    unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { unsafe $0.complete(bits) }
+    guard let daemon = unsafe daemon, let connection = unsafe connection, let context = unsafe context,
+        let bits = unsafe context.pointee
+    else { return }
+    unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { unsafe $0.complete(connection, bits) }
     unsafe context.pointee = nil
+}
+
+private func beginRequest(_ target: UnsafePointer<CChar>?) -> UnsafeMutableRawPointer? {
+    guard let target = unsafe target else { return nil }
+    return unsafe RequestContext(targetByteCount: RequestTarget.measure(target)).bits
+}
+
+private func notifyConnection(
+    _ daemon: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ event: MHD_ConnectionNotificationCode
+) {
+    guard let daemon = unsafe daemon, let connection = unsafe connection, let context = unsafe context else { return }
+    unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { daemon in
+        if event == .CONNECTION_NOTIFY_STARTED {
+            unsafe context.pointee = daemon.open(connection)
+        } else {
+            unsafe daemon.close(connection)
+        }
+    }
 }

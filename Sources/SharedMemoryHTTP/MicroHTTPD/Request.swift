@@ -6,9 +6,9 @@ internal import Glibc
 /// Valid only during the handler's call that it was passed to.
 @safe struct Request {
     let connection: OpaquePointer
-    private let url: UnsafePointer<CChar>
-    private let methodName: UnsafePointer<CChar>
-    private let version: UnsafePointer<CChar>
+    let url: UnsafePointer<CChar>
+    let methodName: UnsafePointer<CChar>
+    let version: UnsafePointer<CChar>
 
     init(
         connection: OpaquePointer, url: UnsafePointer<CChar>, method: UnsafePointer<CChar>,
@@ -31,6 +31,12 @@ internal import Glibc
         unsafe body(bytes(url, strlen(url)).span)
     }
 
+    /// Has the connection end with the answer.
+    ///
+    /// - Returns: false when that can not be had.
+    func endConnection() -> Bool {
+        unsafe cmicrohttpd_end(connection) == .YES
+    }
 }
 
 // MARK: Header fields
@@ -40,6 +46,7 @@ typealias FieldCallback = MHD_KeyValueIteratorN
 
 /// Looks at header fields, one by one.
 protocol FieldVisitor {
+    /// - Parameter value: with the blanks after it, as MHD leaves them.
     mutating func visit(name: Span<UInt8>, value: Span<UInt8>)
     /// `{ unsafe visitField(Self.self, $0, $2, $3, $4, $5) }`: a C function can not be generic.
     static var callback: FieldCallback { get }
@@ -54,28 +61,15 @@ extension Request {
     }
 }
 
-/// Shows a visitor one field, without the blanks around its value.
-///
-/// A field whose value goes on in the next line (obsolete, and to be refused) MHD puts together
-/// wrongly: it appends the second line to the *name*, elsewhere in memory. Such a one is shown
-/// without a name.
+/// Shows a visitor one field.
 func visitField<Visitor: FieldVisitor>(
     _: Visitor.Type, _ visitor: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ nameByteCount: Int,
     _ value: UnsafePointer<CChar>?, _ valueByteCount: Int
 ) -> MHD_Result {
     guard let visitor = unsafe visitor, let name = unsafe name, let value = unsafe value else { return .YES }
-    // Where the two belong together, only blanks are between the colon (a zero by now) and the value.
-    let afterColon = unsafe name + nameByteCount + 1
-    let isWhole = unsafe (0..<256).contains(value - afterColon) && isBlank(afterColon, value - afterColon)
-    var valueByteCount = valueByteCount
-    while unsafe valueByteCount > 0 && isBlank(value + valueByteCount - 1, 1) { valueByteCount -= 1 }
     unsafe visitor.assumingMemoryBound(to: Visitor.self).pointee.visit(
-        name: bytes(name, isWhole ? nameByteCount : 0).span, value: bytes(value, valueByteCount).span)
+        name: bytes(name, nameByteCount).span, value: bytes(value, valueByteCount).span)
     return .YES
-}
-
-private func isBlank(_ start: UnsafePointer<CChar>, _ count: Int) -> Bool {
-    unsafe bytes(start, count).allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
 }
 
 private func bytes(_ start: UnsafePointer<CChar>, _ count: Int) -> UnsafeBufferPointer<UInt8> {

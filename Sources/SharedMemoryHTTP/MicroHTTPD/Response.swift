@@ -5,12 +5,27 @@ internal import CMicroHTTPD
 /// It holds a copy of its body: nothing of a segment is ever held while a client reads.
 @safe struct Response: ~Copyable, @unchecked Sendable {
     fileprivate let pointer: OpaquePointer
+    fileprivate let byteCount: Int
 
     init(_ body: RawSpan) {
+        byteCount = body.byteCount
         let pointer = unsafe body.withUnsafeBytes { bytes in
             unsafe MHD_create_response_from_buffer(
                 bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
         }
+        guard let pointer = unsafe pointer else { preconditionFailure("no memory left for a response") }
+        unsafe self.pointer = pointer
+    }
+
+    /// Of a text: counted until the last client has read it.
+    ///
+    /// - Returns: nil when there is not so much left.
+    init?(_ body: RawSpan, of budget: ByteBudget) {
+        guard let copy = CountedCopy(body, budget) else { return nil }
+        byteCount = body.byteCount
+        let pointer = unsafe MHD_create_response_from_buffer_with_free_callback_cls(
+            byteCount, copy.bytes.baseAddress, { unsafe CountedCopy.release($0) },
+            Unmanaged.passRetained(copy).toOpaque())
         guard let pointer = unsafe pointer else { preconditionFailure("no memory left for a response") }
         unsafe self.pointer = pointer
     }
@@ -30,6 +45,29 @@ internal import CMicroHTTPD
     }
 }
 
+/// A copy that gives back, at the end of its life, what it has taken of a budget.
+@safe private final class CountedCopy {
+    let bytes: UnsafeMutableRawBufferPointer
+    private let budget: ByteBudget
+
+    init?(_ original: RawSpan, _ budget: ByteBudget) {
+        guard budget.take(original.byteCount) else { return nil }
+        self.budget = budget
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: original.byteCount, alignment: 1)
+        unsafe original.withUnsafeBytes { unsafe bytes.copyMemory(from: $0) }
+        unsafe self.bytes = bytes
+    }
+
+    deinit {
+        unsafe budget.giveBack(bytes.count)
+        unsafe bytes.deallocate()
+    }
+
+    static func release(_ copy: UnsafeMutableRawPointer?) {
+        if let copy = unsafe copy { unsafe Unmanaged<CountedCopy>.fromOpaque(copy).release() }
+    }
+}
+
 extension Request {
     /// Queues a response.
     ///
@@ -37,6 +75,7 @@ extension Request {
     ///
     /// A response to HEAD, and one with status 204 or 304, is sent without its body.
     func answer(_ status: Status, _ response: borrowing Response) -> Bool {
-        unsafe MHD_queue_response(connection, status.rawValue, response.pointer) == .YES
+        unsafe OpenConnection.with(connection) { $0.answer(byteCount: response.byteCount) }
+        return unsafe MHD_queue_response(connection, status.rawValue, response.pointer) == .YES
     }
 }

@@ -19,6 +19,11 @@ extension Problem {
     /// There is no segment to be had at present.
     static var unattached: Problem { .unavailable("The segment is not attached.") }
 
+    /// Texts are being received and sent, and take all the memory that they may.
+    static var tooMuchInFlight: Problem {
+        .unavailable("As many texts are on their way as the server has memory for.")
+    }
+
     static var draining: Problem { .unavailable("The server is stopping.") }
 }
 

@@ -34,10 +34,16 @@ struct Routes: Sendable {
     func route(_ target: Span<UInt8>) -> Route? {
         guard !target.isEmpty, target[0] != UInt8(ascii: "/") else { return route(path: target) }
         if target == "*" { return .server }
+        guard let authority = Self.authority(target) else { return nil }
+        return route(path: target.extracting(authority.upperBound..<target.count))
+    }
+
+    /// Where the host is in an absolute URL; nil for anything else.
+    static func authority(_ target: Span<UInt8>) -> Range<Int>? {
         guard target.count > 7, target.extracting(first: 7).equalsIgnoringCase("http://"),
             let path = target.firstIndex(of: UInt8(ascii: "/"), from: 7)
         else { return nil }
-        return route(path: target.extracting(path..<target.count))
+        return 7..<path
     }
 
     private func route(path: Span<UInt8>) -> Route? {

@@ -5,6 +5,7 @@ import Synchronization
 final class SegmentResource: Sendable {
     let name: String
     private let options: AttachmentOptions
+    private let budget: ByteBudget
     private let report: @Sendable (String) -> Void
     private let state: Mutex<State>
     /// When to look again whether the name still leads to what is attached; coarse milliseconds.
@@ -19,10 +20,12 @@ final class SegmentResource: Sendable {
     }
 
     init(
-        _ name: String, _ options: AttachmentOptions, _ report: @escaping @Sendable (String) -> Void
+        _ name: String, _ options: AttachmentOptions, _ budget: ByteBudget,
+        _ report: @escaping @Sendable (String) -> Void
     ) throws(SegmentError) {
         self.name = name
         self.options = options
+        self.budget = budget
         self.report = report
         let segment = try Segment.attach(name, options)
         state = Mutex(State(segment: segment, cached: nil))
@@ -43,7 +46,10 @@ extension SegmentResource {
             guard let segment = state.segment else { return request.answer(.unattached) }
             do throws(SegmentError) {
                 let version = try segment.version
-                if state.cached?.version != version { state.cached = try CachedText(segment) }
+                if state.cached?.version != version {
+                    state.cached = nil
+                    state.cached = try CachedText(segment, budget)
+                }
             } catch {
                 return request.answer(Problem(error))
             }
@@ -55,7 +61,7 @@ extension SegmentResource {
         _ request: Request, with cached: borrowing CachedText?, _ isConditional: Bool
     ) -> Bool {
         switch cached {
-        case .none: false
+        case .none: request.answer(.tooMuchInFlight)
         case .some(let cached): isConditional ? cached.read(request) : request.answer(.ok, cached.response)
         }
     }

@@ -31,7 +31,7 @@ struct Listener: ~Copyable {
     deinit { file?.remove() }
 
     /// Refuses new connections; the descriptor stays this one's for as long as a thread may use it.
-    func refuse() { shutdown(socket.descriptor, CInt(SHUT_RDWR)) }
+    func refuse() { Socket.shutDown(socket.descriptor) }
 }
 
 extension Listener {
@@ -55,6 +55,9 @@ extension Listener {
             try socket.set(SO_REUSEADDR, SOL_SOCKET)
             // [::] and 0.0.0.0 are two addresses.
             if address.family == AF_INET6 { try socket.set(IPV6_V6ONLY, CInt(IPPROTO_IPV6)) }
+            // As accepted ones inherit it: of what a client does not read, the system keeps no more than this. By itself
+            // it takes megabytes for each.
+            try socket.set(TCP_NOTSENT_LOWAT, CInt(IPPROTO_TCP), to: 64 << 10)
             try socket.bind(address)
             try socket.listen()
             return socket

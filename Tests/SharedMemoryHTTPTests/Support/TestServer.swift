@@ -15,11 +15,15 @@ final class TestServer: Sendable {
         directory = try TemporaryDirectory()
         var configuration = ServerConfiguration()
         configuration.segments = segments
+        configuration.allowedHosts = ["a"]
         configuration.listen = [.tcp(host: "127.0.0.1", port: 0)]
         configuration.directory = directory.path
         configuration.capacity = capacity
         configuration.graceSeconds = 5
         // On a busy machine a test may be kept waiting between two requests.
+        configuration.headSeconds = 600
+        configuration.bodySeconds = 600
+        configuration.sendSeconds = 600
         configuration.idleSeconds = 600
         configure(&configuration)
         server = try Server(configuration)
@@ -51,9 +55,9 @@ final class TestServer: Sendable {
 }
 
 extension RawClient {
-    convenience init(_ address: ListenAddress) throws {
+    convenience init(_ address: ListenAddress, from source: String? = nil) throws {
         switch address {
-        case .tcp(let host, let port): try self.init(host: host, port: port)
+        case .tcp(let host, let port): try self.init(host: host, port: port, from: source)
         case .unix(let path): try self.init(socketPath: path)
         }
     }

@@ -1,0 +1,116 @@
+internal import Glibc
+import Synchronization
+
+/// Ends the connections whose time is up, or whose client has left: looks at all of them once a second, and sleeps while
+/// there are none.
+final class Watchdog: Sendable {
+    private let answer: [UInt8]
+    private let state = Mutex(State())
+    /// A byte in it wakes the thread up.
+    private let bell: Bell
+
+    private struct State: ~Copyable {
+        /// By descriptor: each is here until just before it is closed.
+        var connections: [CInt: OpenConnection] = [:]
+        var isAwake = false
+        var isStopping = false
+        var thread: pthread_t?
+    }
+
+    /// - Parameter answer: what a client is told whose body takes too long.
+    /// - Throws: what the system says.
+    init(answer: [UInt8]) throws(SystemError) {
+        self.answer = answer
+        bell = try Bell()
+        var thread = pthread_t()
+        let run: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { watchdog in
+            if let watchdog = unsafe watchdog {
+                unsafe Unmanaged<Watchdog>.fromOpaque(watchdog)._withUnsafeGuaranteedRef { $0.run() }
+            }
+            return nil
+        }
+        let code = unsafe pthread_create(&thread, nil, run, Unmanaged.passUnretained(self).toOpaque())
+        guard code == 0 else { throw SystemError(code: code) }
+        state.withLock { $0.thread = thread }
+    }
+
+    deinit { stop() }
+
+    func add(_ connection: OpenConnection) {
+        let wasAwake = state.withLock { state in
+            state.connections[connection.descriptor] = connection
+            defer { state.isAwake = true }
+            return state.isAwake
+        }
+        if !wasAwake { bell.ring() }
+    }
+
+    /// Once this has returned, the descriptor may be closed.
+    func remove(_ descriptor: CInt) { state.withLock { _ = $0.connections.removeValue(forKey: descriptor) } }
+
+    /// Ends the thread.
+    func stop() {
+        let thread = state.withLock { state in
+            state.isStopping = true
+            defer { state.thread = nil }
+            return state.thread
+        }
+        guard let thread else { return }
+        bell.ring()
+        pthread_join(thread, nil)
+    }
+
+    private func run() {
+        while true {
+            let (isAwake, isStopping) = state.withLock { state in
+                endSome(state.connections)
+                state.isAwake = !state.connections.isEmpty
+                return (state.isAwake, state.isStopping)
+            }
+            if isStopping { return }
+            bell.wait(timeoutMilliseconds: isAwake ? 1000 : -1)
+        }
+    }
+}
+
+extension Watchdog {
+    private func endSome(_ connections: [CInt: OpenConnection]) {
+        // POLLRDHUP, which Swift does not see: the other side has closed its sending half.
+        let closedHalf: CShort = 0x2000
+        var polls = connections.keys.map { pollfd(fd: $0, events: closedHalf, revents: 0) }
+        unsafe poll(&polls, nfds_t(polls.count), 0)
+        for poll in polls where poll.revents & closedHalf != 0 { connections[poll.fd]?.endIfAbandoned() }
+        let now = Clock.milliseconds
+        for connection in connections.values { connection.endIfLate(now: now, answer: answer) }
+    }
+}
+
+/// A thread waits at one end until another rings at the other.
+private struct Bell: ~Copyable {
+    private let reading: CInt
+    private let writing: CInt
+
+    init() throws(SystemError) {
+        var ends: [CInt] = [-1, -1]
+        let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        try SystemError.check(unsafe socketpair(AF_UNIX, type, 0, &ends))
+        (reading, writing) = (ends[0], ends[1])
+    }
+
+    deinit {
+        close(reading)
+        close(writing)
+    }
+
+    func ring() {
+        var byte: UInt8 = 0
+        unsafe write(writing, &byte, 1)
+    }
+
+    func wait(timeoutMilliseconds: CInt) {
+        var poll = pollfd(fd: reading, events: CShort(POLLIN), revents: 0)
+        unsafe Glibc.poll(&poll, 1, timeoutMilliseconds)
+        var byte: UInt8 = 0
+        unsafe read(reading, &byte, 1)
+    }
+}

@@ -1,0 +1,91 @@
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import Testing
+
+/// A browser's pages: one of another site can have its own name lead to a loopback address.
+@Suite("Hosts and origins")
+struct HostTests {
+    func status(_ server: TestServer, host: String, _ method: String = "GET") throws -> Int {
+        let client = try server.connect()
+        try client.send("\(method) /shared HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+        return try client.response(to: method).status
+    }
+
+    @Test(
+        "On a loopback address without a token, Host is one of this host's names",
+        arguments: [
+            ("localhost", 200), ("LOCALHOST:8080", 200), ("a.b.localhost", 200), ("127.0.0.1", 200),
+            ("127.1.2.3:80", 200),
+            ("[::1]", 200), ("[::1]:8080", 200), ("", 421), ("evil.example", 421), ("evil.example:8080", 421),
+            ("notlocalhost", 421), ("localhost.evil.example", 421), ("127.0.0.1.evil.example", 421), ("127.evil", 421),
+            (".localhost", 421), ("0.0.0.0", 421), ("192.168.0.1", 421), ("[::2]", 421), ("localhost:", 200),
+        ])
+    func loopback(host: String, status: Int) throws {
+        let server = try TestServer { $0.allowedHosts = [] }
+        for method in ["GET", "HEAD", "PUT", "OPTIONS"] {
+            let good = method == "PUT" || method == "OPTIONS" ? 204 : 200
+            #expect(try self.status(server, host: host, method) == (status == 200 ? good : status))
+        }
+        #expect(try server.segment().version.number == (status == 200 ? 1 : 0))
+    }
+
+    @Test("A refusal says which names there are")
+    func problem() throws {
+        let server = try TestServer { $0.allowedHosts = [] }
+        let client = try server.connect()
+        try client.send("PUT /shared HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 4\r\n\r\nevil")
+        let response = try client.response()
+        #expect(response.status == 421)
+        #expect(response.problem["type"] as? String == "/openapi.yaml#/components/examples/unknown-host")
+        #expect(!response.text.contains("evil"))
+        #expect(try client.request().text == "")
+    }
+
+    @Test("Other names can be allowed, also all below one")
+    func allowed() throws {
+        let server = try TestServer { $0.allowedHosts = ["One.example", ".two.example"] }
+        for (host, status) in [
+            ("one.example", 200), ("ONE.EXAMPLE:80", 200), ("a.one.example", 421), ("a.two.example", 200),
+            ("two.example", 421), ("atwo.example", 421), ("localhost", 200),
+        ] { #expect(try self.status(server, host: host) == status, "\(host)") }
+    }
+
+    @Test("With a token, on a socket in the file system and where other hosts can connect, any host will do")
+    func others() throws {
+        let directory = try TemporaryDirectory()
+        let server = try TestServer {
+            $0.allowedHosts = []
+            $0.listen = [.unix(path: "\(directory.path)/socket")]
+        }
+        #expect(try status(server, host: "evil.example") == 200)
+        let open = try TestServer {
+            $0.allowedHosts = []
+            $0.listen = [.tcp(host: "0.0.0.0", port: 0)]
+            $0.allowsAnonymous = true
+        }
+        #expect(try status(open, host: "some.example") == 200)
+        let protected = try TestServer {
+            $0.allowedHosts = []
+            $0.token = "token"
+        }
+        #expect(try status(protected, host: "some.example") == 401)
+        let named = try TestServer {
+            $0.allowedHosts = ["one.example"]
+            $0.token = "token"
+        }
+        #expect(try status(named, host: "some.example") == 421)
+    }
+
+    @Test("No page of another site is told that it may read or set")
+    func preflight() throws {
+        let server = try TestServer()
+        let fields = ["Origin: http://evil.example", "Sec-Fetch-Site: cross-site"]
+        let asking = ["Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: if-match"]
+        for (method, more) in [("OPTIONS", asking), ("GET", []), ("PUT", [])] {
+            let response = try server.request(method, "/shared", fields + more)
+            #expect(response.status == (method == "GET" ? 200 : 204))
+            #expect(!response.fields.contains { $0.name.lowercased().hasPrefix("access-control-") })
+        }
+    }
+}
