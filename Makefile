@@ -30,7 +30,7 @@ SOURCES    := Package.swift $(shell find Sources -type f)
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test torture sanitize model build lint format examples install uninstall image clean
+.PHONY: help serve test torture sanitize model contract slow-http soak build lint format examples install uninstall image clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -40,6 +40,9 @@ help:
 	@echo "make torture    kill processes at every step, through every door: 12,000 in 2 minutes (TORTURE='--rounds 1000')"
 	@echo "make sanitize   the tests under AddressSanitizer and ThreadSanitizer (20 minutes)"
 	@echo "make model      explore the protocols' models, and see that every fault put into them is found"
+	@echo "make contract   hold the answers to made-up requests against openapi.yaml (CASES=700 for each operation)"
+	@echo "make slow-http  what an honest client waits for beside a thousand slow ones"
+	@echo "make soak       a million GETs and a hundred thousand versions: is the server as large as before?"
 	@echo "make            the release build: $(COMMAND), $(LIBRARY)"
 	@echo "make examples   build and run Examples/ against the release build"
 	@echo "make lint       check the formatting;  make format  repairs it"
@@ -84,6 +87,19 @@ model:
 	@Scripts/bootstrap model
 	Models/run
 	Models/mutants
+
+CASES = 40# for each operation, in `make contract`
+contract: $(COMMAND)
+	@Scripts/bootstrap contract
+	Scripts/contract $(CASES)
+
+slow-http: $(COMMAND)
+	@Scripts/bootstrap slow-http
+	Scripts/slow-http
+
+soak: $(COMMAND)
+	@Scripts/bootstrap soak
+	Scripts/soak
 
 build: $(COMMAND) $(LIBRARY)
 
