@@ -36,6 +36,17 @@ enum Probe {
         case "attach-as": try attachAs()
         case "fork-beside": try forkBeside()
         case "exit-in-handler": try exitInHandler()
+        case "set-if": try setIf()
+        case "set-checksummed": try setChecksummed()
+        case "write-threads": try writeThreads()
+        case "info": try say(Segment.info(name, directory: arguments[1]).version)
+        case "list": try say(Segment.list(directory: arguments[1]).joined(separator: " "))
+        case "set-lines": try setLines()
+        case "set-under-signals": try setUnderSignals()
+        case "keep-pins": try keepPins()
+        case "damage-heads": try damageHeads()
+        case "damage-bytes": try damageBytes()
+        case "churn": try churn()
         default: fatalError("no such command: \(command)")
         }
     }
@@ -69,6 +80,95 @@ enum Probe {
 
     static func set() throws {
         try say(Segment.attach(name, options()).set(argument(0)))
+    }
+
+    /// Sets a text if that version is still there: `probe … set-if VERSION TEXT`.
+    static func setIf() throws {
+        guard let version = Version(argument(0)) else { fatalError("not a version: \(argument(0))") }
+        try say(Segment.attach(name, options()).set(argument(1), ifVersion: version))
+    }
+
+    /// Sets a text that carries its checksum: `probe … set-checksummed BYTES SEED`.
+    static func setChecksummed() throws {
+        let text = ChecksummedText.make(byteCount: Int(argument(0)) ?? 1, seed: UInt64(argument(1)) ?? 0)
+        try say(Segment.attach(name, options()).set(utf8: text.span))
+    }
+
+    /// Sets checksummed texts in many threads of many attachments: `probe … write-threads ATTACHMENTS THREADS SETS SEED`,
+    /// so many threads to each attachment, and so many sets to each thread.
+    static func writeThreads() throws {
+        let segments = try (0..<(Int(argument(0)) ?? 1)).map { _ in try Segment.attach(name, options()) }
+        let threadCount = (Int(argument(1)) ?? 1) * segments.count
+        let setCount = Int(argument(2)) ?? 1
+        let seed = UInt64(argument(3)) ?? 0
+        say("attached")
+        _ = readLine()
+        let group = DispatchGroup()
+        for index in 0..<threadCount {
+            group.enter()
+            Thread.detachNewThread {
+                do {
+                    var generator = SplitMix(state: seed << 32 + UInt64(index))
+                    for _ in 0..<setCount {
+                        let byteCount = Int(generator.next() % 5000) + 1
+                        let text = ChecksummedText.make(byteCount: byteCount, seed: generator.next())
+                        try segments[index % segments.count].set(utf8: text.span)
+                    }
+                } catch {
+                    say("failed \(error)")
+                }
+                group.leave()
+            }
+        }
+        group.wait()
+        say("done")
+        extendLifetime(segments)
+    }
+
+    /// Sets a checksummed text for each line, which says `BYTES SEED`.
+    static func setLines() throws {
+        let segment = try Segment.attach(name, options())
+        while let line = Swift.readLine() {
+            let numbers = line.split(separator: " ").compactMap { UInt64($0) }
+            say(try segment.set(utf8: ChecksummedText.make(byteCount: Int(numbers[0]), seed: numbers[1]).span))
+        }
+    }
+
+    /// Sets a text while a signal comes every so often: `probe … set-under-signals MICROSECONDS BYTES`.
+    static func setUnderSignals() throws {
+        let bytes = [UInt8](repeating: UInt8(ascii: "a"), count: Int(argument(1)) ?? 1)
+        let segment = try Segment.attach(name, AttachmentOptions(capacity: bytes.count, directory: arguments[1]))
+        // Without SA_RESTART, so that a call is interrupted.
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in }
+        sigaction(SIGALRM, &action, nil)
+        var interval = itimerval()
+        interval.it_value.tv_usec = suseconds_t(Int(argument(0)) ?? 1000)
+        interval.it_interval = interval.it_value
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &interval, nil)
+        let version = try segment.set(utf8: bytes.span)
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &timerOff, nil)
+        say(version)
+    }
+
+    nonisolated(unsafe) private static var timerOff = itimerval()
+
+    /// Keeps as many pins as asked in one thread, until a line comes; then says whether the bytes are
+    /// still what they were.
+    static func keepPins() throws {
+        let segment = try Segment.attach(name, options())
+        func keep(_ count: Int) throws -> Bool {
+            if count == 0 {
+                say("kept")
+                _ = readLine()
+                return true
+            }
+            return try segment.withBytes { bytes in
+                let before = bytes.withUnsafeBytes { Array($0) }
+                return try keep(count - 1) && bytes.withUnsafeBytes { Array($0) } == before
+            }
+        }
+        say("unchanged \(try keep(Int(argument(0)) ?? 1))")
     }
 
     /// Stays attached, and says so.

@@ -6,43 +6,14 @@ import Testing
 
 /// Processes stopped exactly at a step of the protocol, and then let go on, or killed.
 @Suite("Stopped and killed")
-struct StoppedAndKilledTests {
+struct StoppedAndKilledTests: SegmentTests {
     let directory: TemporaryDirectory
     let name = "text"
 
     init() throws { directory = try TemporaryDirectory() }
 
-    func attach(_ access: Access = .readWrite) throws -> Segment {
-        try Segment.attach(name, AttachmentOptions(access: access, directory: directory.path))
-    }
-
-    /// A probe that has stopped at the step.
-    ///
-    /// - Parameter then: where it stops next, once it is let go on.
-    func probe(
-        stoppedAt step: Step, then next: Step? = nil, _ arguments: String..., closingInput: Bool = true
-    ) async throws -> ChildProcess {
-        let child = try ChildProcess(
-            ChildProcess.product("probe"), [directory.path, name] + arguments,
-            environment: ["SHAREDMEM_PAUSE_AT": [step, next].compactMap { $0?.rawValue }.joined(separator: ",")])
-        if closingInput { child.closeInput() }
-        try await child.stopped()
-        return child
-    }
-
     func text(_ round: Int) -> String {
         String(decoding: ChecksummedText.make(byteCount: 1 + round * 37 % 9000, seed: UInt64(round)), as: UTF8.self)
-    }
-
-    /// Nobody else's pin or claim is there.
-    func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let file = try FileDescriptor.open(directory.path(of: name), .readWrite)
-        let mapping = try Mapping(file, byteCount: Layout.fileByteCount(capacity: 1 << 20), writable: true)
-        let view = SegmentView(mapping, capacity: 1 << 20)
-        let pins = (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 }
-        let claims = (0..<Layout.slotCount).count { view.header.slots[$0].claim.load(ordering: .relaxed) != 0 }
-        #expect((pins, claims) == (0, 0), sourceLocation: sourceLocation)
-        extendLifetime(mapping)
     }
 
     // MARK: Setting
@@ -56,8 +27,10 @@ struct StoppedAndKilledTests {
         let segment = try attach()
         try segment.set("before")
         let child = try await probe(stoppedAt: step, "set", "from the dead")
-        #expect(try segment.get() == (step == .setPublished ? "from the dead" : "before"))
         let readOnly = try attach(.readOnly)
+        for reader in [segment, readOnly] {
+            #expect(try reader.get() == (step == .setPublished ? "from the dead" : "before"))
+        }
         for round in 0..<400 {
             try segment.set(text(round))
             #expect(try segment.get() == text(round))
@@ -200,19 +173,6 @@ struct StoppedAndKilledTests {
         refused.send(SIGCONT)
         let result = try await refused.finish()
         #expect(result.status == 0 && result.text == "", "\(result.text)\(result.errors)")
-    }
-
-    @Test("One that opened what is unlinked meanwhile attaches to what the name leads to then")
-    func openedIsUnlinked() async throws {
-        let old = try attach()
-        try old.set("old")
-        let child = try await probe(stoppedAt: .attachOpened, "set", "late")
-        try Segment.unlink(name, directory: directory.path)
-        let new = try attach()
-        child.send(SIGCONT)
-        #expect(try await child.finish().status == 0)
-        #expect(try new.get() == "late")
-        #expect(try old.get() == "old")
     }
 
     @Test(

@@ -7,4 +7,9 @@ public enum PIDNamespace {
     public static func start(_ executable: String, _ arguments: [String]) throws -> ChildProcess {
         try ChildProcess("unshare", ["--pid", "--fork", "--kill-child", executable] + arguments)
     }
+
+    /// One that is number 2, and so can be stopped, as number 1 can not.
+    public static func startSecond(_ executable: String, _ arguments: [String]) throws -> ChildProcess {
+        try start("/bin/sh", ["-c", "exec 3<&0; \"$@\" <&3 & wait", "sh", executable] + arguments)
+    }
 }

@@ -41,7 +41,9 @@ extension OpenFile {
     /// one who comes meanwhile is refused for our exclusive lock's sake. Seen under the lock it is
     /// certain: it is made to stick only by those who are attached.
     private func isLeftover() throws(SegmentError) -> Bool {
-        guard try !isPersistent(), try descriptor.tryLockExclusive(byte: Layout.lifetimeLock) else { return false }
+        guard try !isPersistent() else { return false }
+        Step.leftoverNotPersistent.reached()
+        guard try descriptor.tryLockExclusive(byte: Layout.lifetimeLock) else { return false }
         return try !isPersistent()
     }
 
@@ -60,6 +62,7 @@ extension OpenFile {
         // The lock first: looked at second, its last holder could have made the segment persistent after
         // the first look, and left.
         let isAttached = try descriptor.lockElsewhere(byte: Layout.lifetimeLock) == .shared
+        Step.aliveLookedAtLock.reached()
         return isAttached ? true : try isPersistent()
     }
 

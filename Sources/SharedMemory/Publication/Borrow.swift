@@ -97,6 +97,7 @@ extension AttachmentReference {
             if latest == current { break }
             current = latest
             unsafe pin.pointee.word.store(membership.pinWord(on: current.slot), ordering: .sequentiallyConsistent)
+            Step.borrowPinnedAnew.reached()
         }
         guard current.slot < Layout.slotCount, let text = unsafe view.text(ofSlot: current.slot) else {
             unsafe pin.pointee.word.store(0, ordering: .releasing)

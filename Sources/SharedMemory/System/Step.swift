@@ -8,14 +8,14 @@ import Synchronization
 /// Only in debug builds: release builds know nothing of it.
 enum Step: String {
     // Attaching.
-    case attachOpened, attachFoundLeftover, attachNotLeftover, attachBuilt, attachNamed, attachSharedLifetime,
-        attachTookRow
+    case attachOpened, leftoverNotPersistent, attachFoundLeftover, attachNotLeftover, aliveLookedAtLock, attachBuilt,
+        attachNamed, attachSharedLifetime, attachTookRow
     // Setting, by the numbers of the protocol.
     case setChosen, setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished
     // Giving memory back.
     case punchUnstamped, punchMarked, punchDone
     // Borrowing, and copying without a pin.
-    case borrowLoaded, borrowPinned, borrowChecked, copyLoaded, copyStamped, copyRead
+    case borrowLoaded, borrowPinned, borrowPinnedAnew, borrowChecked, copyLoaded, copyStamped, copyRead
     // Detaching and unlinking.
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
 

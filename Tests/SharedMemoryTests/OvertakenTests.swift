@@ -1,0 +1,259 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+/// The moments between a look and what it was for: one is stopped there, and others get on meanwhile.
+@Suite("Overtaken between two steps")
+struct OvertakenTests: SegmentTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    func text(_ byteCount: Int, _ seed: UInt64) -> String {
+        String(decoding: ChecksummedText.make(byteCount: byteCount, seed: seed), as: UTF8.self)
+    }
+
+    // MARK: Setting
+
+    @Test("A slot that was current when it was claimed, and is borrowed since, is not filled")
+    func claimedWhatIsBorrowed() async throws {
+        let segment = try attach()
+        // The writer has chosen slot 1, and so does the next set; the writer claims it all the same.
+        let writer = try await probe(stoppedAt: .setChosen, then: .setClaimed, "set", "late")
+        try segment.set("borrowed")
+        try await goOn(writer)
+        let reader = try probe("borrow")
+        #expect(try await reader.line(beginning: "borrowed ") == "8")
+        // The slot is pinned, and no longer current.
+        try segment.set("another")
+        writer.send(SIGCONT)
+        #expect(try await writer.finish().status == 0)
+        #expect(try segment.get() == "late")
+        try reader.write(Data("\n".utf8))
+        #expect(try await reader.line(beginning: "unchanged ") == "true")
+    }
+
+    @Test("A writer that lost the race to another stamps its text anew: who has no pin can read it")
+    func stampedAnew() async throws {
+        let segment = try attach()
+        let readOnly = try attach(.readOnly)
+        let writer = try await probe(stoppedAt: .setNumbered, "set", "late")
+        try segment.set("sooner")
+        writer.send(SIGCONT)
+        #expect(try await writer.finish().status == 0)
+        #expect(try readOnly.get() == "late")
+        #expect(try readOnly.version.number == 2)
+    }
+
+    @Test("A condition is asked again after a lost race")
+    func conditionAskedAgain() async throws {
+        let segment = try attach()
+        let version = try segment.set("first")
+        let writer = try await probe(stoppedAt: .setNumbered, "set-if", "\(version)", "late")
+        let second = try segment.set("second")
+        writer.send(SIGCONT)
+        let end = try await writer.finish()
+        #expect(end.status == 1 && end.errors == "\(SegmentError.versionMismatch(current: second))\n", "\(end.errors)")
+        #expect(try segment.get() == "second")
+    }
+
+    @Test("A slot being filled says so: its stamp is all ones, and that is no number")
+    func beingFilled() async throws {
+        let segment = try attach()
+        let writer = try await probe(stoppedAt: .setStamped, "set", "late")
+        let stamp = try withView { $0.header.slots[1].stamp.load(ordering: .relaxed) }
+        #expect(stamp == .max && stamp > Current.maximumNumber)
+        extendLifetime((segment, writer))
+    }
+
+    @Test("The time of a text is never earlier than that of the one before, whatever the clock says")
+    func timesNeverGoBack() throws {
+        let segment = try attach()
+        try segment.set("tomorrow's")
+        let tomorrow = Host.now.nanosecondsSince1970 + 86_400 * 1_000_000_000
+        try withView { $0.header.slots[1].publicationTime.store(tomorrow, ordering: .relaxed) }
+        try segment.set("today's")
+        #expect(try segment.snapshot().publicationTime.nanosecondsSince1970 == tomorrow)
+    }
+
+    @Test("Reserving memory comes to its end however often signals interrupt it")
+    func reservesUnderSignals() async throws {
+        let result = try await probe("set-under-signals", "2000", "\(256 << 20)").finish()
+        #expect(result.text.hasSuffix("-1\n"), "\(result.text)\(result.errors)")
+    }
+
+    // MARK: Borrowing and copying
+
+    @Test("A reader overtaken again while it pins anew pins anew again")
+    func pinnedAnewTwice() async throws {
+        let segment = try attach()
+        try segment.set(text(500, 1))
+        let reader = try await probe(stoppedAt: .borrowLoaded, then: .borrowPinnedAnew, "read-once", "readWrite")
+        try segment.set(text(500, 2))
+        try await goOn(reader)
+        var last = try segment.version
+        for seed in 0..<1000 { last = try segment.set(text(500, UInt64(seed))) }
+        reader.send(SIGCONT)
+        #expect(try await reader.finish().text == "\(last) true\n")
+    }
+
+    @Test(
+        "A reader without a pin does not take the bytes of a writer that is filling the slot now",
+        arguments: [100, 50_000])
+    func copiedWhileFilled(_ byteCount: Int) async throws {
+        let segment = try attach()
+        try segment.set(text(byteCount, 1))
+        let reader = try await probe(stoppedAt: .copyStamped, "read-once", "readOnly")
+        var last = try segment.version
+        // Eight slots are in use by turns; the next to be filled is the reader's.
+        for seed in 2...8 { last = try segment.set(text(byteCount, UInt64(seed))) }
+        let writer = try await probe(stoppedAt: .setFilled, "set", "late")
+        reader.send(SIGCONT)
+        #expect(try await reader.finish().text == "\(last) true\n")
+        extendLifetime(writer)
+    }
+
+    @Test("However large the texts, one stays whole for two more sets: readers without a pin do not starve")
+    func threeInTurn() async throws {
+        let segment = try attach()
+        let first = try segment.set(text(1 << 20, 1))
+        let reader = try await probe(stoppedAt: .copyStamped, "read-once", "readOnly")
+        for seed in 2...3 { try segment.set(text(1 << 20, UInt64(seed))) }
+        reader.send(SIGCONT)
+        #expect(try await reader.finish().text == "\(first) true\n")
+    }
+
+    // MARK: Attaching and detaching
+
+    @Test("Who attaches while the creator is stopped behind naming the segment is in the same segment")
+    func creatorGoesOn() async throws {
+        let creator = try await probe(stoppedAt: .attachNamed, "set", "the creator's")
+        let segment = try attach()
+        try segment.set("sooner")
+        creator.send(SIGCONT)
+        let version = try #require(Version(String(try await creator.finish().text.dropLast())))
+        #expect(try segment.snapshot().text == "the creator's")
+        #expect(try segment.version == version && version.number == 2)
+    }
+
+    @Test(
+        "One that opened what is unlinked meanwhile attaches to what the name leads to then",
+        arguments: [Step.attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime])
+    func openedIsUnlinked(_ step: Step) async throws {
+        let old = try attach()
+        try old.set("old")
+        let child = try await probe(stoppedAt: step, "set", "late")
+        try Segment.unlink(name, directory: directory.path)
+        let new = try attach()
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        #expect(try new.get() == "late")
+        #expect(try old.get() == "old")
+    }
+
+    @Test("Made persistent between a newcomer's look and its lock, a segment is nobody's leftover")
+    func persistentMeanwhile() async throws {
+        do {
+            let segment = try attach()
+            let child = try await probe(stoppedAt: .leftoverNotPersistent, "get")
+            do { try attach(.readWrite, .persistent).set("to stay") }
+            extendLifetime(segment)
+            child.send(SIGCONT)
+            #expect(try await child.finish().text == "to stay")
+        }
+        #expect(try Segment.read(name, directory: directory.path).text == "to stay")
+    }
+
+    @Test("The same, of a last one that has left: what is persistent stays")
+    func persistentAndLeft() async throws {
+        var segment: Segment? = try attach()
+        let child = try await probe(stoppedAt: .leftoverNotPersistent, "get")
+        do { try attach(.readWrite, .persistent).set("to stay") }
+        segment = nil
+        #expect(segment == nil)
+        child.send(SIGCONT)
+        #expect(try await child.finish().text == "to stay")
+    }
+
+    @Test("Made persistent and left between a reader's two looks, a segment is there")
+    func persistentBetweenLooks() async throws {
+        var segment: Segment? = try attach()
+        try segment?.set("to stay")
+        let reader = try await probe(stoppedAt: .aliveLookedAtLock, "read-once", "readOnly")
+        do { _ = try attach(.readWrite, .persistent) }
+        segment = nil
+        #expect(segment == nil)
+        reader.send(SIGCONT)
+        let result = try await reader.finish()
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    @Test("Asking for persistence does not bring a dead one's leftover back")
+    func persistenceAtLeftover() async throws {
+        try await leaveBehind("old")
+        #expect(try attach(.readWrite, .persistent).get() == "")
+    }
+
+    @Test("One that removes a leftover, and is overtaken by an unlink, leaves the segment that came after alone")
+    func removerOvertaken() async throws {
+        try await leaveBehind("old")
+        let remover = try await probe(stoppedAt: .attachFoundLeftover, "get")
+        try Segment.unlink(name, directory: directory.path)
+        let segment = try attach()
+        try segment.set("new")
+        remover.send(SIGCONT)
+        #expect(try await remover.finish().text == "new")
+        #expect(try !segment.isUnlinked)
+    }
+
+    @Test(
+        "While one is stopped in unlinking, others are told to try again: none unlinks what came after",
+        arguments: [Step.unlinkLocked, .unlinkChecked])
+    func unlinkerGoesOn(_ step: Step) async throws {
+        let segment = try attach()
+        let child = try await probe(stoppedAt: step, "unlink")
+        #expect(throws: SegmentError.busy(doing: "unlinking 'text'")) {
+            try Segment.unlink(name, directory: directory.path)
+        }
+        #expect(try !segment.isUnlinked)
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        #expect(try segment.isUnlinked)
+    }
+
+    @Test("Who attaches while the last one is removing the segment is told to try again, and then finds a new one")
+    func lastDetacherGoesOn() async throws {
+        let child = try await probe(stoppedAt: .detachFoundNobody, "set", "old")
+        #expect(throws: SegmentError.busy(doing: "attaching to 'text'")) { try attach() }
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        let segment = try attach()
+        #expect(try segment.get() == "")
+        #expect(try !segment.isUnlinked)
+    }
+
+    @Test("Unlinking leaves word for those attached, in the file")
+    func unlinkedSaysSo() throws {
+        let segment = try attach()
+        let file = try #require(FileHandle(forReadingAtPath: path))
+        try Segment.unlink(name, directory: directory.path)
+        try file.seek(toOffset: 132)
+        #expect(try file.read(upToCount: 4) == Data([1, 0, 0, 0]))
+        extendLifetime(segment)
+    }
+
+    @Test("Neither a core dump nor a forked child takes the mapping along")
+    func mappingStaysHere() throws {
+        let segment = try attach()
+        // A file in /proc comes in pieces, and only FileHandle asks for all of them.
+        let file = try #require(FileHandle(forReadingAtPath: "/proc/self/smaps"))
+        let maps = String(decoding: try #require(try file.readToEnd()), as: UTF8.self)
+        let mapping = try #require(maps.components(separatedBy: directory.path).dropFirst().first)
+        let flags = try #require(mapping.split(separator: "\n").first { $0.hasPrefix("VmFlags:") })
+        #expect(Set(["dd", "dc", "sh"]).isSubset(of: flags.split(separator: " ").map(String.init)), "\(flags)")
+        extendLifetime(segment)
+    }
+}
