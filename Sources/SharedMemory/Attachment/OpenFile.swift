@@ -30,6 +30,9 @@ struct OpenFile: ~Copyable {
             throw .notASegment(path: path, reason: "it is a symbolic link")
         } catch .system(_, EISDIR) {
             throw .notASegment(path: path, reason: "it is a directory")
+        } catch .system(_, EAGAIN) {
+            // A lease on the file: its holder has been told to give it up, and has a while to do so.
+            throw .busy(doing: "opening '\(file.name)'")
         } catch .system(_, ENXIO) {
             throw .notASegment(path: path, reason: "it is a socket or a device")
         }

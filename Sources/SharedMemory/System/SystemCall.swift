@@ -31,9 +31,12 @@ enum Errno {
     /// What to do about one that users meet.
     static func advice(_ code: Int32) -> String? {
         switch code {
-        case EACCES, EPERM: "Ask the owner for the right (--mode, when it is created), or for reading attach read-only."
+        case EACCES, EPERM:
+            "Ask the owner for the right (--mode, when it is created), use a directory that can be written, "
+                + "or for reading attach read-only."
         case EROFS: "Use a directory that can be written, or attach for reading only."
         case ENOENT: "Name a directory that is there."
+        case ENOMEM: "Raise the limit on address space (ulimit -v), or create it with a smaller capacity."
         case EMFILE, ENFILE: "Close some files, or raise the limit (ulimit -n)."
         default: nil
         }
