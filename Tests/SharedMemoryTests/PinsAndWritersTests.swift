@@ -1,0 +1,197 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+/// More readers than pins, more writers than slots, and writers that stand still.
+@Suite("All pins held, more writers than slots")
+struct PinsAndWritersTests: SegmentTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    /// Set by `make endurance`: the long form of what is here.
+    static let isLong = ProcessInfo.processInfo.environment["SHAREDMEM_LONG"] != nil
+
+    func text(_ seed: Int, _ byteCount: Int = 3000) -> [UInt8] {
+        ChecksummedText.make(byteCount: byteCount, seed: UInt64(seed))
+    }
+
+    @Test("All 64 pins held for long: others attach, set and read on, whole; what is held stays as it was")
+    func pinsHeldForLong() async throws {
+        let segment = try attach()
+        let readOnly = try attach(.readOnly)
+        try segment.set(utf8: text(0).span)
+        let holders = try (0..<2).map { _ in try probe("keep-pins", "32") }
+        for holder in holders { _ = try await holder.line(beginning: "kept") }
+        let end = ContinuousClock.now + .seconds(Self.isLong ? 60 : 2)
+        var round = 0
+        while ContinuousClock.now < end {
+            round += 1
+            let bytes = text(round, 1 + round * 7919 % 60_000)
+            try segment.set(utf8: bytes.span)
+            for reader in [segment, readOnly] {
+                #expect(try reader.withBytes { $0.withUnsafeBytes { Array($0) == bytes } })
+            }
+            if round % 20 == 0 { #expect(try attach().withBytes { $0.byteCount } == bytes.count) }
+        }
+        if Self.isLong { print("\(round) rounds of a set and two reads with all pins held") }
+        let info = try Segment.info(name, directory: directory.path)
+        #expect(info.pinCount == 64, "a sweep takes nothing from the living")
+        #expect(info.attached.count == 3, "nor from the one that sweeps")
+        for holder in holders {
+            try holder.write(Data("\n".utf8))
+            #expect(try await holder.line(beginning: "unchanged ") == "true")
+            #expect(try await holder.finish().status == 0)
+        }
+        #expect(try Segment.info(name, directory: directory.path).pinCount == 0)
+    }
+
+    @Test("A sweep gives the rows of the dead back")
+    func sweptRowsAreFree() async throws {
+        let segment = try attach()
+        try segment.set("x")
+        let holder = try probe("keep-pins", "64")
+        _ = try await holder.line(beginning: "kept")
+        holder.kill()
+        _ = try await holder.finish()
+        _ = try await eventually("a pin") {
+            try segment.withBytes { _ in try Segment.info(name, directory: directory.path).pinCount } == 1 ? true : nil
+        }
+        #expect(try Segment.info(name, directory: directory.path).attached.count == 1)
+    }
+
+    @Test("125 processes' rows and 300 threads write at once: each set counts, and no text is torn")
+    func moreWritersThanSlots() async throws {
+        let segment = try attach()
+        let rounds = Self.isLong ? 200 : 10
+        // 25 attachments in each of five processes, 12 threads to each.
+        let writers = try (0..<5).map { try probe("write-threads", "25", "12", "\(rounds)", "\($0)") }
+        for writer in writers { _ = try await writer.line(beginning: "attached") }
+        #expect(throws: SegmentError.tooManyAttached(name: name, limit: 126)) { try attach() }
+        let readOnly = try attach(.readOnly)
+        for writer in writers { try writer.write(Data("\n".utf8)) }
+        var reads = 0
+        while try segment.version.number < UInt64(5 * 25 * 12 * rounds) {
+            for reader in [segment, readOnly] {
+                let isWhole = try reader.withBytes { ChecksummedText.isWhole($0) }
+                #expect(isWhole)
+                reads += 1
+            }
+            try #require(reads < 100_000_000)
+            if writers.allSatisfy({ $0.outputSoFar.contains("done") }) { break }
+        }
+        for writer in writers {
+            let result = try await writer.finish(within: 120)
+            #expect(result.status == 0 && result.text.hasSuffix("done\n"), "\(result.text)\(result.errors)")
+        }
+        #expect(try segment.version.number == UInt64(5 * 25 * 12 * rounds))
+        try expectNothingLeft()
+    }
+
+    @Test(
+        "A writer stopped at any step of a set: others set and read 10,000 times",
+        arguments: StoppedAndKilledTests.setting)
+    func stoppedForLong(_ step: Step) async throws {
+        let segment = try attach()
+        try segment.set("before")
+        let rounds = Self.isLong ? 10_000 : 1000
+        func nanosecondsPerSet() throws -> Int {
+            let bytes = text(7, 100)
+            let begin = ContinuousClock.now
+            for _ in 0..<rounds { try segment.set(utf8: bytes.span) }
+            return Int((ContinuousClock.now - begin) / .nanoseconds(1)) / rounds
+        }
+        let alone = try nanosecondsPerSet()
+        let child = try await probe(stoppedAt: step, "set", "late")
+        let beside = try nanosecondsPerSet()
+        if Self.isLong { print("\(step): \(alone) ns a set alone, \(beside) ns beside one that is stopped") }
+        let isWhole = try segment.withBytes { ChecksummedText.isWhole($0) }
+        #expect(isWhole)
+        let published: UInt64 = step == .setPublished ? 1 : 0
+        #expect(try segment.version.number == UInt64(2 * rounds + 1) + published)
+        child.send(SIGCONT)
+        #expect(try await child.finish().status == 0)
+        #expect(try segment.version.number == UInt64(2 * rounds + 2))
+    }
+
+    @Test("A thousand attach and detach beside readers and a writer, and disturb none")
+    func comingAndGoing() async throws {
+        let segment = try attach()
+        try segment.set(utf8: text(1).span)
+        let readers = try ["readWrite", "readOnly"].map { try probe("read", $0) }
+        for reader in readers { _ = try await reader.line(beginning: "attached") }
+        let begin = ContinuousClock.now
+        let count = Self.isLong ? 100_000 : 1000
+        for round in 0..<count {
+            let other = try attach(round % 4 == 0 ? .readOnly : .readWrite)
+            let isWhole = try other.withBytes { ChecksummedText.isWhole($0) }
+            #expect(isWhole)
+            if round % 4 == 1 { try other.set(utf8: text(round, 500).span) }
+        }
+        print("\(Int(Double(count) / ((ContinuousClock.now - begin) / .seconds(1)))) attach and detach a second")
+        for reader in readers {
+            let result = try await reader.finish()
+            #expect(result.status == 0 && !result.text.contains("TORN"), "\(result.text)\(result.errors)")
+        }
+        #expect(try Segment.info(name, directory: directory.path).attached.count == 1)
+        try expectNothingLeft()
+    }
+
+    @Test(
+        "Killed at any step in one PID namespace, with a living process of the same number in another",
+        .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() },
+        arguments: StoppedAndKilledTests.setting + [.borrowPinned, .borrowChecked, .attachTookRow, .detachFreedRow])
+    func killedBesideEqualProcessID(_ step: Step) async throws {
+        let segment = try attach()
+        try segment.set("before")
+        // Number 2 in a namespace of its own, with pins; so is the one that is killed. (Number 1 can not be stopped.)
+        let living = try PIDNamespace.startSecond(
+            ChildProcess.product("probe"), [directory.path, name, "keep-pins", "3"])
+        _ = try await living.line(beginning: "kept")
+        let isReader = step == .borrowPinned || step == .borrowChecked
+        let dying = try PIDNamespace.startSecond(
+            "/usr/bin/env",
+            ["SHAREDMEM_PAUSE_AT=\(step.rawValue)", ChildProcess.product("probe"), directory.path, name]
+                + (isReader ? ["get"] : ["set", "late"]))
+        _ = try await eventually("a stop at \(step)") { try stoppedProbes() == 1 ? true : nil }
+        let twins = try Segment.info(name, directory: directory.path).attached.count { $0.processID == 2 }
+        #expect(twins == (step == .detachFreedRow || step == .attachTookRow ? 1 : 2))
+        // All that is left of pins is taken, so that the sweep is called for.
+        let holder = try probe("keep-pins", isReader ? "60" : "61")
+        _ = try await holder.line(beginning: "kept")
+        dying.kill()
+        _ = try await dying.finish()
+        _ = try await eventually("the row of the dead") {
+            try Segment.info(name, directory: directory.path).attached.count == 3 ? true : nil
+        }
+        _ = try await eventually("the sweep") {
+            try segment.withBytes { _ in }
+            return try withView { view in
+                let owners = Set((0..<64).map { view.header.pins[$0].word.load(ordering: .relaxed) >> 32 })
+                let claims = (0..<191).count { view.header.slots[$0].claim.load(ordering: .relaxed) != 0 }
+                return owners.count <= 3 && claims == 0 ? true : nil
+            }
+        }
+        for round in 0..<400 { try segment.set("round \(round)") }
+        #expect(try segment.get() == "round 399")
+        try living.write(Data("\n".utf8))
+        #expect(try await living.line(beginning: "unchanged ") == "true")
+        #expect(try await living.finish().status == 0)
+        holder.kill()
+    }
+
+    /// How many processes that are at work on this segment have stopped, in whatever namespace.
+    private func stoppedProbes() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").count { process in
+            guard Int(process) != nil,
+                let arguments = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8),
+                arguments.contains(directory.path),
+                let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+            else { return false }
+            return status.split(separator: ")").last?.hasPrefix(" T") == true
+        }
+    }
+}
