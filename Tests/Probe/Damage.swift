@@ -47,6 +47,7 @@ extension Probe {
         let segment = isAttached ? try Segment.attach(name, options(.readWrite, .persistent)) : nil
         let readOnly = isAttached ? try Segment.attach(name, options(.readOnly)) : nil
         if isAttached { try damage.takeAsPristine() }
+        say("begun")
         for offset in stride(from: range.lowerBound, to: range.upperBound, by: Int(argument(2)) ?? 1) {
             let byte = damage.pristine[offset]
             for value in Set([0, 0xff, byte ^ 1, byte ^ 0x80]).subtracting([byte]).sorted() {

@@ -93,7 +93,9 @@ extension Identity {
     func checkUse(_ status: FileStatus, _ path: String) throws(SegmentError) {
         guard layoutVersion == Layout.version else {
             throw .notASegment(
-                path: path, reason: "its layout version is \(layoutVersion), and this library's is \(Layout.version)")
+                path: path,
+                reason: "its layout version is \(layoutVersion), and this library's is \(Layout.version): have all "
+                    + "programs use the same library, or unlink it")
         }
         guard features == 0 else {
             throw .notASegment(path: path, reason: "it has features this library does not know (\(features))")

@@ -6,11 +6,16 @@ extension Attachment {
     /// - Throws: ``SegmentError/busy(doing:)`` when writers overtook it a thousand times.
     func copyCurrent() throws(SegmentError) -> Borrow {
         let view = membership.view
+        let first = view.loadCurrent()
+        var isOvertaken = false
         for _ in 0..<1000 {
             let current = view.loadCurrent()
             guard current.slot < Layout.slotCount else { throw corrupted("the current slot is \(current.slot)") }
+            if current != first { isOvertaken = true }
             if let copy = try copy(current) { return copy }
         }
+        // What stays current stays stamped: who was not overtaken can copy it.
+        guard isOvertaken else { throw corrupted("the current text has another's stamp") }
         throw .busy(doing: "reading '\(open.file.name)'")
     }
 
