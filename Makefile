@@ -30,7 +30,7 @@ SOURCES    := Package.swift $(shell find Sources -type f)
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test torture sanitize model contract slow-http soak build lint format examples install uninstall image clean
+.PHONY: help serve test torture sanitize model contract slow-http soak build lint format examples install uninstall image clean fuzz endurance
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -39,6 +39,8 @@ help:
 	@echo "make test       build and test everything (TEST='--filter …' for less)"
 	@echo "make torture    kill processes at every step, through every door: 12,000 in 2 minutes (TORTURE='--rounds 1000')"
 	@echo "make sanitize   the tests under AddressSanitizer and ThreadSanitizer (20 minutes)"
+	@echo "make fuzz       100,000 random and broken heads, and every byte of one; SHAREDMEM_FUZZ_SEED=… for the same again"
+	@echo "make endurance  the long form of what is tested with pins held, writers stopped, and many coming and going"
 	@echo "make model      explore the protocols' models, and see that every fault put into them is found"
 	@echo "make contract   hold the answers to made-up requests against openapi.yaml (CASES=700 for each operation)"
 	@echo "make slow-http  what an honest client waits for beside a thousand slow ones"
@@ -81,6 +83,14 @@ sanitize:
 	    --skip CDoorTests/forks --skip CDoorTests/loading --skip LifetimeTests/forkBeside
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/thread-sanitizer.suppressions \
 	    setarch -R $(SANITIZE) --sanitize=thread --scratch-path .build-thread --skip SharedMemCTests
+
+fuzz: export SHAREDMEM_FUZZ_ROUNDS = 100000
+fuzz: TEST = --filter DamagedFileTests
+fuzz: test
+
+endurance: export SHAREDMEM_LONG = 1
+endurance: TEST = --filter 'PinsAndWritersTests|EveryDoorTests'
+endurance: test
 
 # The larger configurations, by hand: Models/run --large
 model:

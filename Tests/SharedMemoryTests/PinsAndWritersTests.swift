@@ -124,7 +124,7 @@ struct PinsAndWritersTests: SegmentTests {
         let readers = try ["readWrite", "readOnly"].map { try probe("read", $0) }
         for reader in readers { _ = try await reader.line(beginning: "attached") }
         let begin = ContinuousClock.now
-        let count = Self.isLong ? 100_000 : 1000
+        let count = Self.isLong ? 20_000 : 1000
         for round in 0..<count {
             let other = try attach(round % 4 == 0 ? .readOnly : .readWrite)
             let isWhole = try other.withBytes { ChecksummedText.isWhole($0) }
