@@ -109,6 +109,23 @@ static void child_detaches_only_its_own(void) {
     CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
 }
 
+static void child_at_other_segments_takes_nothing_along(void) {
+    inherited = attach();
+    set(inherited, "padre");
+    GetSharedMem(NULL, 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        // Their descriptors get the numbers that its parent's have.
+        sharedmem_t *one = sharedmem_attach("one", NULL), *two = sharedmem_attach("two", NULL);
+        CHECK(one && two);
+        exit(0);
+    }
+    end_well(child);
+    CHECK(exists("test") && holds(inherited, "padre") && !exists("one") && !exists("two"));
+    CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
+}
+
 static int outlives[2];
 
 static void outlive_the_parent(int say_to, int hear_from) {
@@ -221,5 +238,6 @@ static void fork_amid_another_threads_calls(void) {
 }
 
 MAIN(TEST(child_sets_and_ends_first), TEST(killed_child_takes_nothing_along),
-     TEST(child_without_a_call_takes_nothing_along), TEST(child_detaches_only_its_own), TEST(parent_ends_first),
+     TEST(child_without_a_call_takes_nothing_along), TEST(child_detaches_only_its_own),
+     TEST(child_at_other_segments_takes_nothing_along), TEST(parent_ends_first),
      TEST(wide_functions_go_on_in_a_child), TEST(grandchildren_go_on), TEST(fork_amid_another_threads_calls))
