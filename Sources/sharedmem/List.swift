@@ -19,12 +19,17 @@ struct ListCommand: ParsableCommand {
             }
         }
         if json { return try StandardStream.output.write(try encoded(entries)) }
-        if entries.isEmpty { return try StandardStream.error.write("There are no segments here.\n") }
+        if entries.isEmpty { return try StandardStream.error.write(Self.nothing(in: place)) }
         try StandardStream.output.write(Self.table(entries))
     }
 
     private func look(_ name: String) throws(SegmentError) -> SegmentInfo {
         try Segment.info(name, directory: place.directory, trustedOwners: place.trusted)
+    }
+
+    private static func nothing(in place: Place) -> String {
+        let directory = place.directory ?? Environment["SHAREDMEM_DIRECTORY"] ?? "/dev/shm"
+        return "There are no segments here.\n" + (PrivateMemory.hint(notFoundIn: directory).map { $0 + "\n" } ?? "")
     }
 
     private struct Entry: Encodable {

@@ -40,6 +40,11 @@ struct SharedMem: ParsableCommand {
 
     private static func fail(_ error: any Error) -> Never {
         try? StandardStream.error.write("sharedmem: \(error)\n")
+        if case .notFound(_, let directory, _)? = error as? SegmentError,
+            let hint = PrivateMemory.hint(notFoundIn: directory)
+        {
+            try? StandardStream.error.write("\(hint)\n")
+        }
         exit(withError: status(of: error))
     }
 
