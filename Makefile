@@ -10,6 +10,7 @@ INSTALL    = install
 LDCONFIG   = ldconfig
 
 SERVE   = --listen 127.0.0.1:8080# arguments for `make serve`
+MUTANTS =# words of names, for `make mutants`
 TEST    =# arguments for `make test`, such as --filter Agreement
 TORTURE = --rounds 100# arguments for `make torture`
 IMAGE   = sharedmem
@@ -30,7 +31,7 @@ SOURCES    := Package.swift $(shell find Sources -type f)
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test torture sanitize model contract slow-http soak build lint format examples install uninstall image clean fuzz endurance
+.PHONY: help serve test torture sanitize model contract slow-http soak build lint format examples install uninstall image clean fuzz endurance mutants
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -41,6 +42,7 @@ help:
 	@echo "make sanitize   the tests under AddressSanitizer and ThreadSanitizer (20 minutes)"
 	@echo "make fuzz       100,000 random and broken heads, and every byte of one; SHAREDMEM_FUZZ_SEED=… for the same again"
 	@echo "make endurance  the long form of what is tested with pins held, writers stopped, and many coming and going"
+	@echo "make mutants    break the core at one place at a time, and see that a test fails (MUTANTS='WORD …' for some)"
 	@echo "make model      explore the protocols' models, and see that every fault put into them is found"
 	@echo "make contract   hold the answers to made-up requests against openapi.yaml (CASES=700 for each operation)"
 	@echo "make slow-http  what an honest client waits for beside a thousand slow ones"
@@ -91,6 +93,10 @@ fuzz: test
 endurance: export SHAREDMEM_LONG = 1
 endurance: TEST = --filter 'PinsAndWritersTests|EveryDoorTests'
 endurance: test
+
+mutants:
+	@Scripts/bootstrap test
+	Tests/mutants $(MUTANTS)
 
 # The larger configurations, by hand: Models/run --large
 model:
