@@ -35,10 +35,20 @@ struct InfoCommand: ParsableCommand {
             ("attached", "\(info.attached.count) of 126"),
         ]
         for process in report.attached {
-            lines.append(("", "\(process.program), process \(process.processID), since \(process.attachmentTime)"))
+            lines.append(
+                ("", "\(process.program.printable), process \(process.processID), since \(process.attachmentTime)"))
         }
         return lines.map { name, value in
             name + String(repeating: " ", count: 10 - name.count) + value + "\n"
         }.joined()
+    }
+}
+
+extension String {
+    /// Without what would control a terminal: a program may be named so.
+    fileprivate var printable: String {
+        String(
+            String.UnicodeScalarView(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 })
+        )
     }
 }

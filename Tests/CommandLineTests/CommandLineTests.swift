@@ -184,6 +184,18 @@ struct CommandLineTests {
         #expect(try directory.names == ["shared.sharedmem"])
     }
 
+    @Test("A program's name does not control the terminal of who asks for info")
+    func programName() async throws {
+        let link = "\(ChildProcess.productDirectory)/\u{1b}[2Jevil"
+        try? FileManager.default.removeItem(atPath: link)
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: ChildProcess.product("probe"))
+        defer { try? FileManager.default.removeItem(atPath: link) }
+        let program = try ChildProcess(link, [directory.path, "text", "hold"])
+        _ = try await program.line(beginning: "attached")
+        #expect(try await output("info", "text").contains("\u{fffd}[2Jevil, process \(program.processID)"))
+        #expect(try await !output("info", "text", "--json").contains("\u{1b}"))
+    }
+
     @Test("info and list say the same as the library, as text and as JSON")
     func infoAndList() async throws {
         #expect(try await sharedmem("list").errors == "There are no segments here.\n")

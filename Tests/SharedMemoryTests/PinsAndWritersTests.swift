@@ -140,10 +140,16 @@ struct PinsAndWritersTests: SegmentTests {
         try expectNothingLeft()
     }
 
+    private static let reading: [Step] = [.borrowLoaded, .borrowPinned, .borrowChecked]
+    private static let joiningAndLeaving: [Step] = [
+        .attachOpened, .attachNotLeftover, .attachSharedLifetime, .attachTookRow, .detachFreedRow,
+        .detachDroppedLifetime,
+    ]
+
     @Test(
         "Killed at any step in one PID namespace, with a living process of the same number in another",
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() },
-        arguments: StoppedAndKilledTests.setting + [.borrowPinned, .borrowChecked, .attachTookRow, .detachFreedRow])
+        arguments: StoppedAndKilledTests.setting + reading + joiningAndLeaving)
     func killedBesideEqualProcessID(_ step: Step) async throws {
         let segment = try attach()
         try segment.set("before")
@@ -151,14 +157,14 @@ struct PinsAndWritersTests: SegmentTests {
         let living = try PIDNamespace.startSecond(
             ChildProcess.product("probe"), [directory.path, name, "keep-pins", "3"])
         _ = try await living.line(beginning: "kept")
-        let isReader = step == .borrowPinned || step == .borrowChecked
+        let isReader = Self.reading.contains(step)
         let dying = try PIDNamespace.startSecond(
             "/usr/bin/env",
             ["SHAREDMEM_PAUSE_AT=\(step.rawValue)", ChildProcess.product("probe"), directory.path, name]
                 + (isReader ? ["get"] : ["set", "late"]))
         _ = try await eventually("a stop at \(step)") { try stoppedProbes() == 1 ? true : nil }
         let twins = try Segment.info(name, directory: directory.path).attached.count { $0.processID == 2 }
-        #expect(twins == (step == .detachFreedRow || step == .attachTookRow ? 1 : 2))
+        #expect(twins == (Self.joiningAndLeaving.contains(step) ? 1 : 2))
         // All that is left of pins is taken, so that the sweep is called for.
         let holder = try probe("keep-pins", isReader ? "60" : "61")
         _ = try await holder.line(beginning: "kept")
