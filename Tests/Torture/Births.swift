@@ -8,7 +8,10 @@ import TestSupport
 struct Births {
     /// Where a process that is alone with a segment can be killed, and through which doors it comes there.
     static let victims: [(Step, Door)] =
-        [Step.attachBuilt, .attachNamed, .attachFoundLeftover, .unlinkLocked, .unlinkChecked, .unlinkDone]
+        [
+            Step.attachBuilt, .attachNamed, .leftoverNotPersistent, .attachFoundLeftover, .unlinkLocked, .unlinkChecked,
+            .unlinkDone,
+        ]
         .flatMap { step in Door.allCases.map { (step, $0) } }
         // What is served is persistent: the server never finds itself the last one.
         + [(.detachFoundNobody, .swift), (.detachFoundNobody, .c)]
@@ -19,7 +22,7 @@ struct Births {
         let name = "\(step)-\(door)-\(stage.random(0..<Int.max))"
         switch step {
         case .attachBuilt, .attachNamed: try await killCreator(name, step, door)
-        case .attachFoundLeftover: try await killRemover(name, step, door)
+        case .leftoverNotPersistent, .attachFoundLeftover: try await killRemover(name, step, door)
         case .detachFoundNobody: try await killLast(name, step, door)
         default:
             // A name is removed by the last to leave, by who finds a leftover, and by who is told to.
@@ -39,7 +42,8 @@ struct Births {
     private func victim(_ name: String, _ step: Step, _ door: Door) async throws -> ChildProcess {
         let process =
             door == .http
-            ? try stage.server(name, stoppingAt: step).process : try stage.worker(door, name, .set, stoppingAt: step)
+            ? try stage.server(name, stoppingAt: [step]).process
+            : try stage.worker(door, name, .set, stoppingAt: [step])
         try await process.stopped()
         return process
     }
@@ -74,7 +78,7 @@ struct Births {
     private func killUnlinker(_ name: String, _ step: Step) async throws {
         let segment = try attach(name)
         try segment.set("kept")
-        let unlinker = try stage.worker(.swift, name, .unlink, stoppingAt: step)
+        let unlinker = try stage.worker(.swift, name, .unlink, stoppingAt: [step])
         try await unlinker.stopped()
         try segment.set("kept on")
         try await stage.kill(unlinker, at: step, .swift)

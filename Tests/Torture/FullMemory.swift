@@ -23,11 +23,11 @@ struct FullMemory {
             text = ChecksummedText.make(byteCount: 100_000, seed: UInt64(stage.random(0..<Int.max)))
             try segment.set(utf8: text.span)
         }
-        let server = door == .http ? try stage.server("full", stoppingAt: step) : nil
+        let server = door == .http ? try stage.server("full", stoppingAt: [step]) : nil
         let client = try await server?.connect()
         try fill()
         defer { unlink("\(stage.directory)/junk") }
-        let process = try server?.process ?? stage.worker(door, "full", .grow, stoppingAt: step)
+        let process = try server?.process ?? stage.worker(door, "full", .grow, stoppingAt: [step])
         if let client {
             try client.sendRequest("PUT", body: ChecksummedText.make(byteCount: Worker.longByteCount, seed: 1))
         }

@@ -23,9 +23,11 @@ struct Members {
 
     /// Where a process that uses a text which is there can be killed.
     static let steps: [Step] = [
-        .attachOpened, .attachNotLeftover, .attachSharedLifetime, .attachTookRow, .setChosen, .setClaimed, .setChecked,
+        .attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime, .attachTookRow, .setChosen,
+        .setClaimed, .setChecked,
         .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished, .borrowLoaded, .borrowPinned,
-        .borrowChecked, .copyLoaded, .copyStamped, .copyRead, .detachFreedRow, .detachDroppedLifetime,
+        .borrowPinnedAnew, .borrowChecked, .copyLoaded, .copyStamped, .copyRead, .detachFreedRow,
+        .detachDroppedLifetime,
     ]
 
     let stage: Stage
@@ -109,13 +111,15 @@ struct Members {
     private static let setting: [Step] = [
         .setChosen, .setClaimed, .setChecked, .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished,
     ]
-    private static let borrowing: [Step] = [.borrowLoaded, .borrowPinned, .borrowChecked]
+    private static let borrowing: [Step] = [.borrowLoaded, .borrowPinned, .borrowPinnedAnew, .borrowChecked]
     private static let detaching: [Step] = [.detachFreedRow, .detachDroppedLifetime]
 
     private func stop(at step: Step, _ door: Door) async throws -> Stopped {
+        // A borrow pins anew when it was overtaken.
+        let steps = step == .borrowPinnedAnew ? [.borrowLoaded, step] : [step]
         var stopped: Stopped
         if door == .http {
-            let server = try stage.server(name, stoppingAt: step)
+            let server = try stage.server(name, stoppingAt: steps)
             stopped = Stopped(process: server.process)
             if Self.setting.contains(step) {
                 let text = stage.randomText()
@@ -134,9 +138,14 @@ struct Members {
         } else {
             let action: Worker.Action =
                 Self.setting.contains(step) ? .set : Self.copying.contains(step) ? .copy : .read
-            stopped = Stopped(process: try stage.worker(door, name, action, stoppingAt: step))
+            stopped = Stopped(process: try stage.worker(door, name, action, stoppingAt: steps))
         }
         try await stopped.process.stopped()
+        for _ in steps.dropFirst() {
+            try recorder.set(segment, stage.randomText())
+            stopped.process.send(SIGCONT)
+            try await stopped.process.stopped()
+        }
         return stopped
     }
 

@@ -61,27 +61,27 @@ final class Stage: Sendable {
 
     // MARK: Processes
 
-    /// - Parameter step: where it stops.
-    func worker(_ door: Door, _ name: String, _ action: Worker.Action, stoppingAt step: Step? = nil) throws
+    /// - Parameter steps: where it stops, one after the other.
+    func worker(_ door: Door, _ name: String, _ action: Worker.Action, stoppingAt steps: [Step] = []) throws
         -> ChildProcess
     {
         let arguments = [
             directory, name, newPath(historyDirectory, ""), "\(random(0..<Int.max))", action.rawValue,
         ]
         // The C library attaches to a segment of its own when it is loaded: the same one.
-        let environment = Self.environment(step).merging(
+        let environment = Self.environment(steps).merging(
             ["SHAREDMEM_DIRECTORY": directory, "SHAREDMEM_NAME": name]) { $1 }
         return door == .c
             ? try ChildProcess(cWorker, arguments, environment: environment)
-            : try ChildProcess("/proc/self/exe", ["worker"] + arguments, environment: environment)
+            : try ChildProcess(ChildProcess.product("torture"), ["worker"] + arguments, environment: environment)
     }
 
-    func server(_ name: String, stoppingAt step: Step? = nil) throws -> Server {
+    func server(_ name: String, stoppingAt steps: [Step] = []) throws -> Server {
         let path = newPath(scratch.path, ".socket")
         let arguments = ["serve", name, "--listen", "unix:\(path)", "--directory", directory, "--threads", "1"]
         return Server(
             process: try ChildProcess(
-                ChildProcess.product("sharedmem"), arguments, environment: Self.environment(step)),
+                ChildProcess.product("sharedmem"), arguments, environment: Self.environment(steps)),
             socketPath: path)
     }
 
@@ -91,8 +91,8 @@ final class Stage: Sendable {
             ChildProcess.product("sharedmem"), arguments + ["--directory", directory], input: Data(input))
     }
 
-    private static func environment(_ step: Step?) -> [String: String] {
-        step.map { ["SHAREDMEM_PAUSE_AT": $0.rawValue] } ?? [:]
+    private static func environment(_ steps: [Step]) -> [String: String] {
+        ["SHAREDMEM_PAUSE_AT": steps.map(\.rawValue).joined(separator: ",")]
     }
 
     func options(_ lifetime: Lifetime = .whileAttached) -> AttachmentOptions {
