@@ -76,7 +76,10 @@ struct EveryDoorTests {
 
     @Test(
         "A writer stopped at any step of a set is in nobody's way, whatever door they come through",
-        arguments: ["setChosen", "setClaimed", "setChecked", "setStamped", "setFilled", "setNumbered", "setPublished"])
+        arguments: [
+            "setChosen", "setClaimed", "setChecked", "setStamped", "setReserved", "setFilled", "setNumbered",
+            "setPublished",
+        ])
     func stoppedWriter(_ step: String) async throws {
         let server = try await serve()
         let alone = Self.isLong ? try await use() : []
