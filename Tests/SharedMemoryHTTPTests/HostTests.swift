@@ -30,6 +30,20 @@ struct HostTests {
         #expect(try server.segment().version.number == (status == 200 ? 1 : 0))
     }
 
+    @Test("A target with a host of its own must name one, too")
+    func absoluteForm() throws {
+        let server = try TestServer { $0.allowedHosts = [] }
+        for (target, host, status) in [
+            ("http://localhost/shared", "localhost", 200), ("HTTP://127.0.0.1:80/shared", "localhost", 200),
+            ("http://evil.example/shared", "localhost", 421), ("HTTP://evil.example:80/shared", "localhost", 421),
+            ("http://localhost/shared", "evil.example", 421),
+        ] {
+            let client = try server.connect()
+            try client.send("GET \(target) HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+            #expect(try client.response().status == status, "\(target) \(host)")
+        }
+    }
+
     @Test("A refusal says which names there are")
     func problem() throws {
         let server = try TestServer { $0.allowedHosts = [] }
