@@ -42,6 +42,9 @@ const char *sharedmem_strerror(int error) {
                "its text.";
     case EBUSY: return "A borrow is open: release it first.";
     case EAGAIN: return "Others were in the way for a second or longer: try again.";
+    case ETIMEDOUT: return "The time to wait is up, and nothing has changed.";
+    case EINTR: return "A signal came while waiting, and was handled: wait again.";
+    case EIDRM: return "The segment was unlinked, or another took its name: attach anew.";
     case ENOENT:
         return "There is no such segment or directory: set a text to create the one, or name "
                "another.";

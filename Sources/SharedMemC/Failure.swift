@@ -46,6 +46,7 @@ extension SegmentError {
         case .versionMismatch: ESTALE
         case .readOnly: EROFS
         case .notFound: ENOENT
+        case .unlinked: EIDRM
         case .capacityMismatch: EEXIST
         case .notASegment: ENOTSUP
         case .untrustedOwner: EPERM

@@ -115,7 +115,7 @@ extension Segment {
         repeat {
             guard let open = try OpenFile.open(file, options, forUnlinking: true) else { throw file.notFound }
             if try open.unlinkName() {
-                // Only a word to those attached: without it they learn it from the name, a second later.
+                // Only a word to those who wait: without it they learn it from the name, a second later.
                 try? open.retire()
                 return
             }
@@ -130,7 +130,7 @@ extension OpenFile {
     fileprivate func retire() throws(SegmentError) {
         try identity.checkUse(status, file.path)
         let mapping = try Mapping(self, writable: true)
-        SegmentView(mapping, capacity: capacity).header.state.retired.store(1, ordering: .releasing)
+        SegmentView(mapping, capacity: capacity).retire()
         extendLifetime(mapping)
     }
 }

@@ -35,6 +35,11 @@ public final class Segment: Sendable {
         return try attachThisProcess()
     }
 
+    /// The same, counted.
+    var attachment: Attachment {
+        get throws(SegmentError) { try reference().attachment }
+    }
+
     @inline(never)
     private func attachThisProcess() throws(SegmentError) -> AttachmentReference {
         try cell.fill { () throws(SegmentError) in try Attachment.attach(file, options) }

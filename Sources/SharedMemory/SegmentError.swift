@@ -25,6 +25,8 @@ public enum SegmentError: Error, Hashable, Sendable {
 
     /// There is no such segment; `found` are those that are there.
     case notFound(name: String, directory: String, found: [String])
+    /// The segment was unlinked, or another took its name: what is waited for will not come.
+    case unlinked(name: String)
     /// The segment exists with another capacity than the one asked for.
     case capacityMismatch(name: String, capacity: Int, requested: Int)
     /// The file in the segment's place is not one this library can use.
@@ -80,6 +82,8 @@ extension SegmentError: CustomStringConvertible {
             "There is no segment '\(name)' in \(directory) ("
                 + (found.isEmpty ? "no segments there" : "there: " + found.joined(separator: ", "))
                 + "). Set a text to create it, or name another directory."
+        case .unlinked(let name):
+            "Segment '\(name)' was unlinked, or another took its name: attach anew to see what is set under it."
         case .capacityMismatch(let name, let capacity, let requested):
             "Segment '\(name)' exists with a capacity of \(capacity) bytes, not \(requested): ask for that or for none, "
                 + "or unlink it first."

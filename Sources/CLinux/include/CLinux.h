@@ -68,6 +68,14 @@ int clinux_map_wiped_on_fork(void **address);
 
 size_t clinux_page_size(void);
 
+// MARK: Waiting
+
+/// futex(2), `FUTEX_WAIT` between processes: sleeps while the word is `expected`, for a time at most.
+int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanoseconds);
+
+/// futex(2), `FUTEX_WAKE` between processes: wakes all who sleep on the word.
+int clinux_futex_wake(const void *word);
+
 // MARK: Process
 
 /// A number that differs between running threads; one register read.

@@ -25,6 +25,9 @@
 //     EROFS      the segment is attached for reading only
 //     EBUSY      sharedmem_detach: a borrow is open
 //     EAGAIN     others were in the way for a second or more; try again
+//     ETIMEDOUT  sharedmem_wait: the time is up
+//     EINTR      sharedmem_wait: this thread has handled a signal; call it again
+//     EIDRM      sharedmem_wait: the segment was unlinked, or another took its name; attach anew
 //     ENOENT     there is no such segment, or no such directory
 //     EEXIST     the segment exists with another capacity than the one asked for
 //     ENOTSUP    the file in the segment's place is not one this library can use
@@ -143,6 +146,17 @@ ssize_t sharedmem_get(sharedmem_t *segment, char *buffer, size_t size, sharedmem
 
 /// The version of the present text.
 int sharedmem_version(sharedmem_t *segment, sharedmem_version_t *version);
+
+/// Sleeps until the present version is another than `after`, and gives it; without a `version` to give it to, NULL.
+///
+///     sharedmem_version_t version = {0};
+///     while (sharedmem_wait(segment, version, -1, &version) == 0) … // first for the present text, then for each later
+///
+/// Whoever sets the text wakes all who wait, within microseconds; a second at most if it was killed or stopped just
+/// before that. A handle for reading only, to a segment that only its owner may read, looks every 10 ms instead.
+/// `timeout_milliseconds` is as for poll(2): 0 only looks, and a negative one is for ever.
+int sharedmem_wait(
+    sharedmem_t *segment, sharedmem_version_t after, int timeout_milliseconds, sharedmem_version_t *version);
 
 /// A text read in place.
 typedef struct sharedmem_borrow_t {

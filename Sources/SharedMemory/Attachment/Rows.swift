@@ -31,7 +31,6 @@ extension SegmentView {
         for slot in 0..<Layout.slotCount {
             _ = header.slots[slot].claim.compareExchange(expected: mark, desired: 0, ordering: .releasing)
         }
-        header.rows[row].waiters.store(0, ordering: .relaxed)
         clear(row: row)
     }
 

@@ -41,9 +41,14 @@ struct StateLine: ~Copyable {
     let persistent: Atomic<UInt32>
     /// 1 once the segment was unlinked.
     let retired: Atomic<UInt32>
-    /// 1 when readers who can not count themselves as waiting may be.
+    /// 1 when readers who can not say that they wait may be waiting.
     let wakesAlways: Atomic<UInt32>
-    private let padding: InlineArray<13, UInt32>
+    private let reserved: UInt32
+    /// One more than the highest number that anyone waited to see replaced.
+    let awaited: Atomic<UInt64>
+    /// Who waited for a number below this one to be replaced has been woken.
+    let woken: Atomic<UInt64>
+    private let padding: InlineArray<4, UInt64>
 }
 
 struct PinLine: ~Copyable {
@@ -68,15 +73,13 @@ struct SlotLine: ~Copyable {
 }
 
 struct RowLine: ~Copyable {
-    /// How many threads of this process wait for a change.
-    let waiters: Atomic<UInt64>
     // For people only; nothing is ever decided from these.
     let processID: Atomic<UInt64>
     let attachmentTime: Atomic<UInt64>
     /// The program's name, its first 32 bytes, zeros behind.
     let program: InlineArray<4, AtomicWord>
     static var programWordCount: Int { 4 }
-    private let padding: UInt64
+    private let padding: InlineArray<2, UInt64>
 }
 
 @frozen @usableFromInline struct AtomicWord: ~Copyable {

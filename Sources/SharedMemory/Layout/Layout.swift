@@ -17,6 +17,7 @@ enum Layout {
     /// What slots begin and end on.
     static let pageByteCount = 4096
 
+    static let currentOffset = 64
     static let persistentOffset = 128
     static let wakesAlwaysOffset = 136
     static let pinsOffset = 192

@@ -28,6 +28,9 @@ import Synchronization
         Current(rawValue: header.current.word.load(ordering: .sequentiallyConsistent))
     }
 
+    /// The half of `current` that every publication changes.
+    var futexWord: UnsafeRawPointer { unsafe UnsafeRawPointer(base + Layout.currentOffset) }
+
     /// All of a slot's room.
     @inline(__always)
     func room(ofSlot slot: Int) -> UnsafeMutableRawBufferPointer {

@@ -24,12 +24,15 @@ extension Attachment {
         guard text.count <= membership.view.capacity else {
             throw .tooLong(byteCount: text.count, capacity: membership.view.capacity)
         }
-        return try writer.withLock { _ throws(SegmentError) in
+        let version = try writer.withLock { _ throws(SegmentError) in
             _ = try checkedHead(condition)
             let claim = try claimSlot(reserving: text.count)
             unsafe claim.fill(text)
             return try makeCurrent(claim, condition)
         }
+        Step.setUnclaimed.reached()
+        membership.wakeWaiters(published: version.number)
+        return version
     }
 
     /// The exchange in here is the moment the text changes.

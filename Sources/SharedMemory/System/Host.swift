@@ -30,6 +30,21 @@ enum Host {
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 
+    /// Nanoseconds that never go back.
+    static var monotonicNanoseconds: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+
+    /// Far enough off, a moment is as good as never.
+    static func monotonicNanoseconds(after duration: Duration) -> Int {
+        let (seconds, attoseconds) = duration.components
+        let isFar = seconds >= 1 << 32
+        return monotonicNanoseconds
+            + (isFar ? 1 << 62 : Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
+    }
+
     /// The most bytes a file of this process may have; nil without a limit.
     static var fileSizeLimit: UInt64? {
         var limit = rlimit()

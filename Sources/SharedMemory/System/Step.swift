@@ -11,11 +11,13 @@ enum Step: String {
     case attachOpened, leftoverNotPersistent, attachFoundLeftover, attachNotLeftover, aliveLookedAtLock, attachBuilt,
         attachNamed, attachSharedLifetime, attachTookRow
     // Setting, by the numbers of the protocol.
-    case setChosen, setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished
+    case setChosen, setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished, setUnclaimed
     // Giving memory back.
     case punchUnstamped, punchMarked, punchDone
     // Borrowing, and copying without a pin.
     case borrowLoaded, borrowPinned, borrowPinnedAnew, borrowChecked, copyLoaded, copyStamped, copyRead
+    // Waiting.
+    case waitAnnounced
     // Detaching and unlinking.
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
 

@@ -1,0 +1,22 @@
+#define _GNU_SOURCE
+
+#include "CLinux.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+// Not the private variants: the word is in memory that processes share.
+
+int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanoseconds) {
+    struct timespec timeout = {timeout_nanoseconds / 1000000000, timeout_nanoseconds % 1000000000};
+    return syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, NULL, 0) < 0 ? -errno : 0;
+}
+
+int clinux_futex_wake(const void *word) {
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    return woken < 0 ? -errno : (int)woken;
+}

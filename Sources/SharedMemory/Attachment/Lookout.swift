@@ -1,0 +1,170 @@
+import Synchronization
+
+/// Waits for the next publication: in the caller's own thread, or in one thread for all of a process's callbacks.
+final class Lookout: Sendable {
+    private let membership: Membership
+    private let file: SegmentFile
+    private let identity: FileIdentity
+    /// When to look again whether the name leads to this segment; coarse milliseconds.
+    private let nextNameCheck = Atomic<Int>(0)
+    private let state = Mutex(State())
+
+    fileprivate struct State: ~Copyable {
+        var callbacks: [CallbackID: Callback] = [:]
+        var lastID: UInt64 = 0
+        /// There from the first callback until a second without any has passed.
+        var thread: Thread?
+        /// The thread is done with the mapping and about to end.
+        var hasLeft = true
+        var isStopping = false
+    }
+
+    fileprivate struct Callback {
+        let version: Version
+        let call: @Sendable () -> Void
+    }
+
+    init(_ membership: Membership, _ file: SegmentFile, _ identity: FileIdentity) {
+        self.membership = membership
+        self.file = file
+        self.identity = identity
+    }
+
+    /// The version of the present text.
+    private var version: Version {
+        Version(instance: membership.instance, number: membership.view.loadCurrent().number)
+    }
+
+    /// Looks, once a second or when told to, whether the name still leads to this segment.
+    ///
+    /// - Throws: ``SegmentError/unlinked(name:)`` when it does not.
+    func checkName() throws(SegmentError) {
+        let now = Host.coarseMilliseconds
+        let isTold = membership.view.header.state.retired.load(ordering: .relaxed) != 0
+        guard isTold || now >= nextNameCheck.load(ordering: .relaxed) else { return }
+        guard try file.leads(to: identity) else { throw .unlinked(name: file.name.description) }
+        nextNameCheck.store(now + 1000, ordering: .relaxed)
+    }
+}
+
+// MARK: Waiting in the caller's thread
+
+/// How waiting ends.
+package enum WaitEnd: Hashable {
+    case replaced(by: Version)
+    case timeIsUp
+    /// This thread has handled a signal.
+    case interrupted
+}
+
+extension Lookout {
+    /// Sleeps until the present version is another than `version`.
+    ///
+    /// - Parameter deadline: on the monotonic clock; nil for none.
+    func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitEnd {
+        while true {
+            let current = membership.view.loadCurrent()
+            let present = Version(instance: membership.instance, number: current.number)
+            if present != version { return .replaced(by: present) }
+            try checkName()
+            var limit = membership.sleepLimit
+            if let deadline { limit = min(limit, deadline - Host.monotonicNanoseconds) }
+            if limit <= 0 { return .timeIsUp }
+            if try membership.sleep(while: current, nanoseconds: limit) == .interrupted { return .interrupted }
+        }
+    }
+}
+
+// MARK: Being called
+
+/// What undoes a callback.
+package struct CallbackID: Hashable, Sendable {
+    fileprivate let number: UInt64
+}
+
+extension Lookout {
+    /// Calls `call` once: when the present version is another than `version`, or the segment is unlinked; at once if so.
+    ///
+    /// - Parameter call: in any thread; it must not wait for anything.
+    /// - Throws: ``SegmentError/system(call:code:)`` when there is no thread to be had.
+    func onReplacement(of version: Version, _ call: @escaping @Sendable () -> Void) throws(SegmentError) -> CallbackID {
+        let (id, isReplaced) = try state.withLock { state throws(SegmentError) in
+            state.lastID += 1
+            let id = CallbackID(number: state.lastID)
+            if self.version != version { return (id, true) }
+            try startThread(&state)
+            state.callbacks[id] = Callback(version: version, call: call)
+            return (id, false)
+        }
+        if isReplaced { call() }
+        return id
+    }
+
+    /// Undoes that.
+    ///
+    /// - Returns: false when it has been called, or is about to be.
+    @discardableResult
+    func cancel(_ id: CallbackID) -> Bool { state.withLock { $0.callbacks.removeValue(forKey: id) } != nil }
+
+    private func startThread(_ state: inout State) throws(SegmentError) {
+        guard state.hasLeft else { return }
+        state.thread?.join()
+        state.thread = nil
+        state.thread = try Thread { [self] in run() }
+        state.hasLeft = false
+    }
+
+    private func run() {
+        var lastNeeded = Host.coarseMilliseconds
+        // Not even a look at the segment once it is told to stop: a call may have been what ended its attachment.
+        while !state.withLock({ $0.isStopping }) {
+            let current = membership.view.loadCurrent()
+            let present = Version(instance: membership.instance, number: current.number)
+            let isGone = (try? checkName()) == nil
+            let now = Host.coarseMilliseconds
+            let (calls, isNeeded) = state.withLock { state in
+                if !state.callbacks.isEmpty { lastNeeded = now }
+                state.hasLeft = now - lastNeeded >= 1000
+                return (state.takeCallbacks { isGone || $0 != present }, !state.hasLeft)
+            }
+            guard isNeeded else { return }
+            if calls.isEmpty { sleep(while: current) }
+            for call in calls { call() }
+        }
+        state.withLock { $0.hasLeft = true }
+    }
+
+    private func sleep(while current: Current) {
+        do throws(SegmentError) {
+            _ = try membership.sleep(while: current, nanoseconds: membership.sleepLimit)
+        } catch {
+            // What keeps a thread from sleeping must not have it spin.
+            Host.pause()
+        }
+    }
+
+    /// Ends the thread; from now on the mapping may go.
+    func stop() {
+        let thread = state.withLock { state in
+            state.isStopping = true
+            defer { state.thread = nil }
+            return state.thread
+        }
+        guard let thread else { return }
+        if thread.isCurrent { return thread.detach() }
+        while !state.withLock({ $0.hasLeft }) {
+            membership.view.wakeSleepers()
+            Host.pause()
+        }
+        thread.join()
+    }
+}
+
+extension Lookout.State {
+    /// Removes and returns the callbacks of those versions.
+    fileprivate mutating func takeCallbacks(of isMeant: (Version) -> Bool) -> [@Sendable () -> Void] {
+        let taken = callbacks.filter { isMeant($0.value.version) }
+        for id in taken.keys { callbacks[id] = nil }
+        return taken.values.map(\.call)
+    }
+}

@@ -1,0 +1,44 @@
+internal import Glibc
+
+/// A thread of this library's own: it takes none of the process's signals.
+struct Thread: Sendable {
+    private let thread: pthread_t
+
+    /// - Throws: ``SegmentError/system(call:code:)`` when the system has none to give.
+    init(_ body: @escaping @Sendable () -> Void) throws(SegmentError) {
+        final class Body: Sendable {
+            let run: @Sendable () -> Void
+            init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+        }
+        let context = unsafe Unmanaged.passRetained(Body(body))
+        // The thread inherits the mask it is created under.
+        var all = sigset_t()
+        var before = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        var thread = pthread_t()
+        let code = unsafe pthread_create(
+            &thread, nil,
+            { context in
+                if let context = unsafe context {
+                    let body = unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+                    body.run()
+                }
+                return nil
+            }, context.toOpaque())
+        guard code == 0 else {
+            unsafe context.release()
+            throw .system(call: "pthread_create", code: code)
+        }
+        self.thread = thread
+    }
+
+    var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
+
+    /// Waits for its end.
+    func join() { pthread_join(thread, nil) }
+
+    /// Lets it end unwatched.
+    func detach() { pthread_detach(thread) }
+}

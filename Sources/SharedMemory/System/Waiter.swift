@@ -1,0 +1,32 @@
+import Synchronization
+
+/// A task waits, once, until a thread tells it to go on; in whichever order that comes.
+final class Waiter: Sendable {
+    private enum State {
+        case isFree
+        case waits(CheckedContinuation<Void, Never>)
+        case mayGoOn
+    }
+
+    private let state = Mutex(State.isFree)
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let mayGoOn = state.withLock { state in
+                if case .mayGoOn = state { return true }
+                state = .waits(continuation)
+                return false
+            }
+            if mayGoOn { continuation.resume() }
+        }
+    }
+
+    func resume() {
+        let continuation = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            defer { state = .mayGoOn }
+            if case .waits(let continuation) = state { return continuation }
+            return nil
+        }
+        continuation?.resume()
+    }
+}
