@@ -37,12 +37,10 @@ enum Host {
         return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 
-    /// Far enough off, a moment is as good as never.
+    /// A moment 136 years off is as good as never, and one that has passed is now.
     static func monotonicNanoseconds(after duration: Duration) -> Int {
-        let (seconds, attoseconds) = duration.components
-        let isFar = seconds >= 1 << 32
-        return monotonicNanoseconds
-            + (isFar ? 1 << 62 : Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))
+        let (seconds, attoseconds) = min(max(duration, .zero), .seconds(1 << 32)).components
+        return monotonicNanoseconds + Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
     }
 
     /// The most bytes a file of this process may have; nil without a limit.
