@@ -101,10 +101,10 @@ extension Segment {
 
     /// Waits until the present version is another than `version`, or the task is cancelled.
     ///
-    /// - Throws: ``SegmentError/unlinked(name:)``
+    /// - Throws: ``SegmentError/unlinked(name:)``, when no other will come.
     private func replacement(of version: Version) async throws(SegmentError) {
         let lookout = try attachment.lookout
-        try lookout.checkName()
+        guard try lookout.isPresent(version) else { return }
         let waiter = Waiter()
         let id = try lookout.onReplacement(of: version) { waiter.resume() }
         await withTaskCancellationHandler {

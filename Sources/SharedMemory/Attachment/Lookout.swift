@@ -30,20 +30,43 @@ final class Lookout: Sendable {
         self.identity = identity
     }
 
-    /// The version of the present text.
-    private var version: Version {
-        Version(instance: membership.instance, number: membership.view.loadCurrent().number)
+    private func version(of current: Current) -> Version {
+        Version(instance: membership.instance, number: current.number)
+    }
+
+    /// Whether `version` is the present one.
+    ///
+    /// - Throws: ``SegmentError/unlinked(name:)`` when it is, and no other will come.
+    func isPresent(_ version: Version) throws(SegmentError) -> Bool {
+        let (name, current) = look()
+        guard self.version(of: current) == version else { return false }
+        try name.get()
+        return true
+    }
+
+    /// Looks at the name and only then at the text: where the name is gone, that is the last one.
+    private func look() -> (name: Result<Void, SegmentError>, current: Current) {
+        let name = Result { () throws(SegmentError) in try checkName() }
+        Step.waitCheckedName.reached()
+        return (name, membership.view.loadCurrent())
     }
 
     /// Looks, once a second or when told to, whether the name still leads to this segment.
     ///
     /// - Throws: ``SegmentError/unlinked(name:)`` when it does not.
-    func checkName() throws(SegmentError) {
+    private func checkName() throws(SegmentError) {
         let now = Host.coarseMilliseconds
         let isTold = membership.view.header.state.retired.load(ordering: .relaxed) != 0
         guard isTold || now >= nextNameCheck.load(ordering: .relaxed) else { return }
         guard try file.leads(to: identity) else { throw .unlinked(name: file.name.description) }
         nextNameCheck.store(now + 1000, ordering: .relaxed)
+    }
+
+    /// For how many nanoseconds to sleep at most: not past the next look at the name, which another thread may be due
+    /// to have.
+    private var sleepLimit: Int {
+        let milliseconds = nextNameCheck.load(ordering: .relaxed) - Host.coarseMilliseconds
+        return min(membership.sleepLimit, max(milliseconds, 1) * 1_000_000)
     }
 }
 
@@ -63,11 +86,11 @@ extension Lookout {
     /// - Parameter deadline: on the monotonic clock; nil for none.
     func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitEnd {
         while true {
-            let current = membership.view.loadCurrent()
-            let present = Version(instance: membership.instance, number: current.number)
+            let (name, current) = look()
+            let present = self.version(of: current)
             if present != version { return .replaced(by: present) }
-            try checkName()
-            var limit = membership.sleepLimit
+            try name.get()
+            var limit = sleepLimit
             if let deadline { limit = min(limit, deadline - Host.monotonicNanoseconds) }
             if limit <= 0 { return .timeIsUp }
             if try membership.sleep(while: current, nanoseconds: limit) == .interrupted { return .interrupted }
@@ -91,7 +114,7 @@ extension Lookout {
         let (id, isReplaced) = try state.withLock { state throws(SegmentError) in
             state.lastID += 1
             let id = CallbackID(number: state.lastID)
-            if self.version != version { return (id, true) }
+            if self.version(of: membership.view.loadCurrent()) != version { return (id, true) }
             try startThread(&state)
             state.callbacks[id] = Callback(version: version, call: call)
             return (id, false)
@@ -118,9 +141,9 @@ extension Lookout {
         var lastNeeded = Host.coarseMilliseconds
         // Not even a look at the segment once it is told to stop: a call may have been what ended its attachment.
         while !state.withLock({ $0.isStopping }) {
-            let current = membership.view.loadCurrent()
-            let present = Version(instance: membership.instance, number: current.number)
-            let isGone = (try? checkName()) == nil
+            let (name, current) = look()
+            let present = version(of: current)
+            let isGone = (try? name.get()) == nil
             let now = Host.coarseMilliseconds
             let (calls, isNeeded) = state.withLock { state in
                 if !state.callbacks.isEmpty { lastNeeded = now }
@@ -136,7 +159,7 @@ extension Lookout {
 
     private func sleep(while current: Current) {
         do throws(SegmentError) {
-            _ = try membership.sleep(while: current, nanoseconds: membership.sleepLimit)
+            _ = try membership.sleep(while: current, nanoseconds: sleepLimit)
         } catch {
             // What keeps a thread from sleeping must not have it spin.
             Host.pause()

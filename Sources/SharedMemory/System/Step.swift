@@ -17,7 +17,7 @@ enum Step: String {
     // Borrowing, and copying without a pin.
     case borrowLoaded, borrowPinned, borrowPinnedAnew, borrowChecked, copyLoaded, copyStamped, copyRead
     // Waiting.
-    case waitAnnounced
+    case waitCheckedName, waitAnnounced
     // Detaching and unlinking.
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
 
