@@ -55,8 +55,11 @@ extension Probe {
                 var head = Head(damage.pristine)
                 head.bytes[offset] = value
                 try damage.put(head)
-                if let segment { damage.use(segment) }
-                if let readOnly { damage.use(readOnly) }
+                for each in [segment, readOnly] {
+                    guard let each else { continue }
+                    damage.use(each)
+                    damage.watch(each)
+                }
                 try damage.tryEverything()
                 count += 1
             }
@@ -210,7 +213,14 @@ private final class Damage {
         attempt("set") { try segment.set(String(repeating: "x", count: Head.capacity)) }
         attempt("set if") { try segment.set("conditional", ifVersion: segment.version) }
         attempt("get") { try count(segment.get()) }
+        attempt("wait") { _ = try segment.wait(after: segment.version, timeout: .microseconds(100)) }
+        attempt("wait") { _ = try segment.wait(after: Version(instance: 0, number: 0), timeout: .zero) }
         attempt("isUnlinked") { _ = try segment.isUnlinked }
+    }
+
+    /// Has the library's thread look for a while.
+    func watch(_ segment: Segment) {
+        attempt("watch") { segment.cancel(try segment.onReplacement(of: segment.version) {}) }
     }
 
     func tryUnlinking() {

@@ -47,6 +47,13 @@ enum Probe {
         case "damage-heads": try damageHeads()
         case "damage-bytes": try damageBytes()
         case "churn": try churn()
+        case "wait": try wait()
+        case "watch": try watch()
+        case "wait-under-signals": try waitUnderSignals()
+        case "signals-elsewhere": try signalsElsewhere()
+        case "crowd": try crowd()
+        case "come-and-go": try comeAndGo()
+        case "drop": try drop()
         default: fatalError("no such command: \(command)")
         }
     }

@@ -1,16 +1,19 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import SharedMemory
 
 /// Waiting for a change, in threads and in tasks.
-@Suite("Waiting", .timeLimit(.minutes(1)))
-struct WaitingTests: SegmentTests {
+@Suite("Waiting", .timeLimit(.minutes(2)))
+struct WaitingTests: WaitingSegmentTests {
     let directory: TemporaryDirectory
     let name = "text"
 
     init() throws { directory = try TemporaryDirectory() }
+
+    // MARK: Being woken
 
     @Test("A wait returns the version of what another process sets", arguments: [Access.readWrite, .readOnly])
     func woken(_ access: Access) async throws {
@@ -47,6 +50,244 @@ struct WaitingTests: SegmentTests {
         try await task.value
     }
 
+    @Test(
+        "Each set wakes who waits, who may not say so too, and none waits for the second that is the bound",
+        arguments: [("readWrite", UInt32(0o600)), ("readOnly", 0o600), ("readOnly", 0o644)], ["wait", "changes"])
+    func wokenEachTime(_ attached: (access: String, mode: UInt32), _ how: String) async throws {
+        let writer = try Segment.attach(name, AttachmentOptions(directory: directory.path, mode: attached.mode))
+        let child = try probe("watch", attached.access, how)
+        try await expectWokenEachTime(child, by: writer)
+        child.kill()
+        _ = try await child.finish()
+    }
+
+    @Test(
+        "Who may not write the file is woken all the same", .enabled(if: geteuid() == 0),
+        arguments: ["wait", "changes"]
+    )
+    func wokenStranger(_ how: String) async throws {
+        #expect(chmod(directory.path, 0o755) == 0)
+        let writer = try Segment.attach(name, AttachmentOptions(directory: directory.path, mode: 0o644))
+        let stranger = ["--reuid", "12345", "--regid", "12345", "--clear-groups", ChildProcess.product("probe")]
+        let refused = try await ChildProcess.run("setpriv", stranger + [directory.path, name, "set", "x"])
+        #expect(refused.errors.contains("Permission denied"), "\(refused)")
+        let child = try ChildProcess("setpriv", stranger + [directory.path, name, "watch", "readOnly", how])
+        try await expectWokenEachTime(child, by: writer)
+        child.kill()
+        _ = try await child.finish()
+    }
+
+    // MARK: Times and versions
+
+    @Test(
+        "A timeout of zero, or of less, only looks",
+        arguments: [Duration.zero, .nanoseconds(-1), .seconds(-1), .seconds(Int64.min)])
+    func onlyLooks(_ timeout: Duration) throws {
+        let segment = try attach()
+        let empty = try segment.version
+        #expect(try segment.wait(after: empty, timeout: timeout) == nil)
+        let version = try segment.set("x")
+        #expect(try segment.wait(after: empty, timeout: timeout) == version)
+        #expect(try segment.wait(after: version, timeout: timeout) == nil)
+        #expect(try awaited == 0, "nobody slept")
+    }
+
+    @Test("When the time is up and nothing changed, there is no version", arguments: [Access.readWrite, .readOnly])
+    func timeIsUp(_ access: Access) throws {
+        let writer = try attach()
+        let version = try writer.set("x")
+        let segment = try attach(access)
+        for milliseconds in [1, 50, 1200] {
+            let start = ContinuousClock.now
+            #expect(try segment.wait(after: version, timeout: .milliseconds(milliseconds)) == nil)
+            #expect(ContinuousClock.now - start >= .milliseconds(milliseconds))
+        }
+        #expect(try segment.snapshot().text == "x" && segment.version == version)
+    }
+
+    @Test(
+        "Without a timeout, or with one of ages, a wait lasts until the text is set",
+        arguments: [
+            nil, .seconds(Int64.max), .seconds(1 << 32),
+            Duration(secondsComponent: .max, attosecondsComponent: 999_999_999_999_999_999),
+        ])
+    func waitsForAges(_ timeout: Duration?) async throws {
+        let segment = try attach()
+        let version = try segment.version
+        let waiter = InThread { try segment.wait(after: version, timeout: timeout) }
+        try await someoneWaits()
+        #expect(!waiter.isDone)
+        let next = try segment.set("x")
+        #expect(try await waiter.value() == next)
+    }
+
+    @Test("Who has a version of another instance, or a later one, is given the present one at once")
+    func otherVersion() throws {
+        let segment = try attach()
+        let version = try segment.set("x")
+        let others = [
+            Version(instance: version.instance ^ 1, number: version.number), Version(instance: 0, number: 0),
+            Version(instance: version.instance, number: 7), Version(instance: version.instance, number: .max),
+        ]
+        for other in others { #expect(try segment.wait(after: other) == version) }
+        #expect(try awaited == 0, "nobody slept")
+    }
+
+    @Test("Who waits at a segment that was never set hears of the first set", arguments: [Access.readWrite, .readOnly])
+    func firstSet(_ access: Access) async throws {
+        let writer = try attach()
+        let segment = try attach(access)
+        let empty = try segment.version
+        #expect(empty.number == 0)
+        let waiter = InThread { try segment.wait(after: empty) }
+        var texts = segment.changes.makeAsyncIterator()
+        #expect(try await texts.next()?.text == "")
+        let first = try writer.set("first")
+        #expect(try await waiter.value() == first)
+        #expect(try await texts.next()?.text == "first")
+    }
+
+    // MARK: What it costs who sets
+
+    @Test("Sets that nobody waits for wake nobody; a waiter that gave up costs one wake")
+    func wakesInVain() throws {
+        let segment = try attach()
+        for round in 0..<100 { try segment.set("\(round)") }
+        #expect(try (awaited, woken) == (0, 0))
+        let version = try segment.version
+        #expect(try segment.wait(after: version, timeout: .milliseconds(20)) == nil)
+        #expect(try (awaited, woken) == (101, 0))
+        for round in 0..<100 { try segment.set("\(round)") }
+        // Each wake says so here: the first set's was the only one.
+        #expect(try (awaited, woken) == (101, 101))
+    }
+
+    // MARK: Cancelling
+
+    @Test("A cancelled task ends at once, and not with the second that is the bound")
+    func cancelled() async throws {
+        let segment = try attach()
+        let start = ContinuousClock.now
+        for round in 0..<50 {
+            let follower = Follower(segment)
+            try await follower.sees(try segment.version)
+            if round % 2 == 0 { try await Task.sleep(for: .milliseconds(10)) }
+            try await follower.end()
+        }
+        #expect(ContinuousClock.now - start < .seconds(25))
+    }
+
+    @Test("A task that was cancelled before it asked sees nothing")
+    func cancelledBefore() async throws {
+        let segment = try attach()
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            var count = 0
+            for try await _ in segment.changes { count += 1 }
+            return count
+        }
+        #expect(try await task.value == 0)
+    }
+
+    @Test("A task that is cancelled at any moment ends")
+    func cancelledAtAnyMoment() async throws {
+        let segment = try attach()
+        let start = ContinuousClock.now
+        for round in 0..<500 {
+            let task = Task { for try await _ in segment.changes {} }
+            for _ in 0..<round { await Task.yield() }
+            task.cancel()
+            try await task.value
+        }
+        #expect(ContinuousClock.now - start < .seconds(50))
+    }
+
+    @Test("Cancelling one task leaves the others waiting")
+    func othersGoOn() async throws {
+        let segment = try attach()
+        let followers = (0..<3).map { _ in Follower(segment) }
+        for follower in followers { try await follower.sees(try segment.version) }
+        try await followers[1].end()
+        let version = try segment.set("x")
+        for follower in [followers[0], followers[2]] { try await follower.sees(version) }
+        #expect(followers[1].versions.count == 1)
+        for follower in [followers[0], followers[2]] { try await follower.end() }
+    }
+
+    // MARK: Coalescing
+
+    @Test("A slow reader gets the newest text, and that once", arguments: [Access.readWrite, .readOnly])
+    func slowReader(_ access: Access) async throws {
+        let writer = try attach()
+        var texts = try attach(access).changes.makeAsyncIterator()
+        #expect(try await texts.next()?.text == "")
+        for round in 1...20 {
+            for step in 0..<10 { try writer.set("\(round) \(step)") }
+            let snapshot = try await texts.next()
+            #expect(snapshot?.text == "\(round) 9" && snapshot?.version.number == UInt64(10 * round))
+        }
+    }
+
+    @Test("Beside many writers, readers see whole texts in order, never an old one, and the last in the end")
+    func manyWriters() async throws {
+        let segments = try [attach(), attach(), attach(.readOnly), attach(.readOnly)]
+        let writers = try (0..<4).map { try probe("write", "2", "60000", "\($0)") }
+        for writer in writers { _ = try await writer.line(beginning: "attached") }
+        let followers = segments.map { Follower($0) } + [Follower(segments[0], delay: .milliseconds(20))]
+        let watchers = segments.map { Watcher($0) }
+        for writer in writers { try writer.write(Data("\n".utf8)) }
+        for writer in writers { #expect(try await writer.finish().status == 0) }
+        let last = try segments[0].version
+        for follower in followers {
+            try await follower.sees(last)
+            try await follower.end()
+            #expect(follower.faults == [] && follower.versions.count > 10)
+        }
+        for watcher in watchers {
+            let sightings = try await watcher.end(at: last)
+            #expect(sightings.faults == [] && sightings.versions.count > 10)
+        }
+    }
+
+    // MARK: Signals
+
+    @Test("A wait goes on after signals, and through them comes to what it waits for")
+    func goesOnAfterSignals() async throws {
+        let segment = try attach()
+        let child = try probe("wait-under-signals", "readWrite", "30")
+        _ = try await child.line(beginning: "waiting")
+        try await Task.sleep(for: .milliseconds(200))
+        let version = try segment.set("x")
+        let result = try await child.finish()
+        #expect(result.text.contains("\ngot \(version)\n"), "\(result)")
+        let count = result.text.split(separator: " ").last.flatMap { Int($0.dropLast()) } ?? 0
+        #expect(count > 1, "signals came while it waited")
+    }
+
+    @Test("A wait's time is up when it is, whatever signals come")
+    func timeIsUpUnderSignals() async throws {
+        let segment = try attach()
+        let result = try await probe("wait-under-signals", "readWrite", "0.2").finish()
+        #expect(result.text.contains("\ngot nothing\n"), "\(result)")
+        extendLifetime(segment)
+    }
+
+    @Test("An interruptible wait ends with the first signal")
+    func interrupted() async throws {
+        let segment = try attach()
+        let result = try await probe("wait-under-signals", "readWrite", "30", "interruptibly").finish()
+        #expect(result.text.contains("\nended interrupted\n"), "\(result)")
+        extendLifetime(segment)
+    }
+
+    @Test("The library's thread takes none of the process's signals")
+    func signalsElsewhere() async throws {
+        let result = try await probe("signals-elsewhere").finish()
+        #expect(result.text.hasPrefix("threads 1, handled 0\nhandled then 5\n"), "\(result)")
+    }
+
+    // MARK: Unlinking
+
     @Test("Who waits learns that the segment was unlinked")
     func unlinked() async throws {
         let segment = try attach()
@@ -57,5 +298,128 @@ struct WaitingTests: SegmentTests {
         await #expect(throws: SegmentError.unlinked(name: name)) {
             for try await snapshot in segment.changes { #expect(snapshot.version == before) }
         }
+    }
+
+    enum Removal: CaseIterable { case unlinked, replaced, removed, removedAndReplaced }
+
+    func remove(_ how: Removal) throws -> Segment? {
+        if how == .unlinked || how == .replaced {
+            try Segment.unlink(name, directory: directory.path)
+        } else {
+            #expect(unlink(path) == 0)
+        }
+        return how == .replaced || how == .removedAndReplaced ? try attach() : nil
+    }
+
+    @Test(
+        "Unlinked, by the library or past it, and even when another took its name, waiting in threads and tasks ends",
+        arguments: Removal.allCases, [Access.readWrite, .readOnly])
+    func removedUnderWaiters(_ how: Removal, _ access: Access) async throws {
+        let writer = try attach()
+        let segment = try attach(access)
+        let version = try writer.set("x")
+        let waiter = InThread { try segment.wait(after: version) }
+        let follower = Follower(segment)
+        try await follower.sees(version)
+        try await Task.sleep(for: .milliseconds(50))
+        let other = try remove(how)
+        try other?.set("of the other")
+        // A second, and room for a machine that is busy.
+        await #expect(throws: SegmentError.unlinked(name: name)) { try await waiter.value(within: 2.5) }
+        await #expect(throws: SegmentError.unlinked(name: name)) { try await follower.value() }
+        #expect(follower.versions == [version])
+    }
+
+    @Test("At a segment that was unlinked already nobody waits", arguments: Removal.allCases)
+    func removedBefore(_ how: Removal) async throws {
+        let segment = try attach()
+        let version = try segment.set("x")
+        let other = try remove(how)
+        #expect(throws: SegmentError.unlinked(name: name)) { try segment.wait(after: version, timeout: .zero) }
+        let follower = Follower(segment)
+        await #expect(throws: SegmentError.unlinked(name: name)) { try await follower.value() }
+        #expect(follower.versions == [version])
+        extendLifetime(other)
+    }
+
+    @Test("A wait that begins just before the next look at the name does not put it off")
+    func lookIsNotPutOff() async throws {
+        let segment = try attach()
+        let version = try segment.version
+        #expect(try segment.wait(after: version, timeout: .milliseconds(1)) == nil)
+        #expect(unlink(path) == 0)
+        usleep(950_000)
+        let waiter = InThread { try segment.wait(after: version) }
+        // It is due in 50 ms, and would be in a second if the wait had put it off.
+        await #expect(throws: SegmentError.unlinked(name: name)) { try await waiter.value(within: 0.8) }
+    }
+
+    @Test(
+        "What was set before the segment was unlinked is delivered, however fast the one followed the other",
+        arguments: ["wait", "changes"], [Step.waitCheckedName, .waitAnnounced])
+    func lastText(_ how: String, _ step: Step) async throws {
+        let segment = try attach()
+        let child = try await probe(stoppedAt: step, "watch", "readWrite", how)
+        let last = try segment.set("last")
+        try Segment.unlink(name, directory: directory.path)
+        child.send(SIGCONT)
+        _ = try await child.line(beginning: "saw \(last)", within: 10)
+        let result = try await child.finish(within: 10)
+        let error = SegmentError.unlinked(name: name)
+        #expect((result.text + result.errors).contains("\(error)"), "\(result)")
+    }
+
+    // MARK: Damage
+
+    @Test(
+        "Whatever stands in the words about waiting, who waits hears of a set in time",
+        arguments: [
+            ("awaited", UInt64(0)), ("awaited", .max), ("woken", .max), ("woken", 1 << 63), ("both", .max),
+            ("retired", 1),
+            ("retired", .max), ("wakesAlways", 1), ("wakesAlways", .max),
+        ], [Access.readWrite, .readOnly])
+    func damaged(_ damage: (word: String, value: UInt64), _ access: Access) async throws {
+        let writer = try attach()
+        let segment = try attach(access)
+        let follower = Follower(segment)
+        try await follower.sees(try segment.version)
+        for round in 0..<3 {
+            let version = try segment.version
+            let waiter = InThread { try segment.wait(after: version) }
+            // Also under who sleeps already, but not the last time.
+            if round < 2 { try await Task.sleep(for: .milliseconds(20)) }
+            try withView { view in
+                let state = { UInt32(truncatingIfNeeded: damage.value) }
+                switch damage.word {
+                case "awaited": view.header.state.awaited.store(damage.value, ordering: .relaxed)
+                case "woken": view.header.state.woken.store(damage.value, ordering: .relaxed)
+                case "retired": view.header.state.retired.store(state(), ordering: .relaxed)
+                case "wakesAlways": view.header.state.wakesAlways.store(state(), ordering: .relaxed)
+                default:
+                    view.header.state.awaited.store(damage.value, ordering: .relaxed)
+                    view.header.state.woken.store(damage.value, ordering: .relaxed)
+                }
+            }
+            let next = try writer.set("\(round)")
+            // A second, and room for a machine that is busy.
+            #expect(try await waiter.value(within: 2.5) == next)
+            try await follower.sees(next, within: 2.5)
+        }
+        try await follower.end()
+    }
+}
+
+// MARK: -
+
+extension WaitingTests {
+    /// Twenty times one after the other, it hears of a set much sooner than it would have looked again.
+    func expectWokenEachTime(_ child: ChildProcess, by writer: Segment) async throws {
+        _ = try await child.line(beginning: "saw \(try writer.version)")
+        let start = ContinuousClock.now
+        for round in 0..<20 {
+            try await Task.sleep(for: .milliseconds(20))
+            _ = try await child.line(beginning: "saw \(try writer.set("\(round)"))")
+        }
+        #expect(ContinuousClock.now - start < .seconds(10))
     }
 }

@@ -1,0 +1,154 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+/// Who waits, and who should wake them, stopped and killed; and many who wait in one process.
+@Suite("Waiting, killed and crowded", .timeLimit(.minutes(3)))
+struct WaitingKilledTests: WaitingSegmentTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    // MARK: Publishers
+
+    static let beforeWaking: [Step] = [.setPublished, .setUnclaimed]
+
+    @Test(
+        "Killed between publishing and waking, a publisher leaves a hundred sleepers who have its text in a second",
+        arguments: beforeWaking)
+    func publisherKilled(_ step: Step) async throws {
+        // Five times twenty, half of whom may not say that they wait, and some tasks.
+        let writer = try Segment.attach(name, AttachmentOptions(directory: directory.path, mode: 0o644))
+        for round in 0..<5 {
+            let version = try writer.set("\(round)")
+            let segments = try (0..<20).map { try attach($0 % 2 == 0 ? .readWrite : .readOnly) }
+            let waiters = segments.map { segment in InThread { try segment.wait(after: version) } }
+            let followers = segments.prefix(4).map { Follower($0) }
+            for follower in followers { try await follower.sees(version) }
+            try await someoneWaits()
+            let publisher = try await probe(stoppedAt: step, "set", "from the dead")
+            publisher.kill()
+            // 1.1 s, and room for a machine that is busy.
+            let deadline = ContinuousClock.now + .milliseconds(1100 + 900)
+            _ = try await publisher.finish()
+            let next = Version(instance: version.instance, number: version.number + 1)
+            for waiter in waiters {
+                let left = (deadline - ContinuousClock.now) / .seconds(1)
+                #expect(try await waiter.value(within: max(left, 0)) == next)
+            }
+            for follower in followers {
+                let left = (deadline - ContinuousClock.now) / .seconds(1)
+                try await follower.sees(next, within: max(left, 0))
+                try await follower.end()
+            }
+            #expect(try segments[0].get() == "from the dead")
+        }
+    }
+
+    @Test("While a publisher is stopped between publishing and waking, others wake at once", arguments: beforeWaking)
+    func publisherStopped(_ step: Step) async throws {
+        let writer = try attach()
+        let watchers = try ["wait", "changes"].map { try probe("watch", "readWrite", $0) }
+        for watcher in watchers { _ = try await watcher.line(beginning: "saw ") }
+        try await someoneWaits()
+        let publisher = try await probe(stoppedAt: step, "set", "not announced")
+        let start = ContinuousClock.now
+        for round in 0..<20 {
+            let version = try writer.set("\(round)")
+            for watcher in watchers { _ = try await watcher.line(beginning: "saw \(version)") }
+            try await someoneWaits()
+        }
+        // Were it for looking again once a second, it would take twice as long.
+        #expect(ContinuousClock.now - start < .seconds(10))
+        publisher.send(SIGCONT)
+        #expect(try await publisher.finish().status == 0)
+        // Late, it says no more than it may.
+        let version = try writer.set("after")
+        for watcher in watchers { _ = try await watcher.line(beginning: "saw \(version)") }
+        for watcher in watchers { watcher.kill() }
+    }
+
+    // MARK: Waiters
+
+    @Test(
+        "A hundred waiters killed, asleep or on their way there, leave nothing: the next set wakes once, later ones not"
+    )
+    func waitersKilled() async throws {
+        let segment = try attach()
+        try segment.set("before")
+        let kinds = ["readWrite", "readOnly"].flatMap { access in
+            ["wait", "changes"].flatMap { how in [false, true].map { (access, how, $0) } }
+        }
+        for _ in 0..<4 {
+            let waiters = try await withThrowingTaskGroup(of: ChildProcess.self) { group in
+                for index in 0..<26 {
+                    let (access, how, isAsleep) = kinds[index % kinds.count]
+                    group.addTask {
+                        guard isAsleep else {
+                            return try await probe(stoppedAt: .waitAnnounced, "watch", access, how)
+                        }
+                        let child = try probe("watch", access, how)
+                        _ = try await child.line(beginning: "saw ")
+                        return child
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            try await someoneWaits()
+            waiters.forEach { $0.kill() }
+            for waiter in waiters { #expect(try await waiter.finish().wasKilled) }
+        }
+        #expect(try Segment.info(name, directory: directory.path).attached.count == 1)
+        #expect(try (awaited, woken) == (2, 0))
+        for _ in 0..<10 { try segment.set("after") }
+        #expect(try (awaited, woken) == (2, 2))
+        try expectNothingLeft()
+        #expect(try directory.names == ["text.sharedmem"])
+    }
+
+    @Test("A waiter stopped on its way to sleep misses nothing that is set meanwhile", arguments: ["wait", "changes"])
+    func waiterGoesOn(_ how: String) async throws {
+        let segment = try attach()
+        let waiter = try await probe(stoppedAt: .waitAnnounced, "watch", "readWrite", how)
+        var last = try segment.version
+        for round in 0..<300 { last = try segment.set("\(round)") }
+        waiter.send(SIGCONT)
+        _ = try await waiter.line(beginning: "saw \(last)", within: 10)
+        waiter.kill()
+        #expect(try await waiter.finish().text.split(separator: "\n").count == 2)
+    }
+
+    // MARK: Many in one process
+
+    @Test("All threads and tasks of a process hear of a set, with one thread for all tasks", arguments: [2, 50])
+    func crowd(_ count: Int) async throws {
+        let segment = try attach()
+        let child = try probe("crowd", "\(count)")
+        _ = try await child.line(beginning: "library threads for tasks")
+        try segment.set("x")
+        let result = try await child.finish()
+        #expect(
+            result.text == """
+                library threads for threads: 0
+                library threads for tasks: 1
+                all heard
+                the thread is gone
+
+                """)
+    }
+
+    @Test("A thousand times followed, cancelled and detached, nothing is left")
+    func comeAndGo() async throws {
+        let result = try await probe("come-and-go", "1000").finish(within: 120)
+        #expect(result.text == "descriptors 0, thread and file gone\n", "\(result)")
+    }
+
+    @Test("Detaching ends the library's thread and the segment, also from that thread itself")
+    func drop() async throws {
+        let result = try await probe("drop", "100").finish(within: 60)
+        #expect(result.text == "done\n", "\(result)")
+    }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+/// What tests of waiting do again and again.
+protocol WaitingSegmentTests: SegmentTests {}
+
+extension WaitingSegmentTests {
+    /// One more than the highest number that anyone waited to see replaced.
+    var awaited: UInt64 { get throws { try withView { $0.header.state.awaited.load(ordering: .relaxed) } } }
+
+    /// The number whose publisher woke last.
+    var woken: UInt64 { get throws { try withView { $0.header.state.woken.load(ordering: .relaxed) } } }
+
+    /// Waits until someone waits for the present text to be replaced.
+    func someoneWaits() async throws {
+        try await eventually("someone who waits") {
+            try withView { $0.header.state.awaited.load(ordering: .relaxed) > $0.loadCurrent().number } ? () : nil
+        }
+    }
+}
+
+/// What a thread of its own comes to: tasks must not block.
+final class InThread<Value: Sendable>: Sendable {
+    private let result = Mutex<Result<Value, any Error>?>(nil)
+
+    init(_ body: @escaping @Sendable () throws -> Value) {
+        Thread.detachNewThread { [self] in
+            let outcome = Result { try body() }
+            result.withLock { $0 = outcome }
+        }
+    }
+
+    var isDone: Bool { result.withLock { $0 != nil } }
+
+    func value(within seconds: Double = 30) async throws -> Value {
+        try await eventually("the end of a thread", within: seconds) { result.withLock { $0 } }.get()
+    }
+}
+
+/// What a reader was given, and what of that should not have been.
+struct Sightings: Sendable {
+    private(set) var versions: [Version] = []
+    private(set) var faults: [String] = []
+
+    /// - Parameter before: the present version when the reader asked.
+    mutating func append(_ version: Version, since before: Version, isWhole: Bool) {
+        if let last = versions.last, version.number <= last.number { faults.append("\(version) after \(last)") }
+        if version.number < before.number { faults.append("\(version), when \(before) was there") }
+        if !isWhole { faults.append("\(version) is torn") }
+        versions.append(version)
+    }
+}
+
+/// Follows a segment in a task, until it is told to end.
+final class Follower: Sendable {
+    private let sightings: Shared
+    private let task: Task<Void, any Error>
+
+    private final class Shared: Sendable { let value = Mutex(Sightings()) }
+
+    /// - Parameter delay: how slow a reader it is.
+    init(_ segment: Segment, delay: Duration = .zero) {
+        let sightings = Shared()
+        self.sightings = sightings
+        task = Task {
+            var texts = segment.changes.makeAsyncIterator()
+            while true {
+                let before = try segment.version
+                guard let snapshot = try await texts.next() else { return }
+                let isWhole = snapshot.text.count < 17 || ChecksummedText.isWhole(snapshot.text.utf8Span.span.bytes)
+                sightings.value.withLock { $0.append(snapshot.version, since: before, isWhole: isWhole) }
+                if delay != .zero { try? await Task.sleep(for: delay) }
+            }
+        }
+    }
+
+    var versions: [Version] { sightings.value.withLock(\.versions) }
+    var faults: [String] { sightings.value.withLock(\.faults) }
+
+    /// Waits until it has seen that version.
+    func sees(_ version: Version, within seconds: Double = 30) async throws {
+        try await eventually("a task that sees \(version)", within: seconds) { versions.last == version ? () : nil }
+    }
+
+    /// Cancels it, and waits for its end.
+    func end() async throws {
+        task.cancel()
+        try await task.value
+    }
+
+    /// Waits for its end, which must be near.
+    func value() async throws { try await task.value }
+}
+
+/// Follows a segment in a thread that waits, until it has seen what it is told is the last.
+final class Watcher: Sendable {
+    private let shared = Shared()
+    private let thread: InThread<Sightings>
+
+    private final class Shared: Sendable { let last = Mutex<Version?>(nil) }
+
+    init(_ segment: Segment) {
+        thread = InThread { [shared] in
+            var sightings = Sightings()
+            var version = try segment.version
+            while shared.last.withLock({ $0 }) != version {
+                let before = try segment.version
+                guard let next = try segment.wait(after: version, timeout: .milliseconds(100)) else { continue }
+                sightings.append(next, since: before, isWhole: true)
+                version = next
+            }
+            return sightings
+        }
+    }
+
+    func end(at last: Version) async throws -> Sightings {
+        shared.last.withLock { $0 = last }
+        return try await thread.value()
+    }
+}
