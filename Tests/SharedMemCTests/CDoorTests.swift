@@ -15,6 +15,9 @@ import Testing
     @Test(arguments: try await CaseProgram.borrows.cases)
     func borrows(_ name: String) async throws { try await pass(.borrows, name) }
 
+    @Test(arguments: try await CaseProgram.waiting.cases)
+    func waiting(_ name: String) async throws { try await pass(.waiting, name) }
+
     @Test(arguments: try await CaseProgram.forks.cases)
     func forks(_ name: String) async throws { try await pass(.forks, name) }
 

@@ -60,6 +60,16 @@ import Testing
         #expect(try directory.names.isEmpty)
     }
 
+    /// Through ctypes, which passes the version as a structure; a signal's handler runs while it waits.
+    @Test func pythonWaitsForAChange() async throws {
+        let directory = try TemporaryDirectory()
+        let end = try await run(
+            "/usr/bin/env", ["python3", "\(CProgram.programs)/waiting.py"], in: directory,
+            ["PYTHONPATH": "\(CProgram.repository)/Examples/Python", "PYTHONDONTWRITEBYTECODE": "1"])
+        #expect(end.status == 0 && end.errors.isEmpty, "\(end.errors)")
+        #expect(try directory.names.isEmpty)
+    }
+
     /// Programs that import SharedMemory do not need what the HTTP door is made with.
     @Test func swiftPairIsWithoutLibmicrohttpd() async throws {
         try await Self.built.value
