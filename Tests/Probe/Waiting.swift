@@ -194,6 +194,8 @@ extension Probe {
             var segment: Segment? = try Segment.attach(name, options())
             if let segment { _ = try segment.onReplacement(of: segment.version) {} }
             guard threadCount == 2 else { return say("\(threadCount) threads") }
+            // Until it sleeps.
+            usleep(2000)
             segment = nil
             guard access(file, F_OK) != 0 else { return say("still there after the last reference was dropped") }
             guard eventually({ threadCount == 1 }) else { return say("a thread is left") }

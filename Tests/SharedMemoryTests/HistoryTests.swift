@@ -59,6 +59,63 @@ struct HistoryTests {
         #expect(violations(torn) == ["not whole"])
     }
 
+    @Test("What watchers saw of texts that were set, each newer than the one before, is in order")
+    func watchersInOrder() {
+        #expect(
+            violations(
+                operation(.setting, 0, 1...1, digest: 100, instance: 0), operation(.set, 1, 1...4),
+                operation(.watch, 0, 1...1), operation(.watch, 1, 1...5, replaced: 0),
+                // Killed, whoever set it could not say so; nor did one who was killed before set anything.
+                operation(.setting, 0, 6...6, digest: 300, instance: 0),
+                operation(.setting, 0, 6...6, digest: 700, instance: 0),
+                operation(.watch, 3, 5...9, replaced: 1), operation(.ended, 3, 12...12)
+            ) == [])
+    }
+
+    @Test("A watcher that is given what it has, or something older, is found")
+    func notNewer() {
+        #expect(
+            violations(
+                operation(.set, 1, 1...2), operation(.watch, 1, 1...3), operation(.watch, 1, 4...5, replaced: 1))
+                == ["not newer"])
+        #expect(violations(operation(.watch, 1, 1...9, replaced: 2)) == ["not newer"])
+    }
+
+    @Test("A watcher that is given less than was there when it asked goes backwards")
+    func watchBackwards() {
+        #expect(
+            violations(operation(.set, 1, 1...2), operation(.set, 2, 3...4), operation(.watch, 1, 5...6, replaced: 0))
+                == ["backwards"])
+    }
+
+    @Test("A watcher that is given a torn text, or another than the version's, is found")
+    func watchedText() {
+        var torn = operation(.watch, 1, 1...2)
+        torn.digest = nil
+        #expect(violations(torn) == ["not whole"])
+        #expect(
+            violations(operation(.set, 1, 1...4), operation(.watch, 1, 2...3, digest: 5)) == ["one version, two texts"])
+    }
+
+    @Test(
+        "A text that nobody set is found, if it was written down who was about to",
+        arguments: [Operation.Kind.read, .watch])
+    func neverSet(_ kind: Operation.Kind) {
+        let begun = operation(.setting, 0, 1...1, digest: 100, instance: 0)
+        #expect(violations(begun, operation(kind, 7, 2...3)) == ["never set"])
+        #expect(violations(begun, operation(kind, 7, 2...3, digest: 100)) == [])
+        #expect(violations(operation(kind, 7, 2...3)) == [])
+    }
+
+    @Test("A watcher that ended on less than the last version is found")
+    func missed() {
+        #expect(
+            violations(
+                operation(.set, 1, 1...2), operation(.watch, 1, 1...3), operation(.set, 2, 4...5),
+                operation(.ended, 1, 9...9)) == ["missed"])
+        #expect(violations(operation(.set, 2, 4...9), operation(.ended, 1, 8...8)) == [], "it was not there yet")
+    }
+
     @Test("Versions of different instances do not compare")
     func instances() {
         #expect(violations(operation(.set, 2, 1...2), operation(.read, 1, 3...4, instance: 2)) == [])

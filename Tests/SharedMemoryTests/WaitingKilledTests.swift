@@ -148,7 +148,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
 
     @Test("Detaching ends the library's thread and the segment, also from that thread itself")
     func drop() async throws {
-        let result = try await probe("drop", "100").finish(within: 60)
+        let result = try await probe("drop", "100").finish(within: 40)
         #expect(result.text == "done\n", "\(result)")
     }
 }

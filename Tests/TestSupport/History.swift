@@ -5,6 +5,12 @@ public struct History: Sendable {
     public struct Operation: Sendable {
         public enum Kind: UInt8, Sendable {
             case read, set
+            /// Is about to set a text, and may be killed before it can say that it did.
+            case setting
+            /// Waited for a text other than the one it had.
+            case watch
+            /// Waits no more, and says what it had last.
+            case ended
         }
 
         public enum Door: UInt8, CaseIterable, Sendable {
@@ -19,7 +25,7 @@ public struct History: Sendable {
         public var instance, number: UInt64
         /// The text's checksum, as ``ChecksummedText/digest(of:)`` finds it; nil for one that is not whole.
         public var digest: UInt64?
-        /// The number that a conditional set was to replace.
+        /// The number that a conditional set was to replace, or that a watcher had before.
         public var replaced: UInt64?
 
         public init(
@@ -41,6 +47,12 @@ public struct History: Sendable {
         case different(Operation, Operation)
         /// A conditional set that replaced something else.
         case conditionBroken(Operation)
+        /// A text that nobody set.
+        case neverSet(Operation)
+        /// A watcher was given what it had, or something older.
+        case notNewer(Operation)
+        /// A watcher waited to the end, and never saw the first of the two.
+        case missed(Operation, Operation)
     }
 
     public private(set) var operations: [Operation] = []
@@ -55,17 +67,29 @@ public struct History: Sendable {
     }
 
     public func violations() -> [Violation] {
-        Dictionary(grouping: operations, by: \.instance).values.flatMap { Self.violations($0) }
+        let done = operations.filter { $0.kind != .setting }
+        return neverSet(done) + Dictionary(grouping: done, by: \.instance).values.flatMap { Self.violations($0) }
+    }
+
+    /// Only where it was written down what was about to be set: who is killed may have set it.
+    private func neverSet(_ done: [Operation]) -> [Violation] {
+        guard done.count < operations.count else { return [] }
+        let texts = Set(operations.filter { $0.kind == .set || $0.kind == .setting }.map(\.digest))
+        let seen = done.filter { $0.number > 0 && ($0.kind == .read || $0.kind == .watch) }
+        return seen.filter { !texts.contains($0.digest) }.map { .neverSet($0) }
     }
 
     private static func violations(_ operations: [Operation]) -> [Violation] {
         var found: [Violation] = []
         var setters: [UInt64: Operation] = [:]
         var texts: [UInt64: Operation] = [:]
-        for operation in operations {
+        for operation in operations where operation.kind != .ended {
             if operation.digest == nil { found.append(.notWhole(operation)) }
-            if let replaced = operation.replaced, operation.number != replaced + 1 {
-                found.append(.conditionBroken(operation))
+            if let replaced = operation.replaced {
+                if operation.kind == .set, operation.number != replaced + 1 {
+                    found.append(.conditionBroken(operation))
+                }
+                if operation.kind == .watch, operation.number <= replaced { found.append(.notNewer(operation)) }
             }
             if operation.kind == .set, let other = setters.updateValue(operation, forKey: operation.number) {
                 found.append(.setTwice(other, operation))
@@ -90,7 +114,8 @@ public struct History: Sendable {
             }
             guard let highest else { continue }
             let least = operation.kind == .set ? highest.number + 1 : highest.number
-            if operation.number < least { found.append(.backwards(highest, operation)) }
+            guard operation.number < least else { continue }
+            found.append(operation.kind == .ended ? .missed(highest, operation) : .backwards(highest, operation))
         }
         return found
     }
@@ -98,8 +123,8 @@ public struct History: Sendable {
 
 extension History.Operation: CustomStringConvertible {
     public var description: String {
-        let text = digest.map { "text \(String($0, radix: 16))" } ?? "A TORN TEXT"
-        let condition = replaced.map { ", to replace \($0)" } ?? ""
+        let text = digest.map { "text \(String($0, radix: 16))" } ?? (kind == .ended ? "its last" : "A TORN TEXT")
+        let condition = replaced.map { kind == .watch ? ", after \($0)" : ", to replace \($0)" } ?? ""
         return """
             \(kind) of number \(number) (\(text)\(condition)) by process \(processID) through \(door), \
             from \(start) to \(end) ns
@@ -115,6 +140,9 @@ extension History.Violation: CustomStringConvertible {
         case .setTwice(let first, let second): "one version set twice: \(first); \(second)"
         case .different(let first, let second): "one version, two texts: \(first); \(second)"
         case .conditionBroken(let operation): "replaced another: \(operation)"
+        case .neverSet(let operation): "never set: \(operation)"
+        case .notNewer(let operation): "not newer: \(operation)"
+        case .missed(let first, let second): "missed: \(first); \(second)"
         }
     }
 }

@@ -25,27 +25,42 @@ struct Members {
     static let steps: [Step] = [
         .attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime, .attachTookRow, .setChosen,
         .setClaimed, .setChecked,
-        .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished, .borrowLoaded, .borrowPinned,
-        .borrowPinnedAnew, .borrowChecked, .copyLoaded, .copyStamped, .copyRead, .detachFreedRow,
-        .detachDroppedLifetime,
+        .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished, .setUnclaimed, .borrowLoaded, .borrowPinned,
+        .borrowPinnedAnew, .borrowChecked, .copyLoaded, .copyStamped, .copyRead, .waitCheckedName, .waitAnnounced,
+        .detachFreedRow, .detachDroppedLifetime,
+    ]
+
+    /// The doors through which a process comes to a step.
+    static func doors(to step: Step) -> [Door] {
+        // Here is the place of a server whose clients wait.
+        waiting.contains(step) ? [.swift, .c] : Door.allCases
+    }
+
+    /// Who watches the text from the beginning of a round to its end.
+    ///
+    /// Here is the place of those who watch through the server, and of `sharedmem watch`.
+    private static let watchers: [(Door, Worker.Action)] = [
+        (.swift, .changes), (.swift, .changes), (.swift, .wait), (.swift, .wait), (.c, .wait), (.c, .wait),
     ]
 
     let stage: Stage
     private let name = "members"
     private let segment: Segment
-    private let recorder: Recorder
+    private var recorder: Recorder { stage.recorder }
 
     init(_ stage: Stage) throws {
         self.stage = stage
         segment = try Segment.attach(name, stage.options())
-        recorder = try stage.recorder(.swift)
         // The empty text that there is at first is read without a pin.
         try recorder.set(segment, stage.randomText())
     }
 
     /// Kills and stops these, and then holds all that was done against what was promised.
     func round(_ victims: [Victim]) async throws {
-        let before = try segment.version
+        // Nobody is told of a text of the round before.
+        let before = try recorder.set(segment, stage.randomText())
+        let watchers = try Self.watchers.map { try stage.worker($0, name, $1) }
+        defer { watchers.forEach { $0.kill() } }
         let residents = try [Door.swift, .c].map { try stage.worker($0, name, .loop) }
         let server = try stage.server(name)
         defer { (residents + [server.process]).forEach { $0.kill() } }
@@ -61,10 +76,11 @@ struct Members {
             try expect(end.status == 0, "a process that was not killed: \(end)")
         }
         try await checkDoors(server)
+        try await end(watchers)
         try await stop(server)
         try await checkNothingIsLeft()
         let history = try stage.takeHistory()
-        stage.tally.checked(operations: history.operations.count)
+        stage.tally.checked(history)
         let violations = history.violations()
         try expect(violations.isEmpty, "\(violations.map(\.description).joined(separator: "\n"))")
         let after = try segment.version
@@ -110,7 +126,9 @@ struct Members {
     fileprivate static let copying: [Step] = [.copyLoaded, .copyStamped, .copyRead]
     private static let setting: [Step] = [
         .setChosen, .setClaimed, .setChecked, .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished,
+        .setUnclaimed,
     ]
+    private static let waiting: [Step] = [.waitCheckedName, .waitAnnounced]
     private static let borrowing: [Step] = [.borrowLoaded, .borrowPinned, .borrowPinnedAnew, .borrowChecked]
     private static let detaching: [Step] = [.detachFreedRow, .detachDroppedLifetime]
 
@@ -126,6 +144,7 @@ struct Members {
                 stopped.client = try await server.connect()
                 stopped.start = HistoryFile.now
                 stopped.text = text
+                try stage.recorder(.http).willSet(text)
                 try stopped.client?.sendRequest("PUT", body: text)
             } else if Self.borrowing.contains(step) || Self.copying.contains(step) {
                 stopped.client = try await server.connect()
@@ -136,9 +155,7 @@ struct Members {
                 server.process.send(SIGTERM)
             }
         } else {
-            let action: Worker.Action =
-                Self.setting.contains(step) ? .set : Self.copying.contains(step) ? .copy : .read
-            stopped = Stopped(process: try stage.worker(door, name, action, stoppingAt: steps))
+            stopped = Stopped(process: try stage.worker(door, name, action(at: step, door), stoppingAt: steps))
         }
         try await stopped.process.stopped()
         for _ in steps.dropFirst() {
@@ -147,6 +164,17 @@ struct Members {
             try await stopped.process.stopped()
         }
         return stopped
+    }
+
+    private func action(at step: Step, _ door: Door) -> Worker.Action {
+        if Self.setting.contains(step) { return .set }
+        if Self.copying.contains(step) { return .copy }
+        return Self.waiting.contains(step) ? watching(door) : .read
+    }
+
+    /// One of the ways to watch.
+    private func watching(_ door: Door) -> Worker.Action {
+        stage.randomElement(Self.watchers.filter { $0.0 == door }.map(\.1))
     }
 
     private func kill(_ stopped: Stopped, at step: Step, _ door: Door) async throws {
@@ -172,7 +200,7 @@ struct Members {
     }
 
     private func killWorkerAtAnyMoment(_ door: Door) async throws {
-        let worker = try stage.worker(door, name, .loop)
+        let worker = try stage.worker(door, name, stage.random(0..<3) == 0 ? watching(door) : .loop)
         try await killSoon(worker, door)
     }
 
@@ -259,6 +287,7 @@ struct Members {
             try expect(setter.status == 0, "\(setter)")
         }
         let text = stage.randomText()
+        recorder.willSet(text)
         let start = HistoryFile.now
         let set = try await stage.sharedmem(["set", name, "-v"], input: text)
         guard let version = Version(set.errors.trimmingCharacters(in: .newlines)) else {
@@ -273,6 +302,16 @@ struct Members {
         for (door, action) in [(Door.swift, Worker.Action.read), (.swift, .copy), (.c, .read), (.c, .copy)] {
             let reader = try await stage.worker(door, name, action).finish()
             try expect(reader.status == 0, "\(reader)")
+        }
+    }
+
+    /// Tells the watchers which version is the last; who does not have it soon leaves word of that in the history.
+    private func end(_ watchers: [ChildProcess]) async throws {
+        let last = try segment.version
+        for watcher in watchers { try watcher.write(Data("\(last)\n".utf8)) }
+        for watcher in watchers {
+            let end = try await watcher.finish()
+            try expect(end.status == 0, "a watcher: \(end)")
         }
     }
 

@@ -22,8 +22,15 @@ struct Recorder: Sendable {
                 digest: digest, replaced: replaced?.number))
     }
 
+    /// Writes down that a text is about to be set, and who does it may be killed.
+    func willSet(_ text: [UInt8]) {
+        let nobodys = Version(instance: 0, number: 0)
+        record(.setting, since: HistoryFile.now, nobodys, digest: ChecksummedText.digest(of: text.span.bytes))
+    }
+
     @discardableResult
     func set(_ segment: Segment, _ text: [UInt8]) throws -> Version {
+        willSet(text)
         let start = HistoryFile.now
         let version = try segment.set(utf8: text.span)
         record(.set, since: start, version, digest: ChecksummedText.digest(of: text.span.bytes))
@@ -33,6 +40,7 @@ struct Recorder: Sendable {
     /// Sets the text if nobody else does between a look at the version and then.
     func setConditionally(_ segment: Segment, _ text: [UInt8]) throws {
         let expected = try segment.version
+        willSet(text)
         let start = HistoryFile.now
         do {
             let version = try segment.set(utf8: text.span, ifVersion: expected)

@@ -16,8 +16,11 @@ final class Stage: Sendable {
     let directory: String
     let tally: Tally
     private let scratch: TemporaryDirectory
+    private let historyDirectory: String
     private let cWorker: String
     private let random: Mutex<SplitMix>
+    /// Of what is done here.
+    let recorder: Recorder
     private let fileCount = Atomic<Int>(0)
 
     /// - Parameter directory: a place for the segments other than the stage's own.
@@ -26,10 +29,12 @@ final class Stage: Sendable {
         self.cWorker = cWorker
         scratch = try TemporaryDirectory()
         self.directory = directory ?? "\(scratch.path)/segments"
+        historyDirectory = "\(scratch.path)/history"
         random = Mutex(SplitMix(state: seed))
         for directory in [self.directory, historyDirectory] {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         }
+        recorder = try Recorder("\(historyDirectory)/\(Self.ownFile)", .swift)
     }
 
     func random(_ range: Range<Int>) -> Int { random.withLock { Int.random(in: range, using: &$0) } }
@@ -44,7 +49,7 @@ final class Stage: Sendable {
 
     // MARK: The history
 
-    private var historyDirectory: String { "\(scratch.path)/history" }
+    private static let ownFile = "own"
 
     func recorder(_ door: History.Operation.Door) throws -> Recorder {
         try Recorder(newPath(historyDirectory, ""), door)
@@ -54,7 +59,13 @@ final class Stage: Sendable {
     func takeHistory() throws -> History {
         let history = try History(readingFilesIn: historyDirectory)
         for name in try FileManager.default.contentsOfDirectory(atPath: historyDirectory) {
-            try FileManager.default.removeItem(atPath: "\(historyDirectory)/\(name)")
+            let path = "\(historyDirectory)/\(name)"
+            if name != Self.ownFile {
+                try FileManager.default.removeItem(atPath: path)
+            } else {
+                // It stays open: what is written next comes at its beginning.
+                try expect(truncate(path, 0) == 0, "truncate: errno \(errno)")
+            }
         }
         return history
     }
@@ -125,6 +136,7 @@ struct Server: Sendable {
 extension RawClient {
     /// Sets the text, and records it if that was acknowledged.
     func set(_ text: [UInt8], _ recorder: Recorder) throws {
+        recorder.willSet(text)
         let start = HistoryFile.now
         try sendRequest("PUT", body: text)
         try finish(text, since: start, recorder)
@@ -133,6 +145,7 @@ extension RawClient {
     /// Sets the text if it is the one that was last seen.
     func setConditionally(_ text: [UInt8], _ recorder: Recorder) throws {
         let expected = try version(request("HEAD"))
+        recorder.willSet(text)
         let start = HistoryFile.now
         let response = try request("PUT", "/shared", ["If-Match: \"\(expected)\""], body: text)
         if response.status == 412 { return }

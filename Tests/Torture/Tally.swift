@@ -11,6 +11,7 @@ final class Tally: Sendable {
         var atRandom: [Door: Int] = [:]
         var stops = 0
         var operations = 0
+        var sightings = 0
     }
 
     private let counts = Mutex(Counts())
@@ -23,7 +24,12 @@ final class Tally: Sendable {
 
     func stopped() { counts.withLock { $0.stops += 1 } }
 
-    func checked(operations: Int) { counts.withLock { $0.operations += operations } }
+    func checked(_ history: History) {
+        counts.withLock { counts in
+            counts.operations += history.operations.count { $0.kind == .read || $0.kind == .set }
+            counts.sightings += history.operations.count { $0.kind == .watch }
+        }
+    }
 
     func count(at step: Step, _ door: Door) -> Int { counts.withLock { $0.atSteps[step]?[door] ?? 0 } }
 
@@ -47,7 +53,8 @@ final class Tally: Sendable {
         }
         lines.append(row("any moment", Door.allCases.map { "\(counts.atRandom[$0] ?? 0)" }))
         lines.append(
-            "\(total) killed, \(counts.stops) stopped for a while; \(counts.operations) reads and sets checked")
+            "\(total) killed, \(counts.stops) stopped for a while; \(counts.operations) reads and sets checked, and "
+                + "\(counts.sightings) texts that watchers were told of")
         return lines.joined(separator: "\n")
     }
 }

@@ -19,7 +19,7 @@ struct Torture: AsyncParsableCommand {
 }
 
 struct Run: AsyncParsableCommand {
-    @Option(help: "How many rounds; each kills some 110 processes.")
+    @Option(help: "How many rounds; each kills some 135 processes.")
     var rounds = 100
 
     @Option(help: "Processes killed at any moment, through each door in each round.")
@@ -47,8 +47,8 @@ struct Run: AsyncParsableCommand {
         var generator = SplitMix(state: seed)
         for round in 1...max(rounds, 1) {
             let victims =
-                Members.steps.flatMap { step in Door.allCases.map { Members.Victim.at(step, $0) } }
-                + Members.steps.map { .stoppedAt($0, Door.allCases.randomElement(using: &generator) ?? .swift) }
+                Members.steps.flatMap { step in Members.doors(to: step).map { Members.Victim.at(step, $0) } }
+                + Members.steps.map { .stoppedAt($0, Members.doors(to: $0).randomElement(using: &generator) ?? .swift) }
                 + Door.allCases.flatMap { Array(repeating: .atAnyMoment($0), count: random) }
             do {
                 async let crowding: Void = crowd(fullMemory)

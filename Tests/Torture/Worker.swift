@@ -11,6 +11,8 @@ struct Worker: ParsableCommand {
 
     enum Action: String, ExpressibleByArgument {
         case set, grow, read, copy, loop, unlink
+        /// Watch the text: in a thread that waits, and in a task.
+        case wait, changes
     }
 
     /// Of the text that `grow` sets.
@@ -25,13 +27,15 @@ struct Worker: ParsableCommand {
     func run() throws {
         if action == .unlink { return try Segment.unlink(name, directory: directory) }
         let recorder = try Recorder(history, .swift)
-        let segment = try attach(action == .copy ? .readOnly : .readWrite)
         var random = SplitMix(state: seed)
+        let onlyReads = action == .copy || [.wait, .changes].contains(action) && random.next() % 4 == 0
+        let segment = try attach(onlyReads ? .readOnly : .readWrite)
         switch action {
         case .set: try recorder.set(segment, random.text())
         case .grow: try recorder.set(segment, ChecksummedText.make(byteCount: Self.longByteCount, seed: seed))
         case .read, .copy: try Bool.random(using: &random) ? recorder.get(segment) : recorder.borrow(segment)
         case .loop: try loop(segment, recorder, &random)
+        case .wait, .changes: Watcher(segment, recorder).watch(inTask: action == .changes)
         case .unlink: break
         }
     }

@@ -1,14 +1,16 @@
 // A process that uses the text through the C door until it is told to end, or killed:
 //
-//   worker DIRECTORY NAME HISTORY SEED set|grow|read|copy|loop
+//   worker DIRECTORY NAME HISTORY SEED set|grow|read|copy|loop|wait
 //
-// `set` and `read` do it once; `grow` sets a long text; `copy` reads through a handle for reading only; `loop` does all of it, at random, until
-// standard input ends. What it did is appended to the file HISTORY; the records and the texts are those of Swift's
-// History and ChecksummedText.
+// `set` and `read` do it once; `grow` sets a long text; `copy` reads through a handle for reading only; `loop` does all
+// of it, at random, until standard input ends; `wait` watches the text until standard input says what the last version
+// is. What it did is appended to the file HISTORY; the records and the texts are those of Swift's History and
+// ChecksummedText.
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@
 
 #include "sharedmem.h"
 
-enum { READ = 0, SET = 1, DOOR_C = 1, CHECKSUM = 16, LONGEST = 1 << 20, LONG = 400000 };
+enum { READ = 0, SET = 1, SETTING = 2, WATCH = 3, ENDED = 4, DOOR_C = 1, CHECKSUM = 16, LONGEST = 1 << 20, LONG = 400000 };
 
 static uint64_t seed;
 static int history;
@@ -89,10 +91,8 @@ static int is_whole(const char *text, size_t length, uint64_t *digest) {
 
 // MARK: Doing
 
-static void record(int kind, uint64_t start, sharedmem_version_t version, const char *text, size_t length,
+static void append(int kind, uint64_t start, uint64_t end, sharedmem_version_t version, int whole, uint64_t digest,
                    const sharedmem_version_t *replaced) {
-    uint64_t end = now(), digest;
-    int whole = is_whole(text, length, &digest);
     uint64_t words[8] = {
         (uint64_t)kind | DOOR_C << 8 | (uint64_t)getpid() << 32,
         (uint64_t)whole | (replaced ? 2 : 0),
@@ -101,12 +101,21 @@ static void record(int kind, uint64_t start, sharedmem_version_t version, const 
     expect(write(history, words, sizeof words) == sizeof words, "the history can not be written");
 }
 
+static void record(int kind, uint64_t start, sharedmem_version_t version, const char *text, size_t length,
+                   const sharedmem_version_t *replaced) {
+    uint64_t end = now(), digest;
+    int whole = is_whole(text, length, &digest);
+    append(kind, start, end, version, whole, digest, replaced);
+}
+
 static char text[LONGEST + 1];
 
 static void set(sharedmem_t *segment, size_t length, int conditional) {
     make_text(text, length);
     sharedmem_version_t before, version;
     if (conditional) expect(sharedmem_version(segment, &before) == 0, "version");
+    // Killed before it can say that it was set, it may be there all the same.
+    record(SETTING, now(), (sharedmem_version_t){0, 0}, text, length, NULL);
     uint64_t start = now();
     int result = conditional ? sharedmem_set_if(segment, text, length, &before, &version)
                              : sharedmem_set(segment, text, length, &version);
@@ -173,14 +182,58 @@ static void loop(sharedmem_t *segment, char **arguments) {
     expect(sharedmem_detach(reader) == 0, "detach");
 }
 
+// MARK: Watching
+
+static uint64_t last_number;
+
+static void see_next(sharedmem_t *segment, sharedmem_version_t *had) {
+    sharedmem_version_t next, version;
+    uint64_t start = now();
+    int result = sharedmem_wait(segment, *had, -1, &next);
+    if (result != 0 && errno == EINTR) return;
+    expect(result == 0, "wait");
+    ssize_t length = sharedmem_get(segment, text, sizeof text, &version);
+    if (length < 0 && errno == EAGAIN) return;
+    expect(length >= 0 && version.number >= next.number, "get");
+    record(WATCH, start, version, text, (size_t)length, had->instance ? had : NULL);
+    *had = version;
+    __atomic_store_n(&last_number, version.number, __ATOMIC_RELEASE);
+}
+
+static void *watch(void *segment) {
+    sharedmem_version_t had = {0, 0};
+    while (1) see_next(segment, &had);
+    return NULL;
+}
+
+static void watch_until_told(sharedmem_t *segment) {
+    pthread_t thread;
+    expect(pthread_create(&thread, NULL, watch, segment) == 0, "pthread_create");
+    char line[SHAREDMEM_VERSION_SIZE + 1];
+    sharedmem_version_t last;
+    if (!fgets(line, sizeof line, stdin)) exit(0);
+    line[strcspn(line, "\n")] = 0;
+    expect(sharedmem_version_parse(line, &last) == 0, "the last version");
+    // As in Watcher.swift.
+    uint64_t deadline = now() + 4000000000;
+    while (__atomic_load_n(&last_number, __ATOMIC_ACQUIRE) != last.number && now() < deadline) usleep(1000);
+    last.number = __atomic_load_n(&last_number, __ATOMIC_ACQUIRE);
+    uint64_t end = now();
+    append(ENDED, end, end, last, 0, 0, NULL);
+    exit(0);
+}
+
 int main(int count, char **arguments) {
     if (count != 6) return 64;
     const char *action = arguments[5];
     seed = strtoull(arguments[4], NULL, 10);
     history = open(arguments[3], O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-    sharedmem_t *segment = attach(arguments, strcmp(action, "copy") == 0 ? SHAREDMEM_READ_ONLY : 0);
+    int waits = strcmp(action, "wait") == 0;
+    int only_reads = strcmp(action, "copy") == 0 || (waits && random_number() % 4 == 0);
+    sharedmem_t *segment = attach(arguments, only_reads ? SHAREDMEM_READ_ONLY : 0);
     expect(segment != NULL, "attach");
-    if (strcmp(action, "set") == 0) set(segment, random_length(), 0);
+    if (waits) watch_until_told(segment);
+    else if (strcmp(action, "set") == 0) set(segment, random_length(), 0);
     else if (strcmp(action, "grow") == 0) set(segment, LONG, 0);
     else if (strcmp(action, "loop") == 0) loop(segment, arguments);
     else if (random_number() % 2) get(segment);
