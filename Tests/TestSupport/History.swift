@@ -103,7 +103,7 @@ public struct History: Sendable {
 
     /// Each operation is held against the highest of all that had finished when it began.
     private static func backwards(_ operations: [Operation]) -> [Violation] {
-        let finished = operations.sorted { $0.end < $1.end }
+        let finished = operations.filter { $0.kind != .ended }.sorted { $0.end < $1.end }
         var found: [Violation] = []
         var next = 0
         var highest: Operation?

@@ -307,12 +307,22 @@ struct Members {
 
     /// Tells the watchers which version is the last; who does not have it soon leaves word of that in the history.
     private func end(_ watchers: [ChildProcess]) async throws {
+        if stage.random(0..<4) == 0 { try await killBeforeWaking() }
         let last = try segment.version
         for watcher in watchers { try watcher.write(Data("\(last)\n".utf8)) }
         for watcher in watchers {
             let end = try await watcher.finish()
             try expect(end.status == 0, "a watcher: \(end)")
         }
+    }
+
+    /// The last text comes from one that has woken nobody.
+    private func killBeforeWaking() async throws {
+        let door: Door = stage.randomElement([.swift, .c])
+        let step: Step = stage.randomElement([.setPublished, .setUnclaimed])
+        let publisher = try stage.worker(door, name, .set, stoppingAt: [step])
+        try await publisher.stopped()
+        try await stage.kill(publisher, at: step, door)
     }
 
     private func stop(_ server: Server) async throws {
