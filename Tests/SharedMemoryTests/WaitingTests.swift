@@ -241,12 +241,15 @@ struct WaitingTests: WaitingSegmentTests {
         for follower in followers {
             try await follower.sees(last)
             try await follower.end()
-            #expect(follower.faults == [] && follower.versions.count > 10)
+            #expect(follower.faults == [])
         }
+        var count = 0
         for watcher in watchers {
             let sightings = try await watcher.end(at: last)
-            #expect(sightings.faults == [] && sightings.versions.count > 10)
+            #expect(sightings.faults == [])
+            count += sightings.versions.count
         }
+        #expect(count > 20, "they were there while others wrote")
     }
 
     // MARK: Signals
