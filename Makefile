@@ -75,7 +75,7 @@ torture:
 # The tests under AddressSanitizer, with the C programs, and those of the core and the service under ThreadSanitizer. Not in
 # CI: two more builds, and then the tests take a quarter of an hour. Left out is what cannot be: sanitizers do not start
 # without /proc, nor in little address space, Python and C programs do not load their runtime, theirs wakes up while a
-# server sleeps and opens descriptors of its own, a forked child forgets what its parent has attached (a leak, to them),
+# server sleeps, opens descriptors of its own and starts a thread of its own, a forked child forgets what its parent has attached (a leak, to them),
 # after an unloading not all pages are as before, and a thousand forks copy AddressSanitizer's shadow for minutes.
 SANITIZE = swift test --no-parallel --skip ExamplesTests --skip EveryDoorTests --skip /noProc --skip /noAddressSpace --skip ProcessTests/idle $(TEST)
 sanitize: export PATH := $(CURDIR)/.build-venv/bin:$(PATH)
@@ -86,7 +86,8 @@ sanitize:
 	    --skip CDoorTests/forks --skip CDoorTests/loading --skip LifetimeTests/forkBeside
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/thread-sanitizer.suppressions \
 	    setarch -R $(SANITIZE) --sanitize=thread --scratch-path .build-thread \
-	    --skip SharedMemCTests --skip CommandLineTests --skip CrowdTests/resets
+	    --skip SharedMemCTests --skip CommandLineTests --skip CrowdTests/resets \
+	    --skip WaitingTests/signalsElsewhere --skip WaitingKilledTests/drop --skip WaitingKilledTests/comeAndGo
 
 fuzz: export SHAREDMEM_FUZZ_ROUNDS = 100000
 fuzz: TEST = --filter DamagedFileTests
