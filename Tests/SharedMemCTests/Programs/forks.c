@@ -1,8 +1,7 @@
 // A process that is attached forks, and does not exec.
 
-#include "handle.h"
+#include "waiter.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 /// A child that has attached and says so, and then waits to be told to go on.
@@ -237,7 +236,54 @@ static void fork_amid_another_threads_calls(void) {
     CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
 }
 
+/// A child forked while its parent waits waits itself, and ends without disturbing it.
+static void forked_child_waits_itself(void) {
+    sharedmem_t *segment = attach();
+    set(segment, "padre");
+    sharedmem_version_t version;
+    for (int round = 0; round < 10; round++) {
+        struct waiter waiters[3];
+        for (int i = 0; i < 3; i++) start_waiting(&waiters[i], segment, 30000);
+        usleep(5000);
+        pid_t children[4];
+        sharedmem_version_t before = version_of(segment);
+        for (int i = 0; i < 4; i++) {
+            CHECK((children[i] = fork()) >= 0);
+            if (children[i] == 0) {
+                alarm(20);
+                sharedmem_version_t seen;
+                if (i == 2) CHECK(sharedmem_detach(segment) == 0);
+                if (i < 2) CHECK(sharedmem_wait(segment, before, -1, &seen) == 0 && seen.number == before.number + 1);
+                if (i == 3) CHECK(sharedmem_wait(segment, before, -1, &seen) == 0 && raise(SIGKILL) == 0);
+                i % 2 ? exit(0) : _exit(0);
+            }
+        }
+        usleep(5000);
+        CHECK(sharedmem_set(segment, "otra vez", 8, &version) == 0);
+        for (int i = 0; i < 3; i++) end_well(children[i]);
+        CHECK(waitpid(children[3], NULL, 0) == children[3]);
+        for (int i = 0; i < 3; i++) ends_with(&waiters[i], version);
+    }
+    CHECK(exists("test") && sharedmem_detach(segment) == 0 && !exists("test"));
+}
+
+static void child_hears_what_its_parent_set_before_it_asked(void) {
+    sharedmem_t *segment = attach();
+    sharedmem_version_t before = version_of(segment);
+    set(segment, "padre");
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(sharedmem_wait(segment, before, -1, &before) == 0 && before.number == 1);
+        REFUSED(sharedmem_wait(segment, before, 20, NULL), ETIMEDOUT);
+        exit(0);
+    }
+    end_well(child);
+    CHECK(exists("test") && sharedmem_detach(segment) == 0);
+}
+
 MAIN(TEST(child_sets_and_ends_first), TEST(killed_child_takes_nothing_along),
      TEST(child_without_a_call_takes_nothing_along), TEST(child_detaches_only_its_own),
      TEST(child_at_other_segments_takes_nothing_along), TEST(parent_ends_first),
-     TEST(wide_functions_go_on_in_a_child), TEST(grandchildren_go_on), TEST(fork_amid_another_threads_calls))
+     TEST(wide_functions_go_on_in_a_child), TEST(grandchildren_go_on), TEST(fork_amid_another_threads_calls),
+     TEST(forked_child_waits_itself), TEST(child_hears_what_its_parent_set_before_it_asked))

@@ -1,8 +1,7 @@
 // sharedmem_wait: what it gives, how it ends, and who may call it when.
 
-#include "handle.h"
+#include "waiter.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
@@ -11,16 +10,6 @@ static double seconds(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static bool same(sharedmem_version_t one, sharedmem_version_t other) {
-    return one.instance == other.instance && one.number == other.number;
-}
-
-static sharedmem_version_t version_of(sharedmem_t *segment) {
-    sharedmem_version_t version;
-    CHECK(sharedmem_version(segment, &version) == 0);
-    return version;
 }
 
 static void other_versions_are_replaced_at_once(void) {
@@ -60,30 +49,6 @@ static void null_is_refused(void) {
     REFUSED(sharedmem_wait(NULL, version, -1, NULL), EINVAL);
 }
 
-struct waiter {
-    pthread_t thread;
-    sharedmem_t *segment;
-    sharedmem_version_t after, seen;
-    int timeout, result, error;
-};
-
-static void *run(void *context) {
-    struct waiter *waiter = context;
-    waiter->result = sharedmem_wait(waiter->segment, waiter->after, waiter->timeout, &waiter->seen);
-    waiter->error = errno;
-    return NULL;
-}
-
-static void start(struct waiter *waiter, sharedmem_t *segment, int timeout) {
-    *waiter = (struct waiter){.segment = segment, .after = version_of(segment), .timeout = timeout};
-    CHECK(pthread_create(&waiter->thread, NULL, run, waiter) == 0);
-}
-
-static void ends_with(struct waiter *waiter, sharedmem_version_t version) {
-    CHECK(pthread_join(waiter->thread, NULL) == 0);
-    CHECK(waiter->result == 0 && same(waiter->seen, version));
-}
-
 static void all_threads_are_woken(void) {
     struct waiter waiters[50];
     sharedmem_t *segment = attach(), *other = attach(), *reader = attach_with(0, SHAREDMEM_READ_ONLY);
@@ -91,7 +56,7 @@ static void all_threads_are_woken(void) {
     sharedmem_version_t version;
     const int timeouts[] = {-1, INT_MAX, 30000};
     for (int round = 0; round < 5; round++) {
-        for (int i = 0; i < 50; i++) start(&waiters[i], segments[i % 3], timeouts[i / 3 % 3]);
+        for (int i = 0; i < 50; i++) start_waiting(&waiters[i], segments[i % 3], timeouts[i / 3 % 3]);
         usleep(20000);
         CHECK(sharedmem_set(segment, "x", 1, &version) == 0);
         for (int i = 0; i < 50; i++) ends_with(&waiters[i], version);
@@ -108,7 +73,7 @@ static void sets_of_other_processes_are_heard(void) {
     if (child == 0) {
         for (int i = 0; i < 100; i++) set(segment, "hijo"), usleep(1000);
         set(segment, "fin");
-        exit(0);
+        _exit(0);
     }
     uint64_t last = seen.number;
     while (last < 101) {
@@ -151,7 +116,7 @@ static void handled_signal_ends_it_also_where_calls_begin_again(void) { interrup
 static void removed(sharedmem_t *segment, sharedmem_t *(*replacement)(void)) {
     struct waiter waiters[2];
     sharedmem_version_t present = version_of(segment);
-    for (int i = 0; i < 2; i++) start(&waiters[i], segment, i ? -1 : 30000);
+    for (int i = 0; i < 2; i++) start_waiting(&waiters[i], segment, i ? -1 : 30000);
     usleep(20000);
     double begin = seconds();
     CHECK(unlink(path_of("test")) == 0);
@@ -181,54 +146,7 @@ static void removed_name_ends_it_for_readers(void) {
     CHECK(sharedmem_detach(segment) == 0);
 }
 
-/// A child forked while its parent waits waits itself, and ends without disturbing it.
-static void forked_child_waits_itself(void) {
-    sharedmem_t *segment = attach();
-    set(segment, "padre");
-    sharedmem_version_t version;
-    for (int round = 0; round < 10; round++) {
-        struct waiter waiters[3];
-        for (int i = 0; i < 3; i++) start(&waiters[i], segment, 30000);
-        usleep(5000);
-        pid_t children[4];
-        sharedmem_version_t before = version_of(segment);
-        for (int i = 0; i < 4; i++) {
-            CHECK((children[i] = fork()) >= 0);
-            if (children[i] == 0) {
-                alarm(20);
-                sharedmem_version_t seen;
-                if (i == 2) CHECK(sharedmem_detach(segment) == 0);
-                if (i < 2) CHECK(sharedmem_wait(segment, before, -1, &seen) == 0 && seen.number == before.number + 1);
-                if (i == 3) CHECK(sharedmem_wait(segment, before, -1, &seen) == 0 && raise(SIGKILL) == 0);
-                i % 2 ? exit(0) : _exit(0);
-            }
-        }
-        usleep(5000);
-        CHECK(sharedmem_set(segment, "otra vez", 8, &version) == 0);
-        for (int i = 0; i < 3; i++) end_well(children[i]);
-        CHECK(waitpid(children[3], NULL, 0) == children[3]);
-        for (int i = 0; i < 3; i++) ends_with(&waiters[i], version);
-    }
-    CHECK(exists("test") && sharedmem_detach(segment) == 0 && !exists("test"));
-}
-
-static void child_hears_what_its_parent_set_before_it_asked(void) {
-    sharedmem_t *segment = attach();
-    sharedmem_version_t before = version_of(segment);
-    set(segment, "padre");
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        CHECK(sharedmem_wait(segment, before, -1, &before) == 0 && before.number == 1);
-        REFUSED(sharedmem_wait(segment, before, 20, NULL), ETIMEDOUT);
-        exit(0);
-    }
-    end_well(child);
-    CHECK(exists("test") && sharedmem_detach(segment) == 0);
-}
-
 MAIN(TEST(other_versions_are_replaced_at_once), TEST(time_is_up_when_nothing_changed), TEST(null_is_refused),
      TEST(all_threads_are_woken), TEST(sets_of_other_processes_are_heard), TEST(handled_signal_ends_it),
      TEST(handled_signal_ends_it_also_where_calls_begin_again), TEST(removed_name_ends_it),
-     TEST(name_of_another_ends_it), TEST(removed_name_ends_it_for_readers), TEST(forked_child_waits_itself),
-     TEST(child_hears_what_its_parent_set_before_it_asked))
+     TEST(name_of_another_ends_it), TEST(removed_name_ends_it_for_readers))
