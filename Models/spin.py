@@ -10,7 +10,8 @@ from pathlib import Path
 MODELS = Path(__file__).parent
 
 # Each is explored exhaustively, for the assertions and for states in which nobody can go on; "progress" for cycles on
-# which, though every process gets its turn again and again, no attach ever ends. `SMALL` are what `make model` runs, and what mutants are made of.
+# which, though every process gets its turn again and again, no attach ever ends and no waiter gets on.
+# `SMALL` are what `make model` runs, and what mutants are made of.
 SMALL = {
     "borrow": ("publication", "WRITERS=2 SETS=1 BORROWERS=1 CRASHES=1"),
     "writers": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=1 BORROWERS=1 CRASHES=0"),
@@ -25,6 +26,10 @@ SMALL = {
     "unlink": ("lifetime", "ATTACHERS=2 UNLINKS=1 CRASHES=1"),
     "progress": ("lifetime", "ATTACHERS=2 UNLINKS=1 CRASHES=0", "progress"),
     "rounds": ("lifetime", "ATTACHERS=2 ROUNDS=2 CRASHES=1"),
+    "wake": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=2 CRASHES=0"),
+    "stopped": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=2 TIMEOUTS=1 CRASHES=1"),
+    "reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 WAKES_ALWAYS=1 CRASHES=0"),
+    "time-outs": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1", "progress"),
 }
 LARGE = {
     "two sets each": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=1 CRASHES=0"),
@@ -32,6 +37,10 @@ LARGE = {
     "copies": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=0 COPIES=1 CRASHES=0"),
     "persistent unlink": ("lifetime", "ATTACHERS=2 UNLINKS=1 PERSISTENT=1 CRASHES=1"),
     "reader and unlink": ("lifetime", "ATTACHERS=1 READERS=1 UNLINKS=1 PERSISTENT=1 CRASHES=1"),
+    "four versions": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=2 WAITERS=2 CRASHES=0"),
+    "three publishers": ("waiting", "PUBLISHERS=3 SETS=1 OTHER_SETS=1 WAITERS=1 TIMEOUTS=1 CRASHES=1"),
+    "three waiters": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=3 CRASHES=0"),
+    "unheard reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1"),
 }
 
 
