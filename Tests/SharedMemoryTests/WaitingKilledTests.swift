@@ -71,6 +71,26 @@ struct WaitingKilledTests: WaitingSegmentTests {
         for watcher in watchers { watcher.kill() }
     }
 
+    @Test("Who fell asleep before a stopped publisher goes on to publish is woken, and does not wait for its next look")
+    func publisherGoesOn() async throws {
+        let segment = try attach()
+        var delay = Duration.zero
+        for round in 0..<5 {
+            let version = try segment.version
+            let publisher = try await probe(stoppedAt: .setNumbered, "set", "\(round)")
+            let waiter = InThread { try segment.wait(after: version) }
+            try await someoneWaits()
+            try await Task.sleep(for: .milliseconds(20))
+            let start = ContinuousClock.now
+            publisher.send(SIGCONT)
+            #expect(try await waiter.value()?.number == version.number + 1)
+            delay += ContinuousClock.now - start
+            #expect(try await publisher.finish().status == 0)
+        }
+        // The next look would be after nearly a second, each time.
+        #expect(delay < .milliseconds(2500))
+    }
+
     // MARK: Waiters
 
     @Test(
@@ -119,6 +139,24 @@ struct WaitingKilledTests: WaitingSegmentTests {
         _ = try await waiter.line(beginning: "saw \(last)", within: 10)
         waiter.kill()
         #expect(try await waiter.finish().text.split(separator: "\n").count == 2)
+    }
+
+    @Test("Who was overtaken on its way to sleep does not sleep", arguments: ["wait", "changes"])
+    func waiterDoesNotSleep(_ how: String) async throws {
+        let segment = try attach()
+        var delay = Duration.zero
+        for round in 0..<5 {
+            let waiter = try await probe(stoppedAt: .waitAnnounced, "watch", "readWrite", how)
+            let version = try segment.set("\(round)")
+            let start = ContinuousClock.now
+            waiter.send(SIGCONT)
+            _ = try await waiter.line(beginning: "saw \(version)")
+            delay += ContinuousClock.now - start
+            waiter.kill()
+            _ = try await waiter.finish()
+        }
+        // The next look would be after nearly a second, each time.
+        #expect(delay < .milliseconds(2500))
     }
 
     // MARK: Many in one process

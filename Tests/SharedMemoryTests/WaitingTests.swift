@@ -214,6 +214,24 @@ struct WaitingTests: WaitingSegmentTests {
         for follower in [followers[0], followers[2]] { try await follower.end() }
     }
 
+    private final class Calls: Sendable { let names = Mutex<[String]>([]) }
+
+    @Test("A callback that was undone is not called; the one beside it is")
+    func callbackCancelled() async throws {
+        let segment = try attach()
+        let calls = Calls()
+        for round in ["first", "second"] {
+            let version = try segment.version
+            let undone = try segment.onReplacement(of: version) { calls.names.withLock { $0.append("undone") } }
+            _ = try segment.onReplacement(of: version) { calls.names.withLock { $0.append(round) } }
+            segment.cancel(undone)
+            try segment.set(round)
+            // Those of one set are called together: with the second's, the first's have all been.
+            try await eventually("the \(round) call") { calls.names.withLock { $0.contains(round) } ? () : nil }
+        }
+        #expect(calls.names.withLock(\.self) == ["first", "second"])
+    }
+
     // MARK: Coalescing
 
     @Test("A slow reader gets the newest text, and that once", arguments: [Access.readWrite, .readOnly])
@@ -331,6 +349,24 @@ struct WaitingTests: WaitingSegmentTests {
         await #expect(throws: SegmentError.unlinked(name: name)) { try await waiter.value(within: 2.5) }
         await #expect(throws: SegmentError.unlinked(name: name)) { try await follower.value() }
         #expect(follower.versions == [version])
+    }
+
+    @Test("Unlinking wakes who waits, who does not wait for its next look at the name")
+    func unlinkingWakes() async throws {
+        var delay = Duration.zero
+        for _ in 0..<5 {
+            let segment = try attach()
+            let version = try segment.version
+            let waiter = InThread { try segment.wait(after: version) }
+            try await someoneWaits()
+            try await Task.sleep(for: .milliseconds(20))
+            let start = ContinuousClock.now
+            try Segment.unlink(name, directory: directory.path)
+            await #expect(throws: SegmentError.unlinked(name: name)) { try await waiter.value() }
+            delay += ContinuousClock.now - start
+        }
+        // The next look would be after nearly a second, each time.
+        #expect(delay < .milliseconds(2500))
     }
 
     @Test("At a segment that was unlinked already nobody waits", arguments: Removal.allCases)
