@@ -43,6 +43,16 @@ static bool make_room(void) {
     return true;
 }
 
+/// The descriptor, or in a standard stream's place a copy above: what is printed there would go into the segment.
+static int above_standard_streams(int descriptor) {
+    if (descriptor < 0 || descriptor > STDERR_FILENO) return descriptor;
+    int copy = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = errno;
+    close(descriptor);
+    errno = error;
+    return copy;
+}
+
 /// Opens and takes down in one step, as far as a fork can tell.
 static int open_listed(const char *path, int flags, mode_t mode) {
     pthread_once(&once, watch_forks);
@@ -51,7 +61,7 @@ static int open_listed(const char *path, int flags, mode_t mode) {
     if (error) return -error;
     int result = -ENOMEM;
     if (make_room()) {
-        result = open(path, flags | O_CLOEXEC, mode);
+        result = above_standard_streams(open(path, flags | O_CLOEXEC, mode));
         if (result < 0) result = -errno;
         else descriptors[count++] = result;
     }

@@ -127,6 +127,18 @@ struct HostileFilesTests: SegmentTests {
         #expect(try attach().get() == "x")
     }
 
+    @Test("What is printed to a standard stream that is closed does not go into the segment")
+    func closedStandardStreams() async throws {
+        let result = try await run(
+            """
+            p hold persistent >/dev/null; p set x >/dev/null
+            "$probe" "$directory" text hold </dev/null >&-
+            "$probe" "$directory" text hold <&- >&- 2>&-
+            p get
+            """)
+        #expect(result.text == "x", "\(result.errors)")
+    }
+
     // MARK: Directories and users
 
     @Test(
