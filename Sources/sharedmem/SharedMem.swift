@@ -7,7 +7,7 @@ struct SharedMem: ParsableCommand {
         commandName: "sharedmem",
         abstract: "One named text in shared memory, which every process on the host can read and set.",
         discussion: """
-            get and set go to the segment itself; no server is needed for them.
+            get, set and watch go to the segment itself; no server is needed for them.
 
             Environment, below the options:
               SHAREDMEM_NAME        the segment's name (shared)
@@ -20,7 +20,7 @@ struct SharedMem: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            ServeCommand.self, GetCommand.self, SetCommand.self, InfoCommand.self, ListCommand.self,
+            ServeCommand.self, GetCommand.self, SetCommand.self, WatchCommand.self, InfoCommand.self, ListCommand.self,
             UnlinkCommand.self, HealthcheckCommand.self,
         ])
 

@@ -10,6 +10,12 @@ struct StandardStream: Sendable {
 
     var isTerminal: Bool { isatty(descriptor) == 1 }
 
+    /// Whether what is written reaches nobody any more: the pipe's or socket's reader, or the terminal, is gone.
+    var isAbandoned: Bool {
+        var state = pollfd(fd: descriptor, events: 0, revents: 0)
+        return unsafe poll(&state, 1, /* timeout: */ 0) == 1 && state.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+
     /// Writes all of it, or what the reader takes: that it leaves early is not our failure.
     func write(_ text: String) throws(Failure) {
         try unsafe text.utf8Span.span.withUnsafeBytes { bytes throws(Failure) in

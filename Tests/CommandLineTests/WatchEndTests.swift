@@ -1,0 +1,119 @@
+import Foundation
+import SharedMemory
+import TestSupport
+import Testing
+
+/// What ends `watch`: signals, and an output that nobody reads.
+@Suite("watch ends", .timeLimit(.minutes(2)))
+struct WatchEndTests: WatchingTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    // MARK: Signals
+
+    @Test("A signal ends it with status 0, at once", arguments: [SIGINT, SIGTERM, SIGHUP])
+    func signals(_ signal: CInt) async throws {
+        try segment().set("x")
+        for option in [[], ["--wait"]] {
+            let watch = try watch(option)
+            try await printed("x\n", by: watch)
+            watch.send(signal)
+            let result = try await watch.finish(within: 10)
+            #expect(result.status == 0 && !result.wasKilled && result.text == "x\n" && result.errors == "")
+        }
+        try Segment.unlink("text", directory: directory.path)
+        let waiting = try watch("--wait")
+        try await Task.sleep(for: .milliseconds(300))
+        waiting.send(signal)
+        #expect(try await waiting.finish(within: 10).status == 0)
+    }
+
+    @Test("A text that a reader takes is written whole before a signal is heeded; a second signal ends it at once")
+    func slowReader() async throws {
+        try segment().set(String(repeating: "x", count: 1 << 20))
+        let script = """
+            mkfifo "$directory/pipe"
+            for signals in TERM "TERM HUP"; do
+                watch >"$directory/pipe" & process=$!
+                exec 3<"$directory/pipe"
+                head -c 1 <&3
+                for signal in $signals; do kill -$signal $process; sleep 0.3; done
+                wc -c <&3
+                wait $process; echo $?
+                exec 3<&-
+            done
+            """
+        let lines = try await run(script).text.split(separator: "\n")
+        try #require(lines.count == 4)
+        #expect(lines[0] == "x1048576" && lines[1] == "0")
+        #expect(lines[2] != "x1048576" && lines[3] == "129", "\(lines)")
+    }
+
+    @Test("What it was started to ignore it ignores, as under nohup, and so does its command")
+    func nohup() async throws {
+        try segment().set("x")
+        let script = """
+            trap '' HUP
+            watch --exec sh -c 'kill -HUP $$; echo here' & process=$!
+            sleep 0.5; kill -HUP $process; sleep 0.5; kill -TERM $process
+            wait $process; echo $?
+            """
+        #expect(try await run(script).text == "here\n0\n")
+    }
+
+    // MARK: The output
+
+    @Test("A reader that leaves while nothing comes ends it within a second or so")
+    func readerLeaves() async throws {
+        try segment().set("x\ny")
+        let clock = ContinuousClock()
+        for reader in ["{ head -1; sleep 0.5; }", "head -c 1"] {
+            let start = clock.now
+            let result = try await run("(watch) | \(reader); echo \" ${PIPESTATUS[0]}\"")
+            #expect(result.text == (reader.hasPrefix("{") ? "x\n 0\n" : "x 0\n") && result.errors == "")
+            #expect(clock.now - start < .seconds(5))
+        }
+    }
+
+    @Test("So does one that leaves while it waits for a segment")
+    func readerLeavesBefore() async throws {
+        #expect(try await run("(watch --wait) | true; echo ${PIPESTATUS[0]}").text == "0\n")
+    }
+
+    @Test("A socket's or a terminal's other end may leave as well")
+    func otherOutputs() async throws {
+        try segment().set("x")
+        let script = """
+            import os, pty, socket, subprocess, sys
+            ours, theirs = socket.socketpair()
+            for ours, theirs in [(ours.detach(), theirs.detach()), pty.openpty()]:
+                watch = subprocess.Popen(sys.argv[1:], stdout=theirs)
+                os.close(theirs)
+                print(os.read(ours, 1))
+                os.close(ours)
+                print(watch.wait(10))
+            """
+        let result = try await ChildProcess.run(
+            "python3",
+            ["-c", script, ChildProcess.product("sharedmem"), "watch", "text", "--directory", directory.path])
+        #expect(result.text == "b'x'\n0\nb'x'\n0\n", "\(result.errors)")
+    }
+
+    @Test("A reader that leaves in the midst of a text ends it")
+    func readerLeavesAmidText() async throws {
+        try segment().set(String(repeating: "x", count: 1 << 20))
+        #expect(try await run("(watch) | head -c 1; echo \" ${PIPESTATUS[0]}\"").text == "x 0\n")
+    }
+
+    @Test("An output that is closed or full is a failure, and not the segment")
+    func noOutput() async throws {
+        try segment().set("x")
+        for (output, reason) in [("&-", "Bad file descriptor"), ("/dev/full", "No space left on device")] {
+            let result = try await run("(watch >\(output)); echo $?")
+            #expect(
+                result.text == "1\n" && result.errors == "sharedmem: Writing failed: \(reason)\n", "\(result.errors)")
+        }
+        #expect(try segment().get() == "x")
+    }
+}
