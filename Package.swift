@@ -39,7 +39,7 @@ let package = Package(
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .target(
-            name: "SharedMemoryHTTP", dependencies: ["CMicroHTTPD", "SharedMemory"],
+            name: "SharedMemoryHTTP", dependencies: ["CLinux", "CMicroHTTPD", "SharedMemory"],
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
 
         // The command line.

@@ -106,7 +106,7 @@ extension Segment {
         let lookout = try attachment.lookout
         guard try lookout.isPresent(version) else { return }
         let waiter = Waiter()
-        let id = try lookout.onReplacement(of: version) { waiter.resume() }
+        guard let id = try lookout.onReplacement(of: version, { waiter.resume() }) else { return }
         await withTaskCancellationHandler {
             await waiter.wait()
         } onCancel: {
@@ -116,13 +116,14 @@ extension Segment {
         extendLifetime(self)
     }
 
-    /// For the other doors: calls `call` once, when the present version is another than `version` or the segment is
-    /// unlinked; at once if it is.
+    /// For the other doors: has `call` be called once, when the present version is another than `version` or the
+    /// segment is unlinked.
     ///
-    /// - Parameter call: in any thread, and quick: others wait behind it.
+    /// - Parameter call: in a thread of this library; others wait behind it.
+    /// - Returns: nil when it is another already; then nothing is called.
     package func onReplacement(
         of version: Version, _ call: @escaping @Sendable () -> Void
-    ) throws(SegmentError) -> CallbackID {
+    ) throws(SegmentError) -> CallbackID? {
         defer { extendLifetime(self) }
         return try attachment.lookout.onReplacement(of: version, call)
     }

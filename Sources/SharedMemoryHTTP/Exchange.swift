@@ -1,9 +1,13 @@
+import SharedMemory
+
 /// A request that is more than a GET without a body, between MHD's calls.
 ///
 /// All calls for a request come from one thread.
 final class Exchange {
     private(set) var outcome: Outcome
     let isChunked: Bool
+    /// It has been held, and is let go.
+    var wasHeld = false
     private let budget: ByteBudget
     /// As much of the budget is taken as it has bytes.
     private var body: [UInt8] = []
@@ -12,6 +16,10 @@ final class Exchange {
     /// What the end of the request will bring.
     enum Outcome {
         case read(Route, isConditional: Bool)
+        /// Held until the text is another one than the client knows.
+        case poll(segment: Int, seconds: Int)
+        /// Held as long as the client stays.
+        case stream(segment: Int, version: Version?)
         case set(segment: Int, capacity: Int, isConditional: Bool)
         case options(AllowedMethods)
         case problem(Problem)

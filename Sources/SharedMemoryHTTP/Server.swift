@@ -16,6 +16,7 @@ public final class Server: Sendable {
     /// As bound: with the ports that the system chose.
     public let addresses: [ListenAddress]
     private let watchdog: Watchdog
+    private let watches: Watches
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
@@ -34,12 +35,17 @@ public final class Server: Sendable {
         budget.limit(to: try configuration.bytesInFlight(segments))
         do throws(SystemError) {
             watchdog = try Watchdog(answer: Array(Problem.requestTimeout.message.utf8))
+            watches = try Watches(
+                segments, limit: configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2,
+                WatchTimes(
+                    sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds),
+                budget)
         } catch {
             throw .noResources(reason: error.reason)
         }
         for endpoint in bound {
             let hosts = try configuration.hosts(at: endpoint.address)
-            try endpoint.start(Service(segments, token, hosts, budget), watchdog)
+            try endpoint.start(Service(segments, token, hosts, budget, watches), watchdog)
         }
         addresses = bound.map(\.address)
         graceSeconds = configuration.graceSeconds
@@ -60,10 +66,13 @@ public final class Server: Sendable {
         }
         for endpoint in stopping { endpoint.drain() }
         for endpoint in stopping { endpoint.refuse() }
+        watches.end()
         for _ in 0..<graceSeconds * 200 {
             if stopping.allSatisfy({ $0.requestsInFlight == 0 }) { break }
             usleep(5000)
         }
+        // Not even the last of them may be held when its daemon stops.
+        watches.stop()
         for endpoint in stopping { endpoint.stop() }
         watchdog.stop()
     }
@@ -94,7 +103,8 @@ extension ServerConfiguration {
             (connectionLimit, 1, "connections"), (connectionLimitPerAddress, 0, "connections per client"),
             (threadCount, 1, "threads"), (headSeconds, 1, "seconds for a head"), (bodySeconds, 1, "seconds for a body"),
             (sendSeconds, 1, "seconds for an answer"), (idleSeconds, 1, "seconds of idleness"),
-            (graceSeconds, 0, "seconds of grace"),
+            (graceSeconds, 0, "seconds of grace"), (watcherLimit ?? 0, 0, "watchers"),
+            (heartbeatSeconds, 1, "seconds between heartbeats"),
         ] where !(least...1_000_000).contains(limit) {
             throw .invalidConfiguration("\(limit) \(what) are not possible: use \(least) to 1000000.")
         }

@@ -35,6 +35,12 @@ public struct ServerConfiguration: Sendable {
     public var connectionLimit = 2000
     /// Connections at a time from one IP address; 0 for no limit of its own.
     public var connectionLimitPerAddress = 0
+    /// Clients at a time that wait for a change, over all addresses; then the answer to one more is 503.
+    ///
+    /// Nil is half of ``connectionLimit``, so that there is room for others.
+    public var watcherLimit: Int?
+    /// After so long without an event, an event stream carries a comment that says that it is alive.
+    public var heartbeatSeconds = 15
     /// From connecting until the head of a request is there; then the connection is closed.
     public var headSeconds = 10
     /// For a body to come, and a second more for each 64 KiB of it; then the answer is 408.

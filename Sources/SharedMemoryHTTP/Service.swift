@@ -1,3 +1,4 @@
+import SharedMemory
 import Synchronization
 
 /// Answers the requests of one address: which resource, whether it may be, and what then.
@@ -8,16 +9,21 @@ final class Service: Sendable {
     /// Nil for any.
     private let hosts: AllowedHosts?
     private let budget: ByteBudget
+    private let watches: Watches
     private let contract = Document.contract()
     private let alive = Document.probe("alive")
     private let ready = Document.probe("ready")
     private let isDraining = Atomic<Bool>(false)
 
-    init(_ segments: [SegmentResource], _ token: Token?, _ hosts: AllowedHosts?, _ budget: ByteBudget) {
+    init(
+        _ segments: [SegmentResource], _ token: Token?, _ hosts: AllowedHosts?, _ budget: ByteBudget,
+        _ watches: Watches
+    ) {
         self.segments = segments
         self.token = token
         self.hosts = hosts
         self.budget = budget
+        self.watches = watches
         routes = Routes(segments.map(\.name))
     }
 
@@ -66,6 +72,14 @@ extension Service: RequestHandler {
         }
         switch (method, route) {
         case (.options, _): return .options(route.allowed)
+        case (.get, .segment(let segment)) where head.acceptance.isEventStream:
+            if head.hasBody { return .problem(.malformed("A request for events has no body.")) }
+            return .stream(segment: segment, version: head.lastEventID)
+        case (.get, .segment(let segment)), (.head, .segment(let segment)):
+            guard head.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0 else {
+                return .read(route, isConditional: head.hasConditions)
+            }
+            return .poll(segment: segment, seconds: min(seconds, Self.longestPollSeconds))
         case (.get, _) where route != .server, (.head, _) where route != .server:
             return .read(route, isConditional: head.hasConditions)
         case (.put, .segment(let segment)):
@@ -124,11 +138,15 @@ extension Service {
         let exchange = context.object(Exchange.self)
         // MHD reads the lines between chunks more leniently than others: what follows the last one may not be a request.
         if exchange.isChunked, !request.endConnection() { return false }
+        if let isHeld = hold(request, exchange) { return isHeld }
         return exchange.withText { answer(request, exchange.outcome, $0) }
     }
 
     private func answer(_ request: Request, _ outcome: Exchange.Outcome, _ text: RawSpan) -> Bool {
         switch outcome {
+        case .poll(let segment, let seconds):
+            return segments[segment].read(request, isConditional: true, waitSeconds: seconds)
+        case .stream: return request.answer(.draining)
         case .set(let segment, _, let isConditional):
             return segments[segment].set(request, text, isConditional: isConditional)
         case .read(.segment(let segment), let isConditional):
@@ -151,5 +169,47 @@ extension Service {
         let response = Response()
         response.add(.allow, allowed.rawValue)
         return request.answer(.noContent, response)
+    }
+}
+
+// MARK: Requests that are held
+
+extension Service {
+    static let longestPollSeconds = 300
+
+    /// - Returns: nil when the request is to be answered, and otherwise what to tell MHD.
+    private func hold(_ request: Request, _ exchange: Exchange) -> Bool? {
+        switch exchange.outcome {
+        case .poll(let segment, let seconds):
+            guard !exchange.wasHeld, let version = segments[segment].versionKnown(to: request) else { return nil }
+            return hold(request, exchange) { connection in
+                Watches.Arrival(
+                    connection: connection, segment: segment, form: .poll, version: version,
+                    deadline: Clock.milliseconds + seconds * 1000)
+            }
+        case .stream(let segment, let version):
+            // When it is let go, all of the answer is sent: the connection ends.
+            guard !exchange.wasHeld else { return false }
+            guard segments[segment].isAttached else { return request.answer(.unattached) }
+            return hold(request, exchange) { connection in
+                Watches.Arrival(
+                    connection: connection, segment: segment, form: .stream(isChunked: !request.isHTTP10),
+                    version: version, deadline: .max)
+            }
+        default: return nil
+        }
+    }
+
+    private func hold(
+        _ request: Request, _ exchange: Exchange, _ arrival: (HeldConnection) -> Watches.Arrival
+    ) -> Bool? {
+        switch watches.admit() {
+        case .admitted:
+            exchange.wasHeld = true
+            watches.add(arrival(request.hold()))
+            return true
+        case .full: return request.answer(.tooManyWatches)
+        case .ending: return nil
+        }
     }
 }

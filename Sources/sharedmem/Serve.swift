@@ -49,6 +49,15 @@ struct ServeCommand: ParsableCommand {
     var connectionsPerClient = ServerConfiguration().connectionLimitPerAddress
 
     @Option(
+        help: ArgumentHelp(
+            "Clients at a time that wait for a change. (default: half of --connections)", valueName: "count"))
+    var watchers: Int?
+
+    @Option(
+        help: ArgumentHelp("How long an event stream is silent before it says that it is alive.", valueName: "seconds"))
+    var heartbeat = ServerConfiguration().heartbeatSeconds
+
+    @Option(
         name: .customLong("header-timeout"),
         help: ArgumentHelp("From connecting to the end of the first request's head.", valueName: "seconds"))
     var headerTimeout = ServerConfiguration().headSeconds
@@ -115,6 +124,8 @@ struct ServeCommand: ParsableCommand {
         configuration.graceSeconds = grace
         configuration.connectionLimit = connections
         configuration.connectionLimitPerAddress = connectionsPerClient
+        configuration.watcherLimit = watchers
+        configuration.heartbeatSeconds = heartbeat
         configuration.headSeconds = headerTimeout
         configuration.bodySeconds = bodyTimeout
         configuration.sendSeconds = sendTimeout

@@ -128,11 +128,3 @@ struct LifecycleTests {
         #expect(try Segment.info("text", directory: directory.path).attached.isEmpty)
     }
 }
-
-private final class Flag: Sendable {
-    private let value = Atomic<Bool>(false)
-
-    var isRaised: Bool { value.load(ordering: .acquiring) }
-
-    func raise() { value.store(true, ordering: .releasing) }
-}

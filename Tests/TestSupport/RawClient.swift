@@ -68,6 +68,12 @@ public final class RawClient {
         return descriptor
     }
 
+    /// Has the system keep as little as it can of what is not read.
+    public func readLittle() {
+        var byteCount: CInt = 1
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &byteCount, socklen_t(MemoryLayout<CInt>.size))
+    }
+
     // MARK: Sending
 
     public func send(_ text: String) throws { try send(Array(text.utf8)) }
@@ -129,6 +135,13 @@ public final class RawClient {
         guard count >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         received += buffer.prefix(count)
         return count > 0
+    }
+
+    /// What has come, or comes next; empty at the end of the connection.
+    public func piece() throws -> [UInt8] {
+        if received.isEmpty { _ = try receiveSome() }
+        defer { received = [] }
+        return received
     }
 
     /// Whether the other side has ended the connection, whatever is left to be read.

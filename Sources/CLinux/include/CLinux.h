@@ -76,6 +76,32 @@ int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanos
 /// futex(2), `FUTEX_WAKE` between processes: wakes all who sleep on the word.
 int clinux_futex_wake(const void *word);
 
+// MARK: Descriptors that are waited for
+
+/// eventfd(2): a descriptor that is readable once something was written to it.
+int clinux_new_event_descriptor(void);
+
+/// epoll_create1(2).
+int clinux_new_poll(void);
+
+/// epoll_ctl(2): reports, each time it comes to be so, that the descriptor is readable.
+int clinux_poll_readable(int poll, int descriptor);
+
+/// The same: that it is writable, or that the other side has left.
+int clinux_poll_writable(int poll, int descriptor);
+
+/// epoll_ctl(2).
+int clinux_poll_no_more(int poll, int descriptor);
+
+struct clinux_poll_event {
+    int descriptor;
+    /// The other side has closed the connection or its half of it, or the connection is broken.
+    bool has_left;
+};
+
+/// epoll_wait(2): how many of the events were filled in. A negative timeout is none.
+int clinux_poll_wait(int poll, struct clinux_poll_event *events, int count, int timeout_milliseconds);
+
 // MARK: Process
 
 /// A number that differs between running threads; one register read.

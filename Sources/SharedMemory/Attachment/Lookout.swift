@@ -13,7 +13,7 @@ final class Lookout: Sendable {
         var callbacks: [CallbackID: Callback] = [:]
         var lastID: UInt64 = 0
         /// There from the first callback until a second without any has passed.
-        var thread: Thread?
+        var thread: BackgroundThread?
         /// The thread is done with the mapping and about to end.
         var hasLeft = true
         var isStopping = false
@@ -106,21 +106,22 @@ package struct CallbackID: Hashable, Sendable {
 }
 
 extension Lookout {
-    /// Calls `call` once: when the present version is another than `version`, or the segment is unlinked; at once if so.
+    /// Has `call` be called once: when the present version is another than `version`, or the segment is unlinked.
     ///
-    /// - Parameter call: in any thread; it must not wait for anything.
+    /// - Parameter call: in a thread of this library; others wait behind it.
+    /// - Returns: nil when it is another already; then nothing is called.
     /// - Throws: ``SegmentError/system(call:code:)`` when there is no thread to be had.
-    func onReplacement(of version: Version, _ call: @escaping @Sendable () -> Void) throws(SegmentError) -> CallbackID {
-        let (id, isReplaced) = try state.withLock { state throws(SegmentError) in
+    func onReplacement(of version: Version, _ call: @escaping @Sendable () -> Void) throws(SegmentError) -> CallbackID?
+    {
+        try state.withLock { state throws(SegmentError) in
+            // Who adds a callback looks after the thread may have: what it misses, this sees.
+            guard self.version(of: membership.view.loadCurrent()) == version else { return nil }
+            try startThread(&state)
             state.lastID += 1
             let id = CallbackID(number: state.lastID)
-            if self.version(of: membership.view.loadCurrent()) != version { return (id, true) }
-            try startThread(&state)
             state.callbacks[id] = Callback(version: version, call: call)
-            return (id, false)
+            return id
         }
-        if isReplaced { call() }
-        return id
     }
 
     /// Undoes that.
@@ -133,7 +134,7 @@ extension Lookout {
         guard state.hasLeft else { return }
         state.thread?.join()
         state.thread = nil
-        state.thread = try Thread { [self] in run() }
+        state.thread = try BackgroundThread { [self] in run() }
         state.hasLeft = false
     }
 
@@ -151,15 +152,16 @@ extension Lookout {
                 return (state.takeCallbacks { isGone || $0 != present }, !state.hasLeft)
             }
             guard isNeeded else { return }
-            if calls.isEmpty { sleep(while: current) }
+            // Of a name that is gone there is no more to be seen.
+            if calls.isEmpty { sleep(while: current, nanoseconds: isGone ? membership.sleepLimit : sleepLimit) }
             for call in calls { call() }
         }
         state.withLock { $0.hasLeft = true }
     }
 
-    private func sleep(while current: Current) {
+    private func sleep(while current: Current, nanoseconds: Int) {
         do throws(SegmentError) {
-            _ = try membership.sleep(while: current, nanoseconds: sleepLimit)
+            _ = try membership.sleep(while: current, nanoseconds: nanoseconds)
         } catch {
             // What keeps a thread from sleeping must not have it spin.
             Host.pause()

@@ -46,3 +46,50 @@ extension Span<UInt8> {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
     }
 }
+
+// MARK: Parts of field values
+
+extension Span<UInt8> {
+    /// The next `separator` outside of quotes, or the end.
+    func endOfElement(from start: Int, at separator: UInt8) -> Int {
+        var position = start
+        var isQuoted = false
+        while position < count {
+            switch self[position] {
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: "\\") where isQuoted: position += 1
+            case separator where !isQuoted: return position
+            default: break
+            }
+            position += 1
+        }
+        return count
+    }
+
+    /// `range` without the quotes around it, if there are any.
+    func unquoted(_ range: Range<Int>) -> Range<Int> {
+        guard range.count >= 2, self[range.lowerBound] == UInt8(ascii: "\""),
+            self[range.upperBound - 1] == UInt8(ascii: "\"")
+        else { return range }
+        return range.lowerBound + 1..<range.upperBound - 1
+    }
+
+    /// Nil for what is not UTF-8.
+    var text: String? {
+        guard let text = try? UTF8Span(validating: self) else { return nil }
+        return String(copying: text)
+    }
+
+    /// Nil for what is no decimal number, or one of more than 64 bits.
+    var decimal: UInt64? {
+        var value: UInt64 = 0
+        for index in indices {
+            guard case UInt8(ascii: "0")...UInt8(ascii: "9") = self[index] else { return nil }
+            let (shifted, overflows) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carries) = shifted.addingReportingOverflow(UInt64(self[index] - UInt8(ascii: "0")))
+            if overflows || carries { return nil }
+            value = sum
+        }
+        return isEmpty ? nil : value
+    }
+}

@@ -1,5 +1,6 @@
 /// A header field that is read or written here.
 enum Field: String {
+    case accept = "Accept"
     case acceptEncoding = "Accept-Encoding"
     case allow = "Allow"
     case authorization = "Authorization"
@@ -16,9 +17,13 @@ enum Field: String {
     case ifModifiedSince = "If-Modified-Since"
     case ifNoneMatch = "If-None-Match"
     case ifUnmodifiedSince = "If-Unmodified-Since"
+    case lastEventID = "Last-Event-ID"
     case lastModified = "Last-Modified"
+    case prefer = "Prefer"
+    case preferenceApplied = "Preference-Applied"
     case retryAfter = "Retry-After"
     case transferEncoding = "Transfer-Encoding"
+    case vary = "Vary"
     case wwwAuthenticate = "WWW-Authenticate"
 
     /// The field that a request's field name stands for; nil for one that is not read here.
@@ -26,10 +31,13 @@ enum Field: String {
         // By length first: most fields of most requests are of no interest.
         switch name.count {
         case 4 where name.equalsIgnoringCase("host"): self = .host
+        case 6 where name.equalsIgnoringCase("accept"): self = .accept
         case 6 where name.equalsIgnoringCase("expect"): self = .expect
+        case 6 where name.equalsIgnoringCase("prefer"): self = .prefer
         case 8 where name.equalsIgnoringCase("if-match"): self = .ifMatch
         case 12 where name.equalsIgnoringCase("content-type"): self = .contentType
         case 13 where name.equalsIgnoringCase("if-none-match"): self = .ifNoneMatch
+        case 13 where name.equalsIgnoringCase("last-event-id"): self = .lastEventID
         case 13 where name.equalsIgnoringCase("authorization"): self = .authorization
         case 13 where name.equalsIgnoringCase("content-range"): self = .contentRange
         case 14 where name.equalsIgnoringCase("content-length"): self = .contentLength

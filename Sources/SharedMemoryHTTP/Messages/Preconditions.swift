@@ -28,6 +28,12 @@ struct Preconditions {
         return conditions.ifMatch?.isWellFormed != false && conditions.ifNoneMatch?.isWellFormed != false
     }
 
+    /// Whether a reader has the present version, by its entity tag, and waits for another.
+    var isToWait: Bool {
+        guard let ifNoneMatch, ifNoneMatch.isWeak, !ifNoneMatch.isAny else { return false }
+        return verdict(isRead: true) == .notModified
+    }
+
     /// - Parameter isRead: for GET and HEAD; otherwise a condition can only fail.
     func verdict(isRead: Bool) -> Verdict {
         if let ifMatch {

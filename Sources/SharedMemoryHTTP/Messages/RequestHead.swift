@@ -1,3 +1,5 @@
+import SharedMemory
+
 /// What a request's header fields say of it as a whole: how its body is framed, what it is, and who
 /// sends it.
 ///
@@ -10,6 +12,12 @@ struct RequestHead {
     private(set) var contentProblem: Problem?
     private(set) var authorization = Authorization.none
     private(set) var hasConditions = false
+    private(set) var acceptance = Acceptance()
+    private(set) var hasIfNoneMatch = false
+    /// How long the client would wait for a change.
+    private(set) var waitSeconds: Int?
+    /// What the client of an event stream knows.
+    private(set) var lastEventID: Version?
     private(set) var expectsContinue = false
     private(set) var hasUnknownExpectation = false
     private(set) var isForThisHost = true
@@ -79,6 +87,13 @@ extension RequestHead: FieldVisitor {
             contentProblem = .malformed("Content-Range: a part of the text can not be set.")
         case .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince:
             hasConditions = true
+            if field == .ifNoneMatch { hasIfNoneMatch = true }
+        case .accept:
+            acceptance.read(value)
+        case .prefer:
+            waitSeconds = waitSeconds ?? Preference.waitSeconds(value)
+        case .lastEventID:
+            lastEventID = value.text.flatMap { Version($0) }
         default:
             break
         }
@@ -126,17 +141,5 @@ extension Span<UInt8> {
             }
         }
         return true
-    }
-
-    fileprivate var decimal: UInt64? {
-        var value: UInt64 = 0
-        for index in indices {
-            guard case UInt8(ascii: "0")...UInt8(ascii: "9") = self[index] else { return nil }
-            let (shifted, overflows) = value.multipliedReportingOverflow(by: 10)
-            let (sum, carries) = shifted.addingReportingOverflow(UInt64(self[index] - UInt8(ascii: "0")))
-            if overflows || carries { return nil }
-            value = sum
-        }
-        return isEmpty ? nil : value
     }
 }

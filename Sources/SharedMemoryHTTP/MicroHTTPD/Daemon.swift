@@ -15,7 +15,7 @@ protocol RequestHandler: AnyObject, Sendable {
     ///
     /// - Returns: false to close the connection.
     func receive(_ bytes: RawSpan, _ context: RequestContext) -> Bool
-    /// The request is complete; answer it.
+    /// The request is complete; answer it, or hold it: then this is called again when it is let go.
     func finish(_ request: Request, _ context: RequestContext) -> Bool
 }
 
@@ -62,7 +62,8 @@ protocol RequestHandler: AnyObject, Sendable {
         unsafe options.unescape = { _, _, text in unsafe unescape(text) }
         unsafe options.object = Unmanaged.passUnretained(self).toOpaque()
         // MHD_USE_ITC: without it a daemon can not be quiesced.
-        let flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_ITC.rawValue
+        let flags =
+            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_ITC.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
         guard let started = unsafe cmicrohttpd_start(flags, options) else { return nil }
         pointer.withLock { $0 = unsafe DaemonPointer(pointer: started) }
     }

@@ -27,7 +27,7 @@ final class OpenConnection: Sendable {
     /// What the deadline was when the client was first seen to send no more.
     private let deadlineWhenClosed = Atomic<Int>(.min)
 
-    private enum Phase: Int { case awaitsHead, awaitsBody, answers }
+    private enum Phase: Int { case awaitsHead, awaitsBody, answers, isHeld }
 
     init(_ descriptor: CInt, _ limits: TimeLimits) {
         self.descriptor = descriptor
@@ -39,7 +39,9 @@ final class OpenConnection: Sendable {
         4 * (Clock.milliseconds + seconds * 1000 + milliseconds(for: byteCount)) + phase.rawValue
     }
 
-    private static func milliseconds(for byteCount: Int) -> Int { byteCount * 1000 / TimeLimits.bytesPerSecond }
+    private static let never = Int.max & ~3 | Phase.isHeld.rawValue
+
+    static func milliseconds(for byteCount: Int) -> Int { byteCount * 1000 / TimeLimits.bytesPerSecond }
 }
 
 // MARK: What the connection's own thread says of it
@@ -57,6 +59,9 @@ extension OpenConnection {
     func answer(byteCount: Int) {
         deadline.store(Self.deadline(.answers, limits.sendSeconds, byteCount: byteCount), ordering: .relaxed)
     }
+
+    /// Others see to it that this ends.
+    func isHeld() { deadline.store(Self.never, ordering: .relaxed) }
 
     func awaitHead() { deadline.store(Self.deadline(.awaitsHead, limits.idleSeconds), ordering: .relaxed) }
 }
@@ -79,7 +84,7 @@ extension OpenConnection {
     /// which is to be answered: only who is seen here again, without any progress, has left.
     func endIfAbandoned() {
         let seen = deadline.load(ordering: .relaxed)
-        guard seen >= 0, seen & 3 != Phase.answers.rawValue else { return }
+        guard seen >= 0, seen & 3 < Phase.answers.rawValue else { return }
         if deadlineWhenClosed.exchange(seen, ordering: .relaxed) == seen { end(seen, []) }
     }
 
@@ -87,9 +92,7 @@ extension OpenConnection {
         // Lost to the connection's own thread, it is not late any more.
         guard deadline.compareExchange(expected: seen, desired: .min, ordering: .relaxed).exchanged else { return }
         if seen & 3 == Phase.awaitsBody.rawValue {
-            _ = unsafe answer.withUnsafeBytes { bytes in
-                unsafe send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
-            }
+            _ = unsafe answer.withUnsafeBytes { unsafe Socket.send($0, to: descriptor) }
         }
         Socket.shutDown(descriptor)
     }

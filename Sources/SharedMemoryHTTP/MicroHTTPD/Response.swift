@@ -17,15 +17,11 @@ internal import CMicroHTTPD
         unsafe self.pointer = pointer
     }
 
-    /// Of a text: counted until the last client has read it.
-    ///
-    /// - Returns: nil when there is not so much left.
-    init?(_ body: RawSpan, of budget: ByteBudget) {
-        guard let copy = CountedCopy(body, budget) else { return nil }
-        byteCount = body.byteCount
+    init(_ body: CountedCopy) {
+        unsafe byteCount = body.bytes.count
         let pointer = unsafe MHD_create_response_from_buffer_with_free_callback_cls(
-            byteCount, copy.bytes.baseAddress, { unsafe CountedCopy.release($0) },
-            Unmanaged.passRetained(copy).toOpaque())
+            byteCount, body.bytes.baseAddress, { unsafe CountedCopy.release($0) },
+            Unmanaged.passRetained(body).toOpaque())
         guard let pointer = unsafe pointer else { preconditionFailure("no memory left for a response") }
         unsafe self.pointer = pointer
     }
@@ -45,11 +41,12 @@ internal import CMicroHTTPD
     }
 }
 
-/// A copy that gives back, at the end of its life, what it has taken of a budget.
-@safe private final class CountedCopy {
-    let bytes: UnsafeMutableRawBufferPointer
+/// A copy of a text that is counted until the last client has read it.
+@safe final class CountedCopy: @unchecked Sendable {
+    fileprivate let bytes: UnsafeMutableRawBufferPointer
     private let budget: ByteBudget
 
+    /// - Returns: nil when the budget has not so much left.
     init?(_ original: RawSpan, _ budget: ByteBudget) {
         guard budget.take(original.byteCount) else { return nil }
         self.budget = budget
@@ -63,7 +60,7 @@ internal import CMicroHTTPD
         unsafe bytes.deallocate()
     }
 
-    static func release(_ copy: UnsafeMutableRawPointer?) {
+    fileprivate static func release(_ copy: UnsafeMutableRawPointer?) {
         if let copy = unsafe copy { unsafe Unmanaged<CountedCopy>.fromOpaque(copy).release() }
     }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+import SharedMemory
 import Synchronization
 
 /// Ends the connections whose time is up, or whose client has left: looks at all of them once a second, and sleeps while
@@ -6,7 +7,6 @@ import Synchronization
 final class Watchdog: Sendable {
     private let answer: [UInt8]
     private let state = Mutex(State())
-    /// A byte in it wakes the thread up.
     private let bell: Bell
 
     private struct State: ~Copyable {
@@ -14,7 +14,7 @@ final class Watchdog: Sendable {
         var connections: [CInt: OpenConnection] = [:]
         var isAwake = false
         var isStopping = false
-        var thread: pthread_t?
+        var thread: BackgroundThread?
     }
 
     /// - Parameter answer: what a client is told whose body takes too long.
@@ -22,15 +22,10 @@ final class Watchdog: Sendable {
     init(answer: [UInt8]) throws(SystemError) {
         self.answer = answer
         bell = try Bell()
-        var thread = pthread_t()
-        let run: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { watchdog in
-            if let watchdog = unsafe watchdog {
-                unsafe Unmanaged<Watchdog>.fromOpaque(watchdog)._withUnsafeGuaranteedRef { $0.run() }
-            }
-            return nil
+        let watchdog = unsafe Unmanaged.passUnretained(self)
+        let thread = try SystemError.of { () throws(SegmentError) in
+            try BackgroundThread { unsafe watchdog._withUnsafeGuaranteedRef { $0.run() } }
         }
-        let code = unsafe pthread_create(&thread, nil, run, Unmanaged.passUnretained(self).toOpaque())
-        guard code == 0 else { throw SystemError(code: code) }
         state.withLock { $0.thread = thread }
     }
 
@@ -57,7 +52,7 @@ final class Watchdog: Sendable {
         }
         guard let thread else { return }
         bell.ring()
-        pthread_join(thread, nil)
+        thread.join()
     }
 
     private func run() {
@@ -82,35 +77,5 @@ extension Watchdog {
         for poll in polls where poll.revents & closedHalf != 0 { connections[poll.fd]?.endIfAbandoned() }
         let now = Clock.milliseconds
         for connection in connections.values { connection.endIfLate(now: now, answer: answer) }
-    }
-}
-
-/// A thread waits at one end until another rings at the other.
-private struct Bell: ~Copyable {
-    private let reading: CInt
-    private let writing: CInt
-
-    init() throws(SystemError) {
-        var ends: [CInt] = [-1, -1]
-        let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-        try SystemError.check(unsafe socketpair(AF_UNIX, type, 0, &ends))
-        (reading, writing) = (ends[0], ends[1])
-    }
-
-    deinit {
-        close(reading)
-        close(writing)
-    }
-
-    func ring() {
-        var byte: UInt8 = 0
-        unsafe write(writing, &byte, 1)
-    }
-
-    func wait(timeoutMilliseconds: CInt) {
-        var poll = pollfd(fd: reading, events: CShort(POLLIN), revents: 0)
-        unsafe Glibc.poll(&poll, 1, timeoutMilliseconds)
-        var byte: UInt8 = 0
-        unsafe read(reading, &byte, 1)
     }
 }

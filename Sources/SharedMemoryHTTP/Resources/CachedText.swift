@@ -7,6 +7,7 @@ struct CachedText: ~Copyable {
     /// Seconds since 1970.
     let lastModified: Int64
     let response: Response
+    private let text: CountedCopy
 
     /// A copy of the present text: no pin is held for as long as a client takes to read it.
     ///
@@ -18,12 +19,26 @@ struct CachedText: ~Copyable {
         self.version = version
         entityTag = EntityTag(version)
         lastModified = Int64(time.secondsSince1970)
-        guard let response = unsafe Response(borrow.text.bytes, of: budget) else { return nil }
+        guard let text = unsafe CountedCopy(borrow.text.bytes, budget) else { return nil }
+        self.text = text
+        response = Self.response(text, entityTag, lastModified)
+    }
+
+    /// The same for one who was ready to wait.
+    func response(toWaitOf seconds: Int) -> Response {
+        let response = Self.response(text, entityTag, lastModified)
+        response.add(.preferenceApplied, "wait=\(seconds)")
+        return response
+    }
+
+    private static func response(_ text: CountedCopy, _ entityTag: EntityTag, _ lastModified: Int64) -> Response {
+        let response = Response(text)
         response.add(.contentType, "text/plain; charset=utf-8")
         response.add(.cacheControl, "no-cache")
         response.add(.contentTypeOptions, "nosniff")
+        response.add(.vary, "Accept")
         response.add(.entityTag, entityTag.quoted)
         response.add(.lastModified, HTTPDate.format(lastModified))
-        self.response = response
+        return response
     }
 }

@@ -24,6 +24,8 @@ extension Problem {
         .unavailable("As many texts are on their way as the server has memory for.")
     }
 
+    static var tooManyWatches: Problem { .unavailable("As many clients watch as the server has room for.") }
+
     static var draining: Problem { .unavailable("The server is stopping.") }
 }
 

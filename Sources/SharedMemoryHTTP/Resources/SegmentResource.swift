@@ -40,7 +40,9 @@ extension SegmentResource {
     ///
     /// The lock is this process's own, and one thread at a time is held up by it for as long as a
     /// copy of a new text takes; an unchanged one costs one atomic load and a reference.
-    func read(_ request: Request, isConditional: Bool) -> Bool {
+    ///
+    /// - Parameter waitSeconds: how long a client with conditions was ready to wait for a change.
+    func read(_ request: Request, isConditional: Bool, waitSeconds: Int? = nil) -> Bool {
         checkAttachmentSometimes()
         return state.withLock { state in
             guard let segment = state.segment else { return request.answer(.unattached) }
@@ -53,23 +55,37 @@ extension SegmentResource {
             } catch {
                 return request.answer(Problem(error))
             }
-            return Self.answer(request, with: state.cached, isConditional)
+            return Self.answer(request, with: state.cached, isConditional, waitSeconds)
         }
     }
 
     private static func answer(
-        _ request: Request, with cached: borrowing CachedText?, _ isConditional: Bool
+        _ request: Request, with cached: borrowing CachedText?, _ isConditional: Bool, _ waitSeconds: Int?
     ) -> Bool {
         switch cached {
         case .none: request.answer(.tooMuchInFlight)
-        case .some(let cached): isConditional ? cached.read(request) : request.answer(.ok, cached.response)
+        case .some(let cached):
+            if let waitSeconds {
+                cached.read(request, cached.response(toWaitOf: waitSeconds))
+            } else if isConditional {
+                cached.read(request, cached.response)
+            } else {
+                request.answer(.ok, cached.response)
+            }
         }
+    }
+
+    /// The version that a client waits to see replaced; nil if it does not know the present one.
+    func versionKnown(to request: Request) -> Version? {
+        guard let version = try? state.withLock({ $0.segment })?.version else { return nil }
+        // No date, as it could not tell two changes of one second apart.
+        return Preconditions(request, entityTag: EntityTag(version), lastModified: nil).isToWait ? version : nil
     }
 }
 
 extension CachedText {
     /// Answers a read under conditions.
-    fileprivate func read(_ request: Request) -> Bool {
+    fileprivate func read(_ request: Request, _ response: borrowing Response) -> Bool {
         let conditions = Preconditions(request, entityTag: entityTag, lastModified: lastModified)
         switch conditions.verdict(isRead: true) {
         case .proceed: return request.answer(.ok, response)
@@ -94,7 +110,7 @@ extension SegmentResource {
             // Set where the name led to before and after: an acknowledged text is not in a segment
             // that was unlinked meanwhile.
             for _ in 0..<3 {
-                guard let segment = checkAttachment() else { return request.answer(.unattached) }
+                guard let segment = attached() else { return request.answer(.unattached) }
                 let version = try segment.set(utf8: text, if: condition)
                 if try !segment.isUnlinked { return answerSet(request, version) }
             }
@@ -117,7 +133,7 @@ extension SegmentResource {
 
     /// The most bytes a text can have; nil while none can be attached.
     var capacity: Int? {
-        let segment = state.withLock { $0.segment } ?? checkAttachment()
+        let segment = state.withLock { $0.segment } ?? attached()
         return try? segment?.capacity
     }
 }
@@ -127,7 +143,7 @@ extension SegmentResource {
 extension SegmentResource {
     private static let checkInterval = 500
 
-    var isAttached: Bool { checkAttachment() != nil }
+    var isAttached: Bool { attached() != nil }
 
     /// On reads, now and then: no thread wakes up for it while nobody asks.
     private func checkAttachmentSometimes() {
@@ -136,11 +152,11 @@ extension SegmentResource {
         guard now >= next else { return }
         let (won, _) = nextCheck.compareExchange(
             expected: next, desired: now + Self.checkInterval, ordering: .relaxed)
-        if won { _ = checkAttachment() }
+        if won { _ = attached() }
     }
 
     /// The segment that the name leads to, attached anew if it was unlinked or replaced.
-    private func checkAttachment() -> Segment? {
+    func attached() -> Segment? {
         let attached = state.withLock { $0.segment }
         if let attached, (try? attached.isUnlinked) == false { return attached }
         do throws(SegmentError) {

@@ -1,4 +1,5 @@
 internal import Glibc
+import SharedMemory
 
 /// A stream socket, closed at the end of its life.
 struct Socket: ~Copyable {
@@ -18,6 +19,13 @@ struct Socket: ~Copyable {
     ///
     /// In one place: where two files name SHUT_RDWR, an optimized build of Swift 6.3 does not find it in the second.
     static func shutDown(_ descriptor: CInt) { shutdown(descriptor, CInt(SHUT_RDWR)) }
+
+    /// Sends what can be sent at once.
+    ///
+    /// - Returns: how many bytes that was; −1 with errno.
+    static func send(_ bytes: UnsafeRawBufferPointer, to descriptor: CInt) -> Int {
+        unsafe Glibc.send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL | MSG_DONTWAIT))
+    }
 
     func set(_ option: CInt, _ level: CInt, to value: CInt = 1) throws(SystemError) {
         var value = value
@@ -48,6 +56,23 @@ struct SystemError: Error, Equatable {
     @discardableResult
     static func check(_ result: CInt) throws(SystemError) -> CInt {
         guard result >= 0 else { throw SystemError(code: errno) }
+        return result
+    }
+
+    /// Turns what the core says of the system into the same here.
+    static func of<Value>(_ body: () throws(SegmentError) -> Value) throws(SystemError) -> Value {
+        do throws(SegmentError) {
+            return try body()
+        } catch {
+            if case .system(_, let code) = error { throw SystemError(code: code) }
+            throw SystemError(code: EIO)
+        }
+    }
+
+    /// Turns −errno into an error.
+    @discardableResult
+    static func checkNegated(_ result: CInt) throws(SystemError) -> CInt {
+        guard result >= 0 else { throw SystemError(code: -result) }
         return result
     }
 }

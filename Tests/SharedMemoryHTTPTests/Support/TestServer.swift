@@ -1,6 +1,7 @@
 import Foundation
 import SharedMemory
 import SharedMemoryHTTP
+import Synchronization
 import TestSupport
 
 /// The real server, in this process, on a port and in a directory of its own.
@@ -61,4 +62,13 @@ extension RawClient {
         case .unix(let path): try self.init(socketPath: path)
         }
     }
+}
+
+/// Raised once, in any thread.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isRaised: Bool { value.load(ordering: .acquiring) }
+
+    func raise() { value.store(true, ordering: .releasing) }
 }

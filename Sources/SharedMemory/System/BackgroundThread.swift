@@ -1,11 +1,11 @@
 internal import Glibc
 
 /// A thread of this library's own: it takes none of the process's signals.
-struct Thread: Sendable {
+package struct BackgroundThread: Sendable {
     private let thread: pthread_t
 
     /// - Throws: ``SegmentError/system(call:code:)`` when the system has none to give.
-    init(_ body: @escaping @Sendable () -> Void) throws(SegmentError) {
+    package init(_ body: @escaping @Sendable () -> Void) throws(SegmentError) {
         final class Body: Sendable {
             let run: @Sendable () -> Void
             init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -34,11 +34,17 @@ struct Thread: Sendable {
         self.thread = thread
     }
 
-    var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
+    /// Has the calling thread run behind others where processors are short.
+    package static func lowerPriority() {
+        // Linux takes 0 for the thread, not for its process.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+    }
+
+    package var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
 
     /// Waits for its end.
-    func join() { pthread_join(thread, nil) }
+    package func join() { pthread_join(thread, nil) }
 
     /// Lets it end unwatched.
-    func detach() { pthread_detach(thread) }
+    package func detach() { pthread_detach(thread) }
 }

@@ -1,0 +1,34 @@
+internal import CMicroHTTPD
+internal import Glibc
+
+/// A connection that MHD leaves alone until it is let go: it neither reads nor writes, nor sees the client leave.
+@safe struct HeldConnection: @unchecked Sendable {
+    private let connection: OpaquePointer
+    let descriptor: CInt
+
+    fileprivate init(_ connection: OpaquePointer) {
+        unsafe self.connection = connection
+        descriptor = unsafe cmicrohttpd_socket(connection)
+    }
+
+    /// Gives it back to MHD, which has the request finished again; from then on it may be gone.
+    func letGo() { unsafe MHD_resume_connection(connection) }
+
+    /// As ``Socket/send(_:to:)``.
+    func send(_ bytes: UnsafeRawBufferPointer) -> Int { unsafe Socket.send(bytes, to: descriptor) }
+
+    /// Has small pieces sent without waiting for more.
+    func sendAtOnce() {
+        var on: CInt = 1
+        unsafe setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+    }
+}
+
+extension Request {
+    /// Has MHD leave the connection alone; only in the handler's `finish`, instead of an answer.
+    func hold() -> HeldConnection {
+        unsafe OpenConnection.with(connection) { $0.isHeld() }
+        unsafe MHD_suspend_connection(connection)
+        return unsafe HeldConnection(connection)
+    }
+}
