@@ -57,29 +57,41 @@ struct Sightings: Sendable {
 
 /// Follows a segment in a task, until it is told to end.
 final class Follower: Sendable {
-    private let sightings: Shared
-    private let task: Task<Void, any Error>
+    private let shared: Shared
+    private let task: Task<Void, Never>
 
-    private final class Shared: Sendable { let value = Mutex(Sightings()) }
+    private final class Shared: Sendable {
+        let sightings = Mutex(Sightings())
+        let outcome = Mutex<Result<Void, any Error>?>(nil)
+    }
 
     /// - Parameter delay: how slow a reader it is.
     init(_ segment: Segment, delay: Duration = .zero) {
-        let sightings = Shared()
-        self.sightings = sightings
+        let shared = Shared()
+        self.shared = shared
         task = Task {
-            var texts = segment.changes.makeAsyncIterator()
-            while true {
-                let before = try segment.version
-                guard let snapshot = try await texts.next() else { return }
-                let isWhole = snapshot.text.count < 17 || ChecksummedText.isWhole(snapshot.text.utf8Span.span.bytes)
-                sightings.value.withLock { $0.append(snapshot.version, since: before, isWhole: isWhole) }
-                if delay != .zero { try? await Task.sleep(for: delay) }
+            do {
+                try await Self.follow(segment, delay, shared)
+                shared.outcome.withLock { $0 = .success(()) }
+            } catch {
+                shared.outcome.withLock { $0 = .failure(error) }
             }
         }
     }
 
-    var versions: [Version] { sightings.value.withLock(\.versions) }
-    var faults: [String] { sightings.value.withLock(\.faults) }
+    private static func follow(_ segment: Segment, _ delay: Duration, _ shared: Shared) async throws {
+        var texts = segment.changes.makeAsyncIterator()
+        while true {
+            let before = try segment.version
+            guard let snapshot = try await texts.next() else { return }
+            let isWhole = snapshot.text.count < 17 || ChecksummedText.isWhole(snapshot.text.utf8Span.span.bytes)
+            shared.sightings.withLock { $0.append(snapshot.version, since: before, isWhole: isWhole) }
+            if delay != .zero { try? await Task.sleep(for: delay) }
+        }
+    }
+
+    var versions: [Version] { shared.sightings.withLock(\.versions) }
+    var faults: [String] { shared.sightings.withLock(\.faults) }
 
     /// Waits until it has seen that version.
     func sees(_ version: Version, within seconds: Double = 30) async throws {
@@ -89,11 +101,13 @@ final class Follower: Sendable {
     /// Cancels it, and waits for its end.
     func end() async throws {
         task.cancel()
-        try await task.value
+        try await value()
     }
 
     /// Waits for its end, which must be near.
-    func value() async throws { try await task.value }
+    func value() async throws {
+        try await eventually("the end of a task", within: 30) { shared.outcome.withLock { $0 } }.get()
+    }
 }
 
 /// Follows a segment in a thread that waits, until it has seen what it is told is the last.

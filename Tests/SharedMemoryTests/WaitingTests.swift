@@ -194,10 +194,9 @@ struct WaitingTests: WaitingSegmentTests {
         let segment = try attach()
         let start = ContinuousClock.now
         for round in 0..<500 {
-            let task = Task { for try await _ in segment.changes {} }
+            let follower = Follower(segment)
             for _ in 0..<round { await Task.yield() }
-            task.cancel()
-            try await task.value
+            try await follower.end()
         }
         #expect(ContinuousClock.now - start < .seconds(50))
     }
