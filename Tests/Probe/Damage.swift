@@ -220,7 +220,7 @@ private final class Damage {
 
     /// Has the library's thread look for a while.
     func watch(_ segment: Segment) {
-        attempt("watch") { segment.cancel(try segment.onReplacement(of: segment.version) {}) }
+        attempt("watch") { try segment.onReplacement(of: segment.version) {}.map(segment.cancel) }
     }
 
     func tryUnlinking() {

@@ -91,7 +91,7 @@ extension Probe {
         say("threads \(libraryThreadCount - before), handled \(signalCount.load(ordering: .relaxed))")
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         say("handled then \(signalCount.load(ordering: .relaxed))")
-        segment.cancel(id)
+        id.map(segment.cancel)
     }
 
     // MARK: Threads
@@ -100,14 +100,14 @@ extension Probe {
         (try? FileManager.default.contentsOfDirectory(atPath: directory).count) ?? 0
     }
 
-    /// Threads that block every signal, as only the library's own do.
+    /// Threads that block signals that nobody else does.
     private static var libraryThreadCount: Int {
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
         return tasks.count { task in
             let status = (try? String(contentsOfFile: "/proc/self/task/\(task)/status", encoding: .utf8)) ?? ""
             let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
             let blocked = line.flatMap { UInt64($0.split(separator: "\t")[1], radix: 16) } ?? 0
-            return blocked >> (SIGSEGV - 1) & 1 == 1
+            return blocked >> (SIGXCPU - 1) & 1 == 1
         }
     }
 

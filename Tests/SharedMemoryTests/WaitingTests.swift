@@ -221,7 +221,8 @@ struct WaitingTests: WaitingSegmentTests {
         let calls = Calls()
         for round in ["first", "second"] {
             let version = try segment.version
-            let undone = try segment.onReplacement(of: version) { calls.names.withLock { $0.append("undone") } }
+            let undone = try #require(
+                try segment.onReplacement(of: version) { calls.names.withLock { $0.append("undone") } })
             _ = try segment.onReplacement(of: version) { calls.names.withLock { $0.append(round) } }
             segment.cancel(undone)
             try segment.set(round)

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A thread of this library's own: it takes none of the process's signals.
+/// A thread of this library's own: it handles none of the process's signals.
 package struct BackgroundThread: Sendable {
     private let thread: pthread_t
 
@@ -15,6 +15,8 @@ package struct BackgroundThread: Sendable {
         var all = sigset_t()
         var before = sigset_t()
         unsafe sigfillset(&all)
+        // But for those that say that the thread itself has done wrong.
+        for fault in [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { unsafe sigdelset(&all, fault) }
         unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
         defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
         var thread = pthread_t()
