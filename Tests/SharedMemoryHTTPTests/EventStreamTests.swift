@@ -244,8 +244,8 @@ struct EventStreamTests {
         let stream = try EventStream(server.connect())
         #expect(try stream.next() != nil)
         let path = server.directory.path(of: "text")
-        try Segment.unlink("text", directory: server.directory.path)
-        try Data("not a segment".utf8).write(to: URL(fileURLWithPath: path))
+        // In the name's place, not into the file: that is still, or again, a living segment.
+        try Data("not a segment".utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
         _ = try await eventually("a refusal") {
             try server.request("GET", "/shared", ["Accept: text/event-stream"]).status == 503 ? true : nil
         }
