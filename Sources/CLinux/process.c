@@ -68,6 +68,8 @@ void clinux_do_not_call_at_exit(const void *object) {
     free(found);
 }
 
+int clinux_name_thread(const char *name) { return -pthread_setname_np(pthread_self(), name); }
+
 const char *clinux_environment(const char *name) { return secure_getenv(name); }
 
 const char *clinux_program_name(void) { return program_invocation_short_name; }

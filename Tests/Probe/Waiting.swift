@@ -100,14 +100,14 @@ extension Probe {
         (try? FileManager.default.contentsOfDirectory(atPath: directory).count) ?? 0
     }
 
-    /// Threads that block signals that nobody else does.
+    /// Threads that block this signal, as only the library's own do, from their first moment.
     private static var libraryThreadCount: Int {
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
         return tasks.count { task in
             let status = (try? String(contentsOfFile: "/proc/self/task/\(task)/status", encoding: .utf8)) ?? ""
             let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
             let blocked = line.flatMap { UInt64($0.split(separator: "\t")[1], radix: 16) } ?? 0
-            return blocked >> (SIGXCPU - 1) & 1 == 1
+            return blocked >> (SIGPIPE - 1) & 1 == 1
         }
     }
 

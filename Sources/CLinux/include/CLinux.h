@@ -109,6 +109,9 @@ static inline uint64_t clinux_thread_token(void) {
     return (uint64_t)(uintptr_t)__builtin_thread_pointer();
 }
 
+/// pthread_setname_np(3), for the calling thread: 15 bytes and a zero at most.
+int clinux_name_thread(const char *name);
+
 /// Has exit(3) call `leave(object)`, unless it is called while this thread is in one of these two.
 int clinux_call_at_exit(void *object, void (*leave)(void *object));
 

@@ -134,7 +134,7 @@ extension Lookout {
         guard state.hasLeft else { return }
         state.thread?.join()
         state.thread = nil
-        state.thread = try BackgroundThread { [self] in run() }
+        state.thread = try BackgroundThread(named: "sharedmem wait") { [self] in run() }
         state.hasLeft = false
     }
 

@@ -1,16 +1,22 @@
+import CLinux
 internal import Glibc
 
 /// A thread of this library's own: it handles none of the process's signals.
 package struct BackgroundThread: Sendable {
     private let thread: pthread_t
 
+    /// - Parameter name: what tools show of it; 15 bytes at most.
     /// - Throws: ``SegmentError/system(call:code:)`` when the system has none to give.
-    package init(_ body: @escaping @Sendable () -> Void) throws(SegmentError) {
+    package init(named name: StaticString, _ body: @escaping @Sendable () -> Void) throws(SegmentError) {
         final class Body: Sendable {
             let run: @Sendable () -> Void
             init(_ run: @escaping @Sendable () -> Void) { self.run = run }
         }
-        let context = unsafe Unmanaged.passRetained(Body(body))
+        let context = unsafe Unmanaged.passRetained(
+            Body {
+                unsafe clinux_name_thread(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
+                body()
+            })
         // The thread inherits the mask it is created under.
         var all = sigset_t()
         var before = sigset_t()

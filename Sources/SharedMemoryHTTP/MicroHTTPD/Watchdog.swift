@@ -24,7 +24,7 @@ final class Watchdog: Sendable {
         bell = try Bell()
         let watchdog = unsafe Unmanaged.passUnretained(self)
         let thread = try SystemError.of { () throws(SegmentError) in
-            try BackgroundThread { unsafe watchdog._withUnsafeGuaranteedRef { $0.run() } }
+            try BackgroundThread(named: "sharedmem limit") { unsafe watchdog._withUnsafeGuaranteedRef { $0.run() } }
         }
         state.withLock { $0.thread = thread }
     }

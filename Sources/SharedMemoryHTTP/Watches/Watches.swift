@@ -56,7 +56,9 @@ final class Watches: Sendable {
         audience = Audience(resources.map { Feed($0, budget) }, times, poll)
         let watches = unsafe Unmanaged.passUnretained(self)
         let thread = try SystemError.of { () throws(SegmentError) in
-            try BackgroundThread { unsafe watches._withUnsafeGuaranteedRef { $0.audience.run($0) } }
+            try BackgroundThread(named: "sharedmem tell") {
+                unsafe watches._withUnsafeGuaranteedRef { $0.audience.run($0) }
+            }
         }
         state.withLock { $0.thread = thread }
     }
