@@ -79,6 +79,21 @@ struct EventStreamTests {
         #expect(try knows.next()?.text == "next")
     }
 
+    @Test("Who begins to watch right after a change gets nothing older, whoever else watches")
+    func beginsAfterChange() throws {
+        let server = try TestServer()
+        let other = try EventStream(server.connect())
+        for round in 0..<300 {
+            let known = try #require(server.set("known \(round)")["ETag"]).filter { $0 != "\"" }
+            let knows = try EventStream(server.connect(), "/shared", ["Last-Event-ID: \(known)"])
+            let present = try #require(server.set("present \(round)")["ETag"]).filter { $0 != "\"" }
+            let stream = try EventStream(server.connect())
+            try #require(try knows.next()?.id == present)
+            try #require(try stream.next()?.id == present)
+        }
+        extendLifetime(other)
+    }
+
     @Test("A server that is started again goes on where the client was")
     func restart() throws {
         let directory = try TemporaryDirectory()

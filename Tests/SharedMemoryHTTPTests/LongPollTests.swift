@@ -28,6 +28,20 @@ struct LongPollTests {
         }
     }
 
+    @Test("It is held right after a change too, whoever else watches")
+    func beginsAfterChange() throws {
+        let server = try TestServer()
+        let stream = try EventStream(server.connect())
+        let client = try server.connect()
+        for round in 0..<300 {
+            let known = try #require(server.set("known \(round)")["ETag"])
+            try client.sendRequest("GET", "/shared", ["If-None-Match: \(known)", "Prefer: wait=60"])
+            _ = try server.set("present \(round)")
+            try #require(try client.response().text == "present \(round)")
+        }
+        extendLifetime(stream)
+    }
+
     @Test("When the time is up it is 304, and not before")
     func timeIsUp() throws {
         let server = try TestServer {

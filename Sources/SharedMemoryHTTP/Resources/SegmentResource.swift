@@ -77,7 +77,7 @@ extension SegmentResource {
 
     /// The version that a client waits to see replaced; nil if it does not know the present one.
     func versionKnown(to request: Request) -> Version? {
-        guard let version = try? state.withLock({ $0.segment })?.version else { return nil }
+        guard let version = try? segment?.version else { return nil }
         // No date, as it could not tell two changes of one second apart.
         return Preconditions(request, entityTag: EntityTag(version), lastModified: nil).isToWait ? version : nil
     }
@@ -133,8 +133,7 @@ extension SegmentResource {
 
     /// The most bytes a text can have; nil while none can be attached.
     var capacity: Int? {
-        let segment = state.withLock { $0.segment } ?? attached()
-        return try? segment?.capacity
+        return try? (segment ?? attached())?.capacity
     }
 }
 
@@ -144,6 +143,9 @@ extension SegmentResource {
     private static let checkInterval = 500
 
     var isAttached: Bool { attached() != nil }
+
+    /// The segment as it was last attached; nil while none can be.
+    var segment: Segment? { state.withLock { $0.segment } }
 
     /// On reads, now and then: no thread wakes up for it while nobody asks.
     private func checkAttachmentSometimes() {
@@ -157,8 +159,7 @@ extension SegmentResource {
 
     /// The segment that the name leads to, attached anew if it was unlinked or replaced.
     func attached() -> Segment? {
-        let attached = state.withLock { $0.segment }
-        if let attached, (try? attached.isUnlinked) == false { return attached }
+        if let segment, (try? segment.isUnlinked) == false { return segment }
         do throws(SegmentError) {
             let segment = try Segment.attach(name, options)
             report("attached to '\(name)' anew, as it was unlinked")

@@ -89,9 +89,10 @@ extension Audience {
             if !feed.listen({ [weak watches] in watches?.hasChanged(segment) }) { nextTry = 0 }
         case .noMemory:
             // Who is still at an older one keeps the memory from those who are not.
-            attend(to: feed) { if $0.isSending { drop($0) } }
+            attend(to: feed) { $0.isSending ? drop($0) : attend(to: $0) }
             nextTry = min(nextTry, Clock.milliseconds + 100)
         case .failed:
+            attend(to: feed, limit: limit) { attend(to: $0) }
             nextTry = min(nextTry, Clock.milliseconds + 100)
         }
     }
@@ -141,7 +142,9 @@ extension Audience {
         }
         watchers[watcher.connection.descriptor] = watcher
         watcher.feed.add(watcher)
-        if watcher.begin() { attend(to: watcher) } else { drop(watcher) }
+        guard watcher.begin() else { return drop(watcher) }
+        // It may know a later text than is known here: then it is attended to once that is looked at.
+        if !watcher.feed.isStale { attend(to: watcher) }
     }
 
     /// Gives a watcher what it does not have, as far as it takes it, and lets it go when it is over.

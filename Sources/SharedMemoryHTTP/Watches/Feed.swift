@@ -31,7 +31,13 @@ extension Feed {
         watcher.index = watchers.count
         watchers.append(watcher)
         if !watcher.isPoll { streamCount += 1 }
-        if version == nil || !watcher.isPoll && event == nil { isStale = true }
+        if !isPresent || !watcher.isPoll && event == nil { isStale = true }
+    }
+
+    /// Whether `version` is the present one to those who serve requests: a client may know it from them.
+    private var isPresent: Bool {
+        guard let segment, let version else { return false }
+        return segment === resource.segment && (try? segment.version) == version
     }
 
     func remove(_ watcher: Watcher) {
@@ -75,9 +81,12 @@ extension Feed {
         cancel()
         isStale = true
         do throws(SegmentError) {
-            guard let segment = try newest() else { return .failed }
-            self.segment = segment
-            version = try segment.version
+            segment = try newest()
+            version = try segment?.version
+            guard let segment else {
+                event = nil
+                return .failed
+            }
             if streamCount > 0, event?.version != version {
                 event = nil
                 event = try EventBytes.text(of: segment, budget)
