@@ -125,6 +125,27 @@ struct ProcessTests {
         #expect(try switches() == before)
     }
 
+    @Test("So does one whose watchers have left, whatever is set")
+    func idleAfterWatches() async throws {
+        let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))
+        let address = try #require(address)
+        for _ in 0..<3 {
+            let client = try RawClient(address)
+            try client.sendRequest("GET", "/shared", ["If-None-Match: \"\(segment.version)\"", "Prefer: wait=60"])
+            try Healthcheck.check("http://\(address)")
+            let version = try segment.set("next")
+            #expect(try client.response()["ETag"] == "\"\(version)\"")
+        }
+        _ = try await eventually("a second with nothing but changes") {
+            let before = try switches()
+            for _ in 0..<50 {
+                try segment.set("unwatched")
+                usleep(25_000)
+            }
+            return try switches() == before ? true : nil
+        }
+    }
+
     /// How often the server's threads have gone to sleep.
     private func switches() throws -> Int {
         let tasks = "/proc/\(server.processID)/task"

@@ -82,6 +82,8 @@ extension Audience {
     /// Tells the watchers of a segment what is newest.
     private func bringUpToDate(_ segment: Int, _ watches: Watches, limit: Int = .max) {
         let feed = feeds[segment]
+        // Those it was for may have left.
+        guard !feed.watchers.isEmpty else { return feed.isStale = false }
         switch feed.refresh() {
         case .done:
             attend(to: feed, limit: limit) { attend(to: $0) }
