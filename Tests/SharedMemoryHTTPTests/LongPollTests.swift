@@ -186,6 +186,25 @@ struct LongPollTests {
         }
     }
 
+    @Test("Who is answered finds its place free, even if all are taken")
+    func placesAgain() throws {
+        let server = try TestServer { $0.watcherLimit = 64 }
+        let segment = try server.segment()
+        var version = try segment.set("first")
+        let clients = try (0..<64).map { _ in try server.connect() }
+        func poll(_ client: RawClient) throws {
+            try client.sendRequest("GET", "/shared", ["If-None-Match: \"\(version)\"", "Prefer: wait=60"])
+        }
+        for client in clients { try poll(client) }
+        for round in 0..<150 {
+            version = try segment.set("\(round)")
+            for client in clients {
+                try #require(try client.response().status == 200)
+                try poll(client)
+            }
+        }
+    }
+
     @Test("Hundreds are answered by one change, and new ones meanwhile")
     func many() throws {
         let server = try TestServer()

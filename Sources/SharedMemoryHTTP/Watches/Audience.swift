@@ -122,9 +122,10 @@ extension Audience {
 
     private func letSomeGo(_ watches: Watches) {
         let count = stage == .over ? leaving.count : min(leaving.count, 64)
+        // First: once let go, a client may be back at once for its place.
+        watches.areOver(count)
         for connection in leaving.suffix(count) { connection.letGo() }
         leaving.removeLast(count)
-        watches.areOver(count)
     }
 }
 
