@@ -337,6 +337,23 @@ struct EventStreamTests {
         #expect(try next.next() != nil)
     }
 
+    @Test("It is dropped in time, however seldom there is a heartbeat")
+    func droppedInTime() async throws {
+        let server = try TestServer {
+            ($0.sendSeconds, $0.heartbeatSeconds, $0.watcherLimit) = (1, 1000, 1)
+        }
+        let client = try server.connect()
+        client.readLittle()
+        let stuck = try EventStream(client)
+        #expect(try stuck.next() != nil)
+        // Of a million bytes the allowance is 15 seconds more.
+        try server.segment().set(String(repeating: "a", count: 1_000_000))
+        _ = try await eventually("the stuck one's place", within: 40) {
+            try server.request("GET", "/shared", ["Accept: text/event-stream"]).status == 200 ? true : nil
+        }
+        extendLifetime(stuck)
+    }
+
     @Test("Those who are still at older texts do not keep the memory from a newer one")
     func memory() throws {
         let server = try TestServer(capacity: 1 << 20) { $0.bytesInFlightLimit = 4 << 20 }

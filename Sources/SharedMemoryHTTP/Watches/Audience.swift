@@ -55,8 +55,11 @@ extension Audience {
     /// - Returns: false when the other thread is to go on.
     func tell(_ segment: Int, _ watches: Watches) -> Bool {
         let isDone = turn.withLockIfAvailable { _ in
+            let deadline = nextDeadline
             bringUpToDate(segment, watches, limit: 64)
+            // The other thread sleeps no longer than until that.
             return leaving.isEmpty && !feeds[segment].isStale && feeds[segment].watchers.count <= 64
+                && nextDeadline >= deadline
         }
         return isDone ?? false
     }
