@@ -14,5 +14,12 @@ final class ByteBudget: Sendable {
         return false
     }
 
+    /// The same for what is not to keep others from theirs: as long as half of all is free.
+    func takeOfHalf(_ count: Int) -> Bool {
+        if taken.add(count, ordering: .relaxed).newValue <= limit.load(ordering: .relaxed) / 2 { return true }
+        giveBack(count)
+        return false
+    }
+
     func giveBack(_ count: Int) { taken.subtract(count, ordering: .relaxed) }
 }

@@ -52,6 +52,10 @@ public struct ServerConfiguration: Sendable {
     /// The most bytes of memory that texts may take while they are received and sent, over all connections; then the
     /// answer is 503.
     ///
+    /// Event streams take no more than half of it, so that there is room for others. Where that is too little, a segment's
+    /// newest event, and the one before it while that is still sent, come beside it: each as long as its text, and six
+    /// bytes more for each line.
+    ///
     /// At least twice the capacity of each segment. Nil is 256 MiB, or four times the largest capacity if that is more.
     public var bytesInFlightLimit: Int?
     /// Threads for each address to listen on; the connections are divided among them.

@@ -379,6 +379,43 @@ struct EventStreamTests {
         extendLifetime(stuck)
     }
 
+    @Test("Those who do not read what they are sent leave enough memory for who reads and sets")
+    func memoryForOthers() throws {
+        let text = String(repeating: "a", count: 1_000_000)
+        for count in 6...9 {
+            let server = try TestServer(capacity: 1 << 20) { $0.bytesInFlightLimit = 8 << 20 }
+            let segment = try server.segment()
+            var stuck: [EventStream] = []
+            // Each is stuck at another text.
+            for round in 0..<count {
+                let client = try server.connect()
+                client.readLittle()
+                stuck.append(try EventStream(client))
+                try segment.set("\(round)\(text)")
+                Thread.sleep(forTimeInterval: 0.02)
+            }
+            #expect(try server.request().status == 200)
+            #expect(try server.set("\(text)").status == 204)
+            extendLifetime(stuck)
+        }
+    }
+
+    @Test("A text of which each byte takes seven comes too, however little memory there is")
+    func emptyLines() async throws {
+        let server = try TestServer(capacity: 1 << 20) { $0.bytesInFlightLimit = 2 << 20 }
+        let known = try server.segment().set("known")
+        let stream = try EventStream(server.connect())
+        #expect(try stream.next() != nil)
+        let client = try server.connect()
+        try client.sendRequest("GET", "/shared", ["If-None-Match: \"\(known)\"", "Prefer: wait=60"])
+        _ = try await eventually("the request under way") { try? Healthcheck.check(server.url) }
+        let text = String(repeating: "\n", count: 1 << 20)
+        try server.segment().set(text)
+        let isThere = try stream.next()?.text == text
+        #expect(isThere)
+        #expect(try client.response().body.count == text.utf8.count)
+    }
+
     @Test("curl follows it")
     func curl() async throws {
         let server = try TestServer()

@@ -87,18 +87,20 @@ extension Audience {
         let feed = feeds[segment]
         // Those it was for may have left.
         guard !feed.watchers.isEmpty else { return feed.isStale = false }
-        switch feed.refresh() {
-        case .done:
-            attend(to: feed, limit: limit) { attend(to: $0) }
+        let previous = feed.event?.version
+        var refresh = feed.refresh()
+        if refresh == .noMemory {
+            // Who is still at one before the last keeps the memory from those who are not; those get theirs in any case.
+            attend(to: feed) { if let version = $0.versionOnItsWay, version != previous { drop($0) } }
+            guard !feed.watchers.isEmpty else { return }
+            refresh = feed.refresh(isCounted: false)
+        }
+        attend(to: feed, limit: limit) { attend(to: $0) }
+        if refresh == .failed {
+            nextTry = min(nextTry, Clock.milliseconds + 100)
+        } else if !feed.listen({ [weak watches] in watches?.hasChanged(segment) }) {
             // Not retained: the segment would keep us, and we it.
-            if !feed.listen({ [weak watches] in watches?.hasChanged(segment) }) { nextTry = 0 }
-        case .noMemory:
-            // Who is still at an older one keeps the memory from those who are not.
-            attend(to: feed) { $0.isSending ? drop($0) : attend(to: $0) }
-            nextTry = min(nextTry, Clock.milliseconds + 100)
-        case .failed:
-            attend(to: feed, limit: limit) { attend(to: $0) }
-            nextTry = min(nextTry, Clock.milliseconds + 100)
+            nextTry = 0
         }
     }
 

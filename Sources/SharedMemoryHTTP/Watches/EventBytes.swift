@@ -7,7 +7,7 @@ import SharedMemory
 final class EventBytes {
     private let bytes: [UInt8]
     private let content: Range<Int>
-    /// Where its length is counted.
+    /// Where its length is counted; nil for nowhere.
     private let budget: ByteBudget?
     /// What a client knows that has received it; nil for what is no event.
     let version: Version?
@@ -44,8 +44,9 @@ extension EventBytes {
     /// What ends a line in an event stream is told by the stream alone: a line feed begins another `data` line, and a
     /// carriage return, which a client would take for one too, goes as U+0000, which no text contains.
     ///
+    /// - Parameter budget: where it is to be counted; nil for nowhere.
     /// - Returns: nil when `budget` has not so much left.
-    static func text(of segment: Segment, _ budget: ByteBudget) throws(SegmentError) -> EventBytes? {
+    static func text(of segment: Segment, _ budget: ByteBudget?) throws(SegmentError) -> EventBytes? {
         let borrow = try segment.borrow()
         defer { extendLifetime(borrow) }
         let version = try segment.identify(borrow).0
@@ -54,7 +55,7 @@ extension EventBytes {
         var lineCount = 0
         unsafe forEachLine(of: text) { _ in lineCount += 1 }
         let byteCount = id.utf8.count + text.count + lineCount * "data: ".utf8.count + "\n\n".utf8.count
-        guard budget.take(byteCount) else { return nil }
+        guard budget?.takeOfHalf(byteCount) ?? true else { return nil }
         var chunk = Chunk(byteCount)
         chunk.append(id)
         unsafe forEachLine(of: text) { line in

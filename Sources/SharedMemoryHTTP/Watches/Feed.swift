@@ -77,7 +77,9 @@ extension Feed {
     }
 
     /// Looks what is newest.
-    func refresh() -> Refresh {
+    ///
+    /// - Parameter isCounted: false to have the memory for it in any case.
+    func refresh(isCounted: Bool = true) -> Refresh {
         cancel()
         isStale = true
         do throws(SegmentError) {
@@ -89,7 +91,7 @@ extension Feed {
             }
             if streamCount > 0, event?.version != version {
                 event = nil
-                event = try EventBytes.text(of: segment, budget)
+                event = try EventBytes.text(of: segment, isCounted ? budget : nil)
                 guard let event else { return .noMemory }
                 version = event.version
             }

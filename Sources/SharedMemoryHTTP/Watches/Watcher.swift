@@ -37,6 +37,9 @@ final class Watcher {
 
     var isSending: Bool { sending != nil }
 
+    /// Of the event that is being sent.
+    var versionOnItsWay: Version? { sending?.bytes.version }
+
     private var isChunked: Bool { if case .stream(let isChunked) = form { isChunked } else { false } }
 }
 
