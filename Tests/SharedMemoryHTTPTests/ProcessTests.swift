@@ -146,6 +146,31 @@ struct ProcessTests {
         }
     }
 
+    @Test("Where there is no thread to wait in, it looks ten times a second, and rests between")
+    func noAddressSpace() async throws {
+        let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))
+        #expect(try await curl(url).status == 0)
+        let status = try String(contentsOfFile: "/proc/\(server.processID)/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmSize") })
+        let byteCount = try #require(Int(line.filter(\.isNumber))) << 10 + 4 << 20
+        // Less than a thread's stack more.
+        let limited = try await ChildProcess.run("prlimit", ["--pid", "\(server.processID)", "--as=\(byteCount)"])
+        #expect(limited.status == 0)
+        let stream = try EventStream(RawClient(try #require(address)))
+        #expect(try stream.next() != nil)
+        let before = try processorTime()
+        try await Task.sleep(for: .seconds(1))
+        #expect(try processorTime() - before < 50)
+        try segment.set("next")
+        #expect(try stream.next()?.text == "next")
+    }
+
+    /// What the server has used, in hundredths of a second.
+    private func processorTime() throws -> Int {
+        let fields = try String(contentsOfFile: "/proc/\(server.processID)/stat", encoding: .utf8).split(separator: " ")
+        return (Int(fields[13]) ?? 0) + (Int(fields[14]) ?? 0)
+    }
+
     /// How often the server's threads have gone to sleep.
     private func switches() throws -> Int {
         let tasks = "/proc/\(server.processID)/task"

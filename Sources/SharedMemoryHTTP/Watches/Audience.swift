@@ -96,11 +96,12 @@ extension Audience {
             refresh = feed.refresh(isCounted: false)
         }
         attend(to: feed, limit: limit) { attend(to: $0) }
-        if refresh == .failed {
+        // Not retained: the segment would keep us, and we it.
+        let call: @Sendable () -> Void = { [weak watches] in watches?.hasChanged(segment) }
+        if refresh == .done, let isHeard = try? feed.listen(call) {
+            if !isHeard { nextTry = 0 }
+        } else {
             nextTry = min(nextTry, Clock.milliseconds + 100)
-        } else if !feed.listen({ [weak watches] in watches?.hasChanged(segment) }) {
-            // Not retained: the segment would keep us, and we it.
-            nextTry = 0
         }
     }
 

@@ -109,10 +109,11 @@ extension Feed {
 
     /// Has `call` be called when there is something newer; until then it is not stale.
     ///
-    /// - Returns: false when there is already, or no way to hear of it.
-    func listen(_ call: @escaping @Sendable () -> Void) -> Bool {
+    /// - Returns: false when there is already.
+    /// - Throws: when there is no way to hear of it.
+    func listen(_ call: @escaping @Sendable () -> Void) throws(SegmentError) -> Bool {
         guard let segment, let version else { return true }
-        callback = try? segment.onReplacement(of: version, call)
+        callback = try segment.onReplacement(of: version, call)
         isStale = callback == nil
         return !isStale
     }
