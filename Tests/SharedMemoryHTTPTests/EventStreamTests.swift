@@ -253,6 +253,29 @@ struct EventStreamTests {
         #expect(try stream.next() == .init(id: "\(version)", data: Array("new".utf8)))
     }
 
+    @Test("It is so even if the old one is set on and on")
+    func unlinkedAndSet() throws {
+        let server = try TestServer()
+        let old = try server.segment()
+        let stream = try EventStream(server.connect())
+        #expect(try stream.next() != nil)
+        let isEnough = Flag()
+        Thread.detachNewThread {
+            var number = 0
+            while !isEnough.isRaised {
+                number += 1
+                _ = try? old.set("old \(number)")
+            }
+        }
+        defer { isEnough.raise() }
+        try Segment.unlink("text", directory: server.directory.path)
+        let version = try server.segment().set("new")
+        let deadline = ContinuousClock.now + .seconds(10)
+        var event = try stream.next()
+        while event?.id != "\(version)", ContinuousClock.now < deadline { event = try stream.next() }
+        #expect(event == .init(id: "\(version)", data: Array("new".utf8)))
+    }
+
     @Test("A file in its place that is no segment keeps the stream waiting until there is one")
     func unattached() async throws {
         let server = try TestServer { $0.heartbeatSeconds = 1 }

@@ -147,8 +147,8 @@ extension SegmentResource {
     /// The segment as it was last attached; nil while none can be.
     var segment: Segment? { state.withLock { $0.segment } }
 
-    /// On reads, now and then: no thread wakes up for it while nobody asks.
-    private func checkAttachmentSometimes() {
+    /// On reads and changes, now and then: no thread wakes up for it while nobody asks.
+    func checkAttachmentSometimes() {
         let next = nextCheck.load(ordering: .relaxed)
         let now = Clock.milliseconds
         guard now >= next else { return }

@@ -101,9 +101,11 @@ extension Feed {
         }
     }
 
-    /// The segment, attached anew if it is not its version that has changed.
+    /// The segment, attached anew if it is not its version that has changed; twice a second even so, as one that was
+    /// unlinked may be set on and on.
     private func newest() throws(SegmentError) -> Segment? {
-        if let segment, try segment.version != version { return segment }
+        resource.checkAttachmentSometimes()
+        if let segment, segment === resource.segment, try segment.version != version { return segment }
         return resource.attached()
     }
 
