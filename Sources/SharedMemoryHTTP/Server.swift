@@ -57,13 +57,16 @@ public final class Server: Sendable {
     /// Accepts no more connections, lets the requests that are under way finish for as long as the
     /// configuration grants, and closes what is left.
     ///
-    /// Returns when that is done.
+    /// Returns when that is done, whoever began it.
     public func stop() {
-        let stopping = endpoints.withLock { endpoints in
-            let stopping = endpoints
+        // Who comes second waits for the first.
+        endpoints.withLock { endpoints in
+            if !endpoints.isEmpty { stop(endpoints) }
             endpoints = []
-            return stopping
         }
+    }
+
+    private func stop(_ stopping: [Endpoint]) {
         for endpoint in stopping { endpoint.drain() }
         for endpoint in stopping { endpoint.refuse() }
         watches.end()

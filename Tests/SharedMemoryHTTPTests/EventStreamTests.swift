@@ -320,6 +320,30 @@ struct EventStreamTests {
         #expect(isLast && slow.isWhole)
     }
 
+    @Test("A second stop waits for the first, and takes nothing from its grace")
+    func stoppedTwice() async throws {
+        let server = try TestServer(capacity: 4 << 20) { $0.graceSeconds = 60 }
+        let slow = try EventStream(server.connect())
+        #expect(try slow.next() != nil)
+        let text = String(repeating: "a", count: 4 << 20)
+        try server.segment().set(text)
+        let hasStopped = [Flag(), Flag()]
+        for flag in hasStopped {
+            Thread.detachNewThread {
+                server.server.stop()
+                flag.raise()
+            }
+        }
+        _ = try await eventually("a refused connection") { (try? server.connect()) == nil ? true : nil }
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(!hasStopped.contains { $0.isRaised })
+        let isThere = try slow.next()?.text == text
+        #expect(isThere)
+        #expect(try slow.next() == nil)
+        #expect(slow.isWhole)
+        _ = try await eventually("the end of both") { hasStopped.allSatisfy(\.isRaised) ? true : nil }
+    }
+
     @Test("Who does not read when the server stops is cut off after the grace")
     func grace() throws {
         let server = try TestServer(capacity: 8 << 20) { $0.graceSeconds = 1 }
