@@ -47,6 +47,7 @@ public final class Server: Sendable {
             let hosts = try configuration.hosts(at: endpoint.address)
             try endpoint.start(Service(segments, token, hosts, budget, watches), watchdog)
         }
+        watches.begin()
         addresses = bound.map(\.address)
         graceSeconds = configuration.graceSeconds
         endpoints = Mutex(bound)

@@ -107,6 +107,30 @@ struct LifecycleTests {
         #expect(try server.set("x").status == 204)
     }
 
+    @Test("A server that can not start at its second address ends orderly, whoever watches at the first")
+    func halfStart() async throws {
+        let directory = try TemporaryDirectory()
+        let paths = ["a", "b"].map { "\(directory.path)/\($0)" }
+        var failureCount = 0
+        // From too few descriptors for one address to enough for both.
+        for limit in stride(from: 40, through: 100, by: 4) {
+            let server = try ChildProcess(
+                "prlimit",
+                [
+                    "--nofile=\(limit):\(limit)", ChildProcess.product("sharedmem"), "serve", "text", "--directory",
+                    directory.path, "--threads", "16", "--grace", "0",
+                ] + paths.flatMap { ["--listen", "unix:\($0)"] })
+            let client = try? await eventually("a socket", within: 0.5) { try? RawClient(socketPath: paths[0]) }
+            try? client?.sendRequest("GET", "/shared", ["Accept: text/event-stream"])
+            usleep(200_000)
+            server.send(SIGTERM)
+            let end = try await server.finish()
+            #expect(!end.wasKilled || end.status == SIGTERM, "\(limit): \(end.errors)")
+            if end.status == 1 { failureCount += 1 }
+        }
+        #expect(failureCount > 0)
+    }
+
     @Test("Servers come and go, and leave nothing behind")
     func leavesNothing() throws {
         func descriptorCount() throws -> Int {

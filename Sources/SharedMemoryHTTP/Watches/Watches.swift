@@ -1,3 +1,4 @@
+internal import Glibc
 import SharedMemory
 import Synchronization
 
@@ -23,10 +24,12 @@ final class Watches: Sendable {
         var arrivals: [Arrival] = []
         /// Segments, by their place, that may have another text.
         var changed: Set<Int> = []
-        var stage = Stage.open
+        var stage = Stage.starting
     }
 
     enum Stage {
+        /// The server may yet turn out not to start.
+        case starting
         case open
         /// Each watch is brought to its proper end.
         case ending
@@ -72,8 +75,11 @@ extension Watches {
     enum Admission { case admitted, full, ending }
 
     /// Keeps a place for a request; ``add(_:)`` must follow.
+    ///
+    /// While the server starts it is waited for, a second at most: should it fail, MHD must hold nothing when it stops.
     func admit() -> Admission {
-        state.withLock { state in
+        for _ in 0..<200 where state.withLock({ $0.news.stage == .starting }) { usleep(5000) }
+        return state.withLock { state in
             guard state.news.stage == .open else { return .ending }
             guard state.count < limit else { return .full }
             state.count += 1
@@ -89,6 +95,9 @@ extension Watches {
         }
         if isOver { arrival.connection.letGo() } else { bell.ring() }
     }
+
+    /// From now on requests are held.
+    func begin() { advance(to: .open) }
 
     /// Begins to end all watches; from now on none is admitted.
     func end() { advance(to: .ending) }
