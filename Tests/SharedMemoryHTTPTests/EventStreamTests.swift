@@ -217,6 +217,25 @@ struct EventStreamTests {
         #expect(try client.rest().isEmpty)
     }
 
+    @Test("Behind an answer that its client has yet to read, it begins when there is room")
+    func pipelined() throws {
+        let directory = try TemporaryDirectory()
+        let server = try TestServer { $0.listen = [.unix(path: "\(directory.path)/socket")] }
+        let segment = try server.segment()
+        // With some of these, what the system keeps is full to the last byte.
+        for byteCount in stride(from: 190_000, through: 230_000, by: 1000) {
+            let text = String(repeating: "a", count: byteCount)
+            try segment.set(text)
+            let client = try server.connect()
+            try client.sendRequest("GET", "/shared")
+            try client.sendRequest("GET", "/shared", ["Accept: text/event-stream"])
+            #expect(try server.request("GET", "/livez").status == 200)
+            #expect(try client.response().body.count == byteCount)
+            let head = try client.response()
+            #expect(head["Content-Type"] == "text/event-stream")
+        }
+    }
+
     @Test("As many watch as may; others get 503, and everything else goes on")
     func limit() async throws {
         let server = try TestServer { $0.watcherLimit = 2 }

@@ -151,7 +151,7 @@ extension Audience {
         }
         watchers[watcher.connection.descriptor] = watcher
         watcher.feed.add(watcher)
-        guard watcher.begin() else { return drop(watcher) }
+        guard watcher.begin(times) != .failed else { return remove(watcher) }
         // It may know a later text than is known here: then it is attended to once that is looked at.
         if !watcher.feed.isStale { attend(to: watcher) }
     }

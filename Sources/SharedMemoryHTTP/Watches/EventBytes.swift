@@ -3,7 +3,7 @@ import SharedMemory
 
 /// A part of an event stream, made once and sent to all who watch.
 ///
-/// It is one chunk of an HTTP/1.1 message; HTTP/1.0 has no chunks, and gets what is in it.
+/// But for the head, it is one chunk of an HTTP/1.1 message; HTTP/1.0 has no chunks, and gets what is in it.
 final class EventBytes {
     private let bytes: [UInt8]
     private let content: Range<Int>
@@ -77,21 +77,23 @@ extension EventBytes {
     /// The end of the stream.
     static func end() -> EventBytes { EventBytes(Chunk(0).ended()) }
 
-    /// The head of the answer.
-    static func head(isChunked: Bool) -> [UInt8] {
+    /// The head of the answer: no chunk.
+    static func head(isChunked: Bool) -> EventBytes {
         let framing = isChunked ? "Transfer-Encoding: chunked\r\n" : ""
-        return Array(
-            """
-            HTTP/1.1 200 OK\r
-            Date: \(HTTPDate.format(Clock.secondsSince1970))\r
-            Content-Type: text/event-stream\r
-            Cache-Control: no-store\r
-            X-Content-Type-Options: nosniff\r
-            X-Accel-Buffering: no\r
-            Vary: Accept\r
-            \(framing)Connection: close\r
-            \r\n
-            """.utf8)
+        return EventBytes(
+            Chunk(
+                unframed:
+                    """
+                    HTTP/1.1 200 OK\r
+                    Date: \(HTTPDate.format(Clock.secondsSince1970))\r
+                    Content-Type: text/event-stream\r
+                    Cache-Control: no-store\r
+                    X-Content-Type-Options: nosniff\r
+                    X-Accel-Buffering: no\r
+                    Vary: Accept\r
+                    \(framing)Connection: close\r
+                    \r\n
+                    """))
     }
 }
 
@@ -116,6 +118,12 @@ private struct Chunk {
         bytes.reserveCapacity(byteCount + 24)
         append(String(byteCount, radix: 16) + "\r\n")
         content = bytes.count..<bytes.count + byteCount
+    }
+
+    /// What is sent as it is.
+    init(unframed text: String) {
+        append(text)
+        content = bytes.indices
     }
 
     mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }

@@ -54,14 +54,10 @@ extension Watcher {
     }
 
     /// Begins a stream: sends its head.
-    ///
-    /// - Returns: false when not even that can be sent.
-    func begin() -> Bool {
-        guard case .stream(let isChunked) = form else { return true }
+    func begin(_ times: WatchTimes) -> Progress {
+        if isPoll { return .done }
         connection.sendAtOnce()
-        let head = EventBytes.head(isChunked: isChunked)
-        let sent = unsafe head.withUnsafeBytes { unsafe connection.send($0) }
-        return sent == head.count
+        return send(.head(isChunked: isChunked), times)
     }
 
     /// Sends what comes next; what went before must be done.
