@@ -12,7 +12,7 @@ final class Audience: @unchecked Sendable {
     private let turn = Mutex(())
     /// By descriptor.
     private var watchers: [CInt: Watcher] = [:]
-    private var stage = Watches.Stage.starting
+    private var stage = Watches.Stage.open
     /// When one of them is next due; coarse milliseconds.
     private var nextDeadline = Int.max
     /// When to look again at a segment that could not be brought up to date.

@@ -10,11 +10,14 @@ final class Watches: Sendable {
     private let limit: Int
     private let bell: Bell
     private let audience: Audience
+    private let beginDeadline = Clock.milliseconds + 1000
     private let state = Mutex(State())
 
     private struct State: ~Copyable {
         /// Those that are held, or about to be.
         var count = 0
+        /// The server has started.
+        var hasBegun = false
         var news = News()
         var thread: BackgroundThread?
     }
@@ -24,12 +27,10 @@ final class Watches: Sendable {
         var arrivals: [Arrival] = []
         /// Segments, by their place, that may have another text.
         var changed: Set<Int> = []
-        var stage = Stage.starting
+        var stage = Stage.open
     }
 
     enum Stage {
-        /// The server may yet turn out not to start.
-        case starting
         case open
         /// Each watch is brought to its proper end.
         case ending
@@ -76,11 +77,13 @@ extension Watches {
 
     /// Keeps a place for a request; ``add(_:)`` must follow.
     ///
-    /// While the server starts it is waited for, a second at most: should it fail, MHD must hold nothing when it stops.
+    /// While the server starts, that is waited for, but not for long: should it fail, MHD must hold nothing when it stops.
     func admit() -> Admission {
-        for _ in 0..<200 where state.withLock({ $0.news.stage == .starting }) { usleep(5000) }
+        while Clock.milliseconds < beginDeadline, state.withLock({ !$0.hasBegun && $0.news.stage == .open }) {
+            usleep(1000)
+        }
         return state.withLock { state in
-            guard state.news.stage == .open else { return .ending }
+            guard state.hasBegun, state.news.stage == .open else { return .ending }
             guard state.count < limit else { return .full }
             state.count += 1
             return .admitted
@@ -97,7 +100,7 @@ extension Watches {
     }
 
     /// From now on requests are held.
-    func begin() { advance(to: .open) }
+    func begin() { state.withLock { $0.hasBegun = true } }
 
     /// Begins to end all watches; from now on none is admitted.
     func end() { advance(to: .ending) }
