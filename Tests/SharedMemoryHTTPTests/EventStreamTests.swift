@@ -94,6 +94,15 @@ struct EventStreamTests {
         extendLifetime(other)
     }
 
+    @Test("The first stream of a server is one like any other")
+    func first() throws {
+        let directory = try TemporaryDirectory()
+        for _ in 0..<200 {
+            let server = try TestServer { $0.directory = directory.path }
+            try #require(try EventStream(server.connect()).next()?.text == "")
+        }
+    }
+
     @Test("A server that is started again goes on where the client was")
     func restart() throws {
         let directory = try TemporaryDirectory()
@@ -288,7 +297,8 @@ struct EventStreamTests {
         }
         defer { isEnough.raise() }
         try Segment.unlink("text", directory: server.directory.path)
-        let version = try server.segment().set("new")
+        let new = try server.segment()
+        let version = try new.set("new")
         let deadline = ContinuousClock.now + .seconds(10)
         var event = try stream.next()
         while event?.id != "\(version)", ContinuousClock.now < deadline { event = try stream.next() }
@@ -468,14 +478,14 @@ struct EventStreamTests {
 
     @Test("A text of which each byte takes seven comes too, however little memory there is")
     func emptyLines() async throws {
-        let server = try TestServer(capacity: 1 << 20) { $0.bytesInFlightLimit = 2 << 20 }
+        let server = try TestServer(capacity: 64 << 10) { $0.bytesInFlightLimit = 128 << 10 }
         let known = try server.segment().set("known")
         let stream = try EventStream(server.connect())
         #expect(try stream.next() != nil)
         let client = try server.connect()
         try client.sendRequest("GET", "/shared", ["If-None-Match: \"\(known)\"", "Prefer: wait=60"])
         _ = try await eventually("the request under way") { try? Healthcheck.check(server.url) }
-        let text = String(repeating: "\n", count: 1 << 20)
+        let text = String(repeating: "\n", count: 64 << 10)
         try server.segment().set(text)
         let isThere = try stream.next()?.text == text
         #expect(isThere)
