@@ -68,7 +68,7 @@ extension Audience {
         for arrival in news.arrivals { begin(arrival) }
         for segment in news.changed { feeds[segment].isStale = true }
         nextTry = .max
-        for segment in feeds.indices where feeds[segment].isStale { bringUpToDate(segment, watches) }
+        for segment in feeds.indices where feeds[segment].isStale && stage == .open { bringUpToDate(segment, watches) }
         if news.stage != stage { enter(news.stage) }
     }
 
@@ -112,7 +112,9 @@ extension Audience {
 
     private func enter(_ stage: Watches.Stage) {
         self.stage = stage
-        for feed in feeds {
+        for feed in feeds where !feed.watchers.isEmpty {
+            // What was set before the end began is told before the end.
+            if stage == .ending { _ = feed.refresh() }
             attend(to: feed) { stage == .over ? drop($0) : attend(to: $0) }
         }
     }
@@ -166,9 +168,8 @@ extension Audience {
 
     private func next(for watcher: Watcher) -> EventBytes? {
         if watcher.isPoll || watcher.isOver { return nil }
-        if stage != .open { return end }
-        guard let event = watcher.feed.event, event.version != watcher.version else { return nil }
-        return event
+        if let event = watcher.feed.event, event.version != watcher.version { return event }
+        return stage == .open ? nil : end
     }
 
     /// Whether a poll is to be answered.
