@@ -103,6 +103,21 @@ struct EventStreamTests {
         }
     }
 
+    @Test("Who comes when the server has not heard of a change yet is told of nothing older", arguments: [false, true])
+    func unheard(_ isKnown: Bool) async throws {
+        let server = try TestServer()
+        try server.segment().set("old")
+        let first = try EventStream(server.connect())
+        #expect(try first.next()?.text == "old")
+        let publisher = try await server.publisherThatWakesNobody()
+        let known = isKnown ? ["Last-Event-ID: \(try server.segment().version)"] : []
+        let second = try EventStream(server.connect(), "/shared", known)
+        if !isKnown { #expect(try second.next()?.text == "from a stopped process") }
+        try server.segment().set("new")
+        #expect(try second.next()?.text == "new")
+        publisher.kill()
+    }
+
     @Test("A server that is started again goes on where the client was")
     func restart() throws {
         let directory = try TemporaryDirectory()

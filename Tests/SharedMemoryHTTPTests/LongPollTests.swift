@@ -42,6 +42,23 @@ struct LongPollTests {
         extendLifetime(stream)
     }
 
+    @Test("Who has a text of which the server has not heard yet waits for the next one")
+    func unheard() async throws {
+        let server = try TestServer()
+        let other = try server.connect()
+        try other.sendRequest(
+            "GET", "/shared", ["If-None-Match: \"\(try server.segment().version)\"", "Prefer: wait=60"])
+        _ = try await eventually("the request under way") { try? Healthcheck.check(server.url) }
+        let publisher = try await server.publisherThatWakesNobody()
+        let known = try server.segment().version
+        let client = try server.connect()
+        try client.sendRequest("GET", "/shared", ["If-None-Match: \"\(known)\"", "Prefer: wait=60"])
+        _ = try await eventually("the request under way") { try? Healthcheck.check(server.url) }
+        try server.segment().set("new")
+        #expect(try client.response().text == "new")
+        publisher.kill()
+    }
+
     @Test("When the time is up it is 304, and not before")
     func timeIsUp() throws {
         let server = try TestServer {

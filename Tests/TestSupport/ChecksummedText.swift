@@ -30,7 +30,14 @@ public enum ChecksummedText {
         }
     }
 
-    private static func letter(_ number: Int) -> UInt8 { UInt8(ascii: "a") + UInt8(number % 26) }
+    /// A letter, or now and then what ends a line: not every door takes that as it is.
+    private static func letter(_ number: Int) -> UInt8 {
+        switch number % 28 {
+        case 26: UInt8(ascii: "\n")
+        case 27: UInt8(ascii: "\r")
+        case let number: UInt8(ascii: "a") + UInt8(number)
+        }
+    }
 
     private static func sum(_ bytes: Span<UInt8>) -> UInt64 {
         var sum = UInt64(bytes.count)

@@ -8,8 +8,9 @@ public final class ChildProcess: Sendable {
     public let processID: pid_t
     private let arguments: [String]
     private let input: Mutex<FileHandle?>
-    private let output: FileHandle
-    private let errors: FileHandle
+    /// Nil if they go elsewhere.
+    private let output: FileHandle?
+    private let errors: FileHandle?
     private let status = Mutex<CInt?>(nil)
 
     /// Where the test's own build put its products.
@@ -20,11 +21,14 @@ public final class ChildProcess: Sendable {
 
     public static func product(_ name: String) -> String { "\(productDirectory)/\(name)" }
 
-    public init(_ executable: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+    /// - Parameter sink: an open file for all that it writes; nil keeps that here.
+    public init(
+        _ executable: String, _ arguments: [String], environment: [String: String] = [:], sink: CInt? = nil
+    ) throws {
         self.arguments = [executable] + arguments
         signal(SIGPIPE, SIG_IGN)
-        output = try Self.temporaryFile()
-        errors = try Self.temporaryFile()
+        output = sink == nil ? try Self.temporaryFile() : nil
+        errors = sink == nil ? try Self.temporaryFile() : nil
         // A socket pair, as that can be had closed on exec, and a pipe here can not.
         var pipe: [CInt] = [0, 0]
         let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
@@ -35,8 +39,8 @@ public final class ChildProcess: Sendable {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        for (number, descriptor) in [pipe[0], output.fileDescriptor, errors.fileDescriptor].enumerated() {
-            posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(number))
+        for (number, descriptor) in [pipe[0], output?.fileDescriptor, errors?.fileDescriptor].enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor ?? sink ?? -1, CInt(number))
         }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -161,7 +165,8 @@ public final class ChildProcess: Sendable {
     }
 
     /// Read without moving the offset, which the child shares.
-    private static func content(of file: FileHandle) -> Data {
+    private static func content(of file: FileHandle?) -> Data {
+        guard let file else { return Data() }
         var status = stat()
         fstat(file.fileDescriptor, &status)
         var data = Data(count: Int(status.st_size))

@@ -3,7 +3,7 @@ public final class EventStream {
     public let response: RawResponse
     private let client: RawClient
     private var chunks = Chunks()
-    private var lines: [[UInt8]] = []
+    private var lines: ArraySlice<[UInt8]> = []
     private var line: [UInt8] = []
     private var lastWasReturn = false
     private var data: [UInt8] = []
@@ -18,21 +18,29 @@ public final class EventStream {
         public init(id: String, data: [UInt8]) { (self.id, self.data) = (id, data) }
 
         /// The text it tells: where U+0000 stands for a carriage return.
-        public var text: String { String(decoding: data.map { $0 == 0 ? 13 : $0 }, as: UTF8.self) }
+        public var bytes: [UInt8] { data.map { $0 == 0 ? 13 : $0 } }
+
+        public var text: String { String(decoding: bytes, as: UTF8.self) }
 
         public var number: UInt64 { id.split(separator: "-").last.flatMap { UInt64($0) } ?? .max }
     }
 
-    public init(_ client: RawClient, _ target: String = "/shared", _ fields: [String] = []) throws {
+    public convenience init(_ client: RawClient, _ target: String = "/shared", _ fields: [String] = []) throws {
+        try client.requestEvents(target, fields)
+        self.init(client, response: try client.response())
+    }
+
+    /// Goes on with a request that was sent, and whose answer has begun.
+    public init(_ client: RawClient, response: RawResponse) {
         self.client = client
-        response = try client.request("GET", target, ["Accept: text/event-stream"] + fields)
+        self.response = response
     }
 
     /// The next event; nil when the stream has ended.
     public func next() throws -> Event? {
         while true {
-            while !lines.isEmpty {
-                if let event = take(lines.removeFirst()) { return event }
+            while let line = lines.popFirst() {
+                if let event = take(line) { return event }
             }
             guard try receive() else { return nil }
         }
@@ -42,7 +50,7 @@ public final class EventStream {
     public func awaitComment() throws {
         let count = commentCount
         while commentCount == count {
-            while !lines.isEmpty { _ = take(lines.removeFirst()) }
+            while let line = lines.popFirst() { _ = take(line) }
             if commentCount == count, try !receive() { return }
         }
     }
@@ -88,6 +96,12 @@ public final class EventStream {
         default: break
         }
         return nil
+    }
+}
+
+extension RawClient {
+    public func requestEvents(_ target: String = "/shared", _ fields: [String] = []) throws {
+        try sendRequest("GET", target, ["Accept: text/event-stream"] + fields)
     }
 }
 

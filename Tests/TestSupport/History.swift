@@ -178,11 +178,7 @@ extension History {
             data.withUnsafeBytes { bytes in
                 // A last record that is cut off is that of a process killed as it wrote it.
                 for index in 0..<bytes.count / Operation.byteCount {
-                    let words = (0..<Operation.wordCount).map {
-                        bytes.loadUnaligned(
-                            fromByteOffset: index * Operation.byteCount + $0 * 8, as: UInt64.self)
-                    }
-                    append(Operation(words))
+                    append(Operation(Operation.words(of: bytes, at: index)))
                 }
             }
         }
@@ -190,6 +186,16 @@ extension History {
 }
 
 extension History.Operation {
+    /// The last one that a process wrote to its file; nil before the first.
+    public static func last(inFile path: String) -> History.Operation? {
+        guard let file = FileHandle(forReadingAtPath: path), let end = try? file.seekToEnd() else { return nil }
+        let count = UInt64(byteCount)
+        guard end >= count, (try? file.seek(toOffset: end / count * count - count)) != nil else { return nil }
+        return (try? file.read(upToCount: byteCount)).flatMap { data in
+            data.count < byteCount ? nil : data.withUnsafeBytes { History.Operation(words(of: $0, at: 0)) }
+        }
+    }
+
     /// As the worker in C writes it too.
     static let wordCount = 8
     static let byteCount = wordCount * 8
@@ -198,6 +204,10 @@ extension History.Operation {
         let what = UInt64(kind.rawValue) | UInt64(door.rawValue) << 8 | UInt64(processID) << 32
         let flags: UInt64 = (digest == nil ? 0 : 1) | (replaced == nil ? 0 : 2)
         return [what, flags, start, end, instance, number, digest ?? 0, replaced ?? 0]
+    }
+
+    fileprivate static func words(of bytes: UnsafeRawBufferPointer, at index: Int) -> [UInt64] {
+        (0..<wordCount).map { bytes.loadUnaligned(fromByteOffset: index * byteCount + $0 * 8, as: UInt64.self) }
     }
 
     fileprivate init(_ words: [UInt64]) {

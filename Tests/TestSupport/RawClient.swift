@@ -2,7 +2,7 @@ import Foundation
 
 /// A connection over which exactly those bytes go that a test writes.
 ///
-/// Every wait ends after ten seconds.
+/// Every wait ends after ten seconds, unless it is to end sooner: with `EAGAIN`, and can be gone on with.
 public final class RawClient {
     private let descriptor: CInt
     private var received: [UInt8] = []
@@ -16,11 +16,17 @@ public final class RawClient {
 
     private init(descriptor: CInt) {
         self.descriptor = descriptor
-        var timeout = timeval(tv_sec: 10, tv_usec: 0)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(descriptor, SOL_SOCKET, option, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        }
+        wait(SO_SNDTIMEO, milliseconds: 10_000)
+        wait(SO_RCVTIMEO, milliseconds: 10_000)
     }
+
+    private func wait(_ option: CInt, milliseconds: Int) {
+        var timeout = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+        setsockopt(descriptor, SOL_SOCKET, option, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// For what is received.
+    public func waitAtMost(milliseconds: Int) { wait(SO_RCVTIMEO, milliseconds: milliseconds) }
 
     deinit { close(descriptor) }
 
@@ -106,13 +112,11 @@ public final class RawClient {
         while true {
             if let end = headEnd {
                 var response = try RawResponse(head: String(decoding: received[..<end], as: UTF8.self))
-                received.removeFirst(end + 4)
                 let hasBody = method != "HEAD" && response.status >= 200 && ![204, 304].contains(response.status)
-                if hasBody, let length = response["Content-Length"].flatMap({ Int($0) }) {
-                    while received.count < length { try receive() }
-                    response.body = Array(received.prefix(length))
-                    received.removeFirst(length)
-                }
+                let length = hasBody ? response["Content-Length"].flatMap { Int($0) } ?? 0 : 0
+                while received.count < end + 4 + length { try receive() }
+                response.body = Array(received[(end + 4)...].prefix(length))
+                received.removeFirst(end + 4 + length)
                 return response
             }
             try receive()
@@ -131,7 +135,8 @@ public final class RawClient {
     /// - Returns: false at the end of the connection.
     private func receiveSome() throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
+        var count = -1
+        repeat { count = recv(descriptor, &buffer, buffer.count, 0) } while count < 0 && errno == EINTR
         guard count >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         received += buffer.prefix(count)
         return count > 0

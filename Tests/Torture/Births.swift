@@ -12,7 +12,7 @@ struct Births {
             Step.attachBuilt, .attachNamed, .leftoverNotPersistent, .attachFoundLeftover, .unlinkLocked, .unlinkChecked,
             .unlinkDone,
         ]
-        .flatMap { step in Door.allCases.map { (step, $0) } }
+        .flatMap { step in Door.readingAndSetting.map { (step, $0) } }
         // What is served is persistent: the server never finds itself the last one.
         + [(.detachFoundNobody, .swift), (.detachFoundNobody, .c)]
 

@@ -32,20 +32,21 @@ struct Members {
 
     /// The doors through which a process comes to a step.
     static func doors(to step: Step) -> [Door] {
-        // Here is the place of a server whose clients wait.
-        waiting.contains(step) ? [.swift, .c] : Door.allCases
+        waiting.contains(step) ? Door.allCases : Door.readingAndSetting
     }
 
-    /// Who watches the text from the beginning of a round to its end.
-    ///
-    /// Here is the place of those who watch through the server, and of `sharedmem watch`.
+    /// Processes that watch the text from the beginning of a round to its end.
     private static let watchers: [(Door, Worker.Action)] = [
-        (.swift, .changes), (.swift, .changes), (.swift, .wait), (.swift, .wait), (.c, .wait), (.c, .wait),
+        (.swift, .changes), (.swift, .wait), (.c, .wait),
     ]
+    /// Beside them, how many watch through servers.
+    private static let clients: [HTTPWatcher.Form] = [.stream, .stream, .poll, .poll]
 
     let stage: Stage
     private let name = "members"
     private let segment: Segment
+    /// All that serve the text at present.
+    private let servers = Servers()
     private var recorder: Recorder { stage.recorder }
 
     init(_ stage: Stage) throws {
@@ -59,12 +60,16 @@ struct Members {
     func round(_ victims: [Victim]) async throws {
         // Nobody is told of a text of the round before.
         let before = try recorder.set(segment, stage.randomText())
-        let watchers = try Self.watchers.map { try stage.worker($0, name, $1) }
-        defer { watchers.forEach { $0.kill() } }
+        let watchers: [any RoundWatcher] =
+            try Self.watchers.map { WatchingWorker(process: try stage.worker($0, name, $1)) }
+            + [PrintingWatcher(name, stage), RunningWatcher(name, stage)]
         let residents = try [Door.swift, .c].map { try stage.worker($0, name, .loop) }
-        let server = try stage.server(name)
+        let server = try await residentServer()
         defer { (residents + [server.process]).forEach { $0.kill() } }
-        try await server.listening()
+        let rest = Rest(server: server, limit: Self.clients.count, descriptorCount: try server.descriptorCount())
+        servers.add(server)
+        defer { servers.remove(server) }
+        let clients = try Self.clients.map { try HTTPWatcher($0, servers, resident: server, stage) }
         let user = try user(of: server)
         try await inParallel(victims.filter { !$0.needsPinsTaken }, width: 6) { try await strike($0) }
         let pins = try await takePins()
@@ -75,10 +80,9 @@ struct Members {
             let end = try await resident.finish()
             try expect(end.status == 0, "a process that was not killed: \(end)")
         }
+        clients.forEach { $0.stay() }
         try await checkDoors(server)
-        try await end(watchers)
-        try await stop(server)
-        try await checkNothingIsLeft()
+        try await end(watchers + clients)
         let history = try stage.takeHistory()
         stage.tally.checked(history)
         let violations = history.violations()
@@ -87,6 +91,8 @@ struct Members {
         let last = max(before.number, history.lastNumber(ofInstance: after.instance))
         try expect(
             after.instance == before.instance && after.number >= last, "\(last) was there, but now it is \(after)")
+        try await rest.check()
+        try await checkNothingIsLeft()
     }
 
     // MARK: Killing
@@ -98,6 +104,7 @@ struct Members {
         case .stoppedAt(let step, let door):
             try await atStep(step, door) { try await letGoOn($0, at: step, door) }
         case .atAnyMoment(.http): try await killServerAtAnyMoment()
+        case .atAnyMoment(.commandLine): try await killWatchAtAnyMoment()
         case .atAnyMoment(let door): try await killWorkerAtAnyMoment(door)
         }
     }
@@ -105,6 +112,8 @@ struct Members {
     /// A process that has stopped at a step, with what it was asked over HTTP.
     private struct Stopped {
         let process: ChildProcess
+        var server: Server?
+        var watch: PrintingWatcher?
         var client: RawClient?
         var start: UInt64 = 0
         /// The text it is setting.
@@ -114,6 +123,7 @@ struct Members {
     private func atStep(_ step: Step, _ door: Door, _ body: (Stopped) async throws -> Void) async throws {
         do {
             let stopped = try await stop(at: step, door)
+            defer { if let server = stopped.server { servers.remove(server) } }
             // Nobody waits for it.
             try recorder.set(segment, stage.randomText())
             try recorder.get(segment)
@@ -138,7 +148,8 @@ struct Members {
         var stopped: Stopped
         if door == .http {
             let server = try stage.server(name, stoppingAt: steps)
-            stopped = Stopped(process: server.process)
+            servers.add(server)
+            stopped = Stopped(process: server.process, server: server)
             if Self.setting.contains(step) {
                 let text = stage.randomText()
                 stopped.client = try await server.connect()
@@ -150,10 +161,17 @@ struct Members {
                 stopped.client = try await server.connect()
                 stopped.start = HistoryFile.now
                 try stopped.client?.sendRequest("GET")
+            } else if Self.waiting.contains(step) {
+                stopped.client = try await server.connect()
+                stopped.start = HistoryFile.now
+                try stopped.client?.requestEvents()
             } else if Self.detaching.contains(step) {
                 try await server.listening()
                 server.process.send(SIGTERM)
             }
+        } else if door == .commandLine {
+            let watch = try PrintingWatcher(name, stage, stoppingAt: steps)
+            stopped = Stopped(process: watch.process, watch: watch)
         } else {
             stopped = Stopped(process: try stage.worker(door, name, action(at: step, door), stoppingAt: steps))
         }
@@ -180,6 +198,7 @@ struct Members {
     private func kill(_ stopped: Stopped, at step: Step, _ door: Door) async throws {
         try await stage.kill(stopped.process, at: step, door)
         try recorder.borrow(segment)
+        try await stopped.watch?.finishReading()
         extendLifetime(stopped)
     }
 
@@ -189,7 +208,16 @@ struct Members {
         stopped.process.send(SIGCONT)
         stage.tally.stopped()
         if let client = stopped.client {
-            try client.finish(stopped.text, since: stopped.start, try stage.recorder(.http))
+            let recorder = try stage.recorder(.http)
+            if Self.waiting.contains(step) {
+                try hear(client, until: segment.version, since: stopped.start, recorder)
+            } else {
+                try client.finish(stopped.text, since: stopped.start, recorder)
+            }
+        }
+        if let watch = stopped.watch {
+            try await watch.process.finishWatch()
+            return try await watch.finishReading()
         }
         if door == .http, !Self.detaching.contains(step) {
             _ = try await stopped.process.line(beginning: "listening on ")
@@ -199,6 +227,27 @@ struct Members {
         try expect(end.status == 0, "stopped, and let go on: \(end)")
     }
 
+    /// Follows a stream until it tells of a version, or a later one.
+    private func hear(_ client: RawClient, until version: Version, since start: UInt64, _ recorder: Recorder) throws {
+        let stream = EventStream(client, response: try client.response())
+        var known: Version?
+        while known.map({ $0.number < version.number }) ?? true {
+            guard let event = try stream.next() else {
+                throw Failed(description: "the stream has ended at \(known as Any)")
+            }
+            known = try recorder.saw(event.id, event.bytes, since: start, after: known)
+        }
+    }
+
+    private func killWatchAtAnyMoment() async throws {
+        guard stage.random(0..<3) > 0 else {
+            return try await killSoon(stage.watch(name, ["--exec", "cat"]), .commandLine)
+        }
+        let watch = try PrintingWatcher(name, stage)
+        try await killSoon(watch.process, .commandLine)
+        try await watch.finishReading()
+    }
+
     private func killWorkerAtAnyMoment(_ door: Door) async throws {
         let worker = try stage.worker(door, name, stage.random(0..<3) == 0 ? watching(door) : .loop)
         try await killSoon(worker, door)
@@ -206,6 +255,8 @@ struct Members {
 
     private func killServerAtAnyMoment() async throws {
         let server = try stage.server(name)
+        servers.add(server)
+        defer { servers.remove(server) }
         let client = try await server.connect()
         let texts = (0..<16).map { _ in stage.randomText() }
         let user = Background(try stage.recorder(.http)) { [client = Unchecked(client)] _, recorder in
@@ -258,6 +309,15 @@ struct Members {
 
     // MARK: Using
 
+    /// The server that is there as long as a round: with places for its watchers, and none more.
+    private func residentServer() async throws -> Server {
+        let options = ["--listen", "127.0.0.1:0", "--watchers", "\(Self.clients.count)"]
+        var server = try stage.server(name, options: options)
+        let address = try await server.process.line(beginning: "listening on http://127.0.0.1:")
+        server.port = UInt16(address.prefix { $0 != "/" })
+        return server
+    }
+
     /// A client that uses the text through the server until it is stopped.
     private func user(of server: Server) throws -> Background {
         var random = SplitMix(state: UInt64(stage.random(0..<Int.max)))
@@ -305,15 +365,10 @@ struct Members {
         }
     }
 
-    /// Tells the watchers which version is the last; who does not have it soon leaves word of that in the history.
-    private func end(_ watchers: [ChildProcess]) async throws {
+    private func end(_ watchers: [any RoundWatcher]) async throws {
         if stage.random(0..<4) == 0 { try await killBeforeWaking() }
         let last = try segment.version
-        for watcher in watchers { try watcher.write(Data("\(last)\n".utf8)) }
-        for watcher in watchers {
-            let end = try await watcher.finish()
-            try expect(end.status == 0, "a watcher: \(end)")
-        }
+        try await inParallel(watchers, width: watchers.count) { try await $0.end(last) }
     }
 
     /// The last text comes from one that has woken nobody.
@@ -323,12 +378,6 @@ struct Members {
         let publisher = try stage.worker(door, name, .set, stoppingAt: [step])
         try await publisher.stopped()
         try await stage.kill(publisher, at: step, door)
-    }
-
-    private func stop(_ server: Server) async throws {
-        server.process.send(SIGTERM)
-        let end = try await server.process.finish()
-        try expect(end.status == 0, "the server: \(end)")
     }
 
     /// Swept, no pin, claim or row is anyone's but ours.
@@ -355,6 +404,17 @@ func inParallel<Job: Sendable>(
             group.addTask { try await body(job) }
         }
         try await group.waitForAll()
+    }
+}
+
+/// A worker that watches until standard input says which version is the last.
+struct WatchingWorker: RoundWatcher {
+    let process: ChildProcess
+
+    func end(_ version: Version) async throws {
+        try process.write(Data("\(version)\n".utf8))
+        let end = try await process.finish()
+        try expect(end.status == 0, "a watcher: \(end)")
     }
 }
 

@@ -71,6 +71,43 @@ struct Recorder: Sendable {
     }
 }
 
+// MARK: Watching
+
+/// Who watches the text from the beginning of a round to its end.
+protocol RoundWatcher: Sendable {
+    /// Says which version is the last: who does not have it soon leaves word of that in the history.
+    func end(_ version: Version) async throws
+}
+
+extension Recorder {
+    /// Writes down what a watcher was told.
+    ///
+    /// - Parameters:
+    ///   - start: when what it was told can not have been replaced.
+    ///   - known: what it had said that it has.
+    func saw(_ id: String, _ text: [UInt8], since start: UInt64, after known: Version?) throws -> Version {
+        guard let version = Version(id) else { throw Failed(description: "no version: '\(id.prefix(200))'") }
+        record(.watch, since: start, version, digest: ChecksummedText.digest(of: text.span.bytes), replaced: known)
+        return version
+    }
+
+    /// A second is what the slowest may take to hear of the last version, if its publisher was killed; the rest is for a
+    /// machine that is busy.
+    static let patience = Duration.seconds(4)
+
+    /// Waits, bounded, until a watcher has the last version, and writes down which one it has then.
+    func recordEnd(of version: Version, _ last: () -> Version?) async {
+        let deadline = ContinuousClock.now + Self.patience
+        while last() != version, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
+        recordEnd(last(), of: version)
+    }
+
+    func recordEnd(_ last: Version?, of version: Version) {
+        let seen = last ?? Version(instance: version.instance, number: 0)
+        record(.ended, since: HistoryFile.now, seen, digest: nil)
+    }
+}
+
 extension Segment {
     fileprivate func lookInPlace() throws -> (Version, UInt64?) {
         let borrow = try borrow()

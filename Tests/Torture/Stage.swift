@@ -8,6 +8,11 @@ import TestSupport
 /// Through what a process that is killed uses the text.
 enum Door: String, CaseIterable, Sendable {
     case swift, c, http
+    /// As `sharedmem watch` does; other commands are over at once.
+    case commandLine = "command"
+
+    /// Those through which a process reads and sets the text as long as it lives.
+    static let readingAndSetting: [Door] = [.swift, .c, .http]
 }
 
 /// Where it all happens: a directory of its own, the programs, and what is known so far.
@@ -76,24 +81,41 @@ final class Stage: Sendable {
     func worker(_ door: Door, _ name: String, _ action: Worker.Action, stoppingAt steps: [Step] = []) throws
         -> ChildProcess
     {
-        let arguments = [
-            directory, name, newPath(historyDirectory, ""), "\(random(0..<Int.max))", action.rawValue,
-        ]
-        // The C library attaches to a segment of its own when it is loaded: the same one.
-        let environment = Self.environment(steps).merging(
-            ["SHAREDMEM_DIRECTORY": directory, "SHAREDMEM_NAME": name]) { $1 }
+        let arguments = workerArguments(name, newPath(historyDirectory, ""), action)
+        let environment = environment(name, stoppingAt: steps)
         return door == .c
             ? try ChildProcess(cWorker, arguments, environment: environment)
             : try ChildProcess(ChildProcess.product("torture"), ["worker"] + arguments, environment: environment)
     }
 
-    func server(_ name: String, stoppingAt steps: [Step] = []) throws -> Server {
+    private func workerArguments(_ name: String, _ history: String, _ action: Worker.Action) -> [String] {
+        [directory, name, history, "\(random(0..<Int.max))", action.rawValue]
+    }
+
+    func server(_ name: String, stoppingAt steps: [Step] = [], options: [String] = []) throws -> Server {
         let path = newPath(scratch.path, ".socket")
         let arguments = ["serve", name, "--listen", "unix:\(path)", "--directory", directory, "--threads", "1"]
         return Server(
             process: try ChildProcess(
-                ChildProcess.product("sharedmem"), arguments, environment: Self.environment(steps)),
+                ChildProcess.product("sharedmem"), arguments + options,
+                environment: environment(name, stoppingAt: steps)),
             socketPath: path)
+    }
+
+    /// - Parameter sink: where its output goes.
+    func watch(_ name: String, _ options: [String], stoppingAt steps: [Step] = [], sink: CInt? = nil) throws
+        -> ChildProcess
+    {
+        try ChildProcess(
+            ChildProcess.product("sharedmem"), ["watch", name, "--directory", directory] + options,
+            environment: environment(name, stoppingAt: steps), sink: sink)
+    }
+
+    /// A watch that runs the worker in C, and where that writes down what it is told.
+    func watch(_ name: String, running action: Worker.Action) throws -> (ChildProcess, history: String) {
+        let history = newPath(historyDirectory, "")
+        let process = try watch(name, ["--exec", cWorker] + workerArguments(name, history, action))
+        return (process, history)
     }
 
     /// The command line.
@@ -102,8 +124,12 @@ final class Stage: Sendable {
             ChildProcess.product("sharedmem"), arguments + ["--directory", directory], input: Data(input))
     }
 
-    private static func environment(_ steps: [Step]) -> [String: String] {
-        ["SHAREDMEM_PAUSE_AT": steps.map(\.rawValue).joined(separator: ",")]
+    /// The C library attaches to a segment of its own when it is loaded: the same one.
+    private func environment(_ name: String, stoppingAt steps: [Step]) -> [String: String] {
+        [
+            "SHAREDMEM_PAUSE_AT": steps.map(\.rawValue).joined(separator: ","), "SHAREDMEM_DIRECTORY": directory,
+            "SHAREDMEM_NAME": name,
+        ]
     }
 
     func options(_ lifetime: Lifetime = .whileAttached) -> AttachmentOptions {
@@ -116,20 +142,6 @@ final class Stage: Sendable {
         let end = try await process.finish()
         try expect(end.wasKilled && end.status == SIGKILL, "killed at \(step): \(end)")
         tally.killed(at: step, door)
-    }
-}
-
-/// A service on a socket of its own.
-struct Server: Sendable {
-    let process: ChildProcess
-    let socketPath: String
-
-    func listening() async throws { _ = try await process.line(beginning: "listening on ") }
-
-    func connect() async throws -> RawClient {
-        try await eventually("a connection to the server") {
-            (try? RawClient(socketPath: socketPath))
-        }
     }
 }
 

@@ -72,7 +72,7 @@ struct Run: AsyncParsableCommand {
     private func crowd(_ fullMemory: FullMemory?) async throws {
         guard let fullMemory else { return }
         for step in FullMemory.steps {
-            for door in Door.allCases { try await fullMemory.kill(at: step, door) }
+            for door in Door.readingAndSetting { try await fullMemory.kill(at: step, door) }
         }
     }
 

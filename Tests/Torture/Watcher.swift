@@ -24,14 +24,11 @@ final class Watcher: Sendable {
     }
 
     /// Standard input says what the last version is, or just ends.
-    ///
-    /// A second is what the slowest may take to hear of it, if its publisher was killed; the rest is for a machine that is busy.
     private func endWhenTold() {
         guard let line = readLine(), let version = Version(line) else { return }
-        let deadline = ContinuousClock.now + .seconds(4)
+        let deadline = ContinuousClock.now + Recorder.patience
         while last.withLock({ $0 }) != version, ContinuousClock.now < deadline { usleep(1000) }
-        let seen = last.withLock { $0 } ?? Version(instance: version.instance, number: 0)
-        recorder.record(.ended, since: HistoryFile.now, seen, digest: nil)
+        recorder.recordEnd(last.withLock { $0 }, of: version)
     }
 
     private func follow() async throws {

@@ -13,6 +13,8 @@ struct Worker: ParsableCommand {
         case set, grow, read, copy, loop, unlink
         /// Watch the text: in a thread that waits, and in a task.
         case wait, changes
+        /// In C only: be what `sharedmem watch` runs.
+        case told
     }
 
     /// Of the text that `grow` sets.
@@ -36,7 +38,7 @@ struct Worker: ParsableCommand {
         case .read, .copy: try Bool.random(using: &random) ? recorder.get(segment) : recorder.borrow(segment)
         case .loop: try loop(segment, recorder, &random)
         case .wait, .changes: Watcher(segment, recorder).watch(inTask: action == .changes)
-        case .unlink: break
+        case .unlink, .told: break
         }
     }
 

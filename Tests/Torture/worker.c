@@ -1,10 +1,10 @@
 // A process that uses the text through the C door until it is told to end, or killed:
 //
-//   worker DIRECTORY NAME HISTORY SEED set|grow|read|copy|loop|wait
+//   worker DIRECTORY NAME HISTORY SEED set|grow|read|copy|loop|wait|told
 //
 // `set` and `read` do it once; `grow` sets a long text; `copy` reads through a handle for reading only; `loop` does all
 // of it, at random, until standard input ends; `wait` watches the text until standard input says what the last version
-// is. What it did is appended to the file HISTORY; the records and the texts are those of Swift's History and
+// is; `told` is for `sharedmem watch` to run with a text on standard input. What it did is appended to the file HISTORY; the records and the texts are those of Swift's History and
 // ChecksummedText.
 
 #include <errno.h>
@@ -20,10 +20,11 @@
 
 #include "sharedmem.h"
 
-enum { READ = 0, SET = 1, SETTING = 2, WATCH = 3, ENDED = 4, DOOR_C = 1, CHECKSUM = 16, LONGEST = 1 << 20, LONG = 400000 };
+enum { READ = 0, SET = 1, SETTING = 2, WATCH = 3, ENDED = 4, DOOR_C = 1, COMMAND_LINE = 3, CHECKSUM = 16, LONGEST = 1 << 20, LONG = 400000 };
 
 static uint64_t seed;
 static int history;
+static int door = DOOR_C;
 
 static void fail(const char *what) {
     fprintf(stderr, "worker.c: %s: %s\n", what, sharedmem_last_error());
@@ -49,7 +50,7 @@ static uint64_t now(void) {
 
 // MARK: Texts
 
-static char letter(uint64_t number) { return (char)('a' + number % 26); }
+static char letter(uint64_t number) { return "abcdefghijklmnopqrstuvwxyz\n\r"[number % 28]; }
 
 static uint64_t sum(const char *bytes, size_t count) {
     uint64_t sum = count;
@@ -94,7 +95,7 @@ static int is_whole(const char *text, size_t length, uint64_t *digest) {
 static void append(int kind, uint64_t start, uint64_t end, sharedmem_version_t version, int whole, uint64_t digest,
                    const sharedmem_version_t *replaced) {
     uint64_t words[8] = {
-        (uint64_t)kind | DOOR_C << 8 | (uint64_t)getpid() << 32,
+        (uint64_t)kind | (uint64_t)door << 8 | (uint64_t)getpid() << 32,
         (uint64_t)whole | (replaced ? 2 : 0),
         start, end, version.instance, version.number, digest, replaced ? replaced->number : 0,
     };
@@ -223,11 +224,32 @@ static void watch_until_told(sharedmem_t *segment) {
     exit(0);
 }
 
+/// Watches through the command line, which runs one such process after the other.
+///
+/// What each is given was there when the one before had written down its own, or is newer.
+static void be_told(const char *path) {
+    uint64_t before[8] = {0};
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    off_t end = lseek(file, 0, SEEK_END);
+    int is_first = end < (off_t)sizeof before;
+    expect(is_first || pread(file, before, sizeof before, end - (off_t)sizeof before) == sizeof before, "the history");
+    sharedmem_version_t had = {before[4], before[5]}, version;
+    expect(sharedmem_version_parse(getenv("SHAREDMEM_VERSION"), &version) == 0, "the version");
+    size_t length = fread(text, 1, sizeof text, stdin);
+    door = COMMAND_LINE;
+    record(WATCH, before[3], version, text, length, is_first ? NULL : &had);
+    usleep(random_number() % 40000);
+}
+
 int main(int count, char **arguments) {
     if (count != 6) return 64;
     const char *action = arguments[5];
     seed = strtoull(arguments[4], NULL, 10);
     history = open(arguments[3], O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    if (strcmp(action, "told") == 0) {
+        be_told(arguments[3]);
+        return 0;
+    }
     int waits = strcmp(action, "wait") == 0;
     int only_reads = strcmp(action, "copy") == 0 || (waits && random_number() % 4 == 0);
     sharedmem_t *segment = attach(arguments, only_reads ? SHAREDMEM_READ_ONLY : 0);

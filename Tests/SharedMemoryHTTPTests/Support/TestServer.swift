@@ -53,6 +53,15 @@ final class TestServer: Sendable {
     func set(_ text: String, _ fields: [String] = []) throws -> RawResponse {
         try request("PUT", "/shared", fields, body: Array(text.utf8))
     }
+
+    /// A process that has set the text, and stopped before it told anyone.
+    func publisherThatWakesNobody() async throws -> ChildProcess {
+        let publisher = try ChildProcess(
+            ChildProcess.product("probe"), [directory.path, "text", "set", "from a stopped process"],
+            environment: ["SHAREDMEM_PAUSE_AT": "setPublished"])
+        try await publisher.stopped()
+        return publisher
+    }
 }
 
 extension RawClient {
