@@ -31,7 +31,7 @@ SOURCES    := Package.swift $(shell find Sources -type f)
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test torture sanitize model contract slow-http soak build lint format examples install uninstall image clean fuzz endurance mutants
+.PHONY: help serve test torture sanitize model contract slow-http soak bench bench-quick bench-check build lint format examples install uninstall image clean fuzz endurance mutants
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -47,6 +47,9 @@ help:
 	@echo "make contract   hold the answers to made-up requests against openapi.yaml (CASES=700 for each operation)"
 	@echo "make slow-http  what an honest client waits for beside a thousand slow ones"
 	@echo "make soak       a million GETs and a hundred thousand versions: is the server as large as before?"
+	@echo "make bench      measure beside LMDB, boost, nginx, Redis, etcd and others, and write docs/benchmarks.md (40 minutes)"
+	@echo "make bench-quick  the same in 3 minutes, printed; BENCH=--publish to write it"
+	@echo "make bench-check  is what thresholds.json keeps still there? Ratios and instructions, no times"
 	@echo "make            the release build: $(COMMAND), $(LIBRARY)"
 	@echo "make examples   build and run Examples/ against the release build"
 	@echo "make lint       check the formatting;  make format  repairs it"
@@ -120,6 +123,15 @@ soak: $(COMMAND)
 	@Scripts/bootstrap soak
 	Scripts/soak
 
+# On a quiet machine. BENCH='--only read write --rounds 3' for some of it; Benchmarks/bench --help has the rest.
+BENCH =# arguments for the benchmarks
+bench-quick: BENCH_KIND = --quick
+bench-check: BENCH_KIND = --check
+bench bench-quick bench-check: $(COMMAND) $(LIBRARY)
+	@Scripts/bootstrap bench
+	@$(MAKE) --no-print-directory -C Benchmarks
+	Benchmarks/bench $(BENCH_KIND) $(BENCH)
+
 build: $(COMMAND) $(LIBRARY)
 
 $(COMMAND): $(SOURCES)
@@ -173,4 +185,4 @@ image:
 	$(IMAGE_BUILDER) build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 
 clean:
-	$(RM) -r .build .build-examples .build-torture .build-address .build-thread
+	$(RM) -r .build .build-examples .build-torture .build-address .build-thread Benchmarks/.build

@@ -7,7 +7,9 @@ let package = Package(
     dependencies: [.package(name: "sharedmem", path: "..")],
     targets: [
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .target(name: "Timing"),
         .executableTarget(
-            name: "borrow", dependencies: ["CLMDB", .product(name: "SharedMemory", package: "sharedmem")]),
+            name: "swift-peers",
+            dependencies: ["CLMDB", "Timing", .product(name: "SharedMemory", package: "sharedmem")]),
     ]
 )

@@ -1,0 +1,151 @@
+"""docs/benchmarks.md, its plots, and the README's table, from the results."""
+import re
+
+from . import plots
+from .figures import FIGURES, PEERS, size_title
+from .results import judge, load_thresholds
+from .samples import ROOT
+
+DOCUMENT, PLOTS, README = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks", ROOT / "README.md"
+MAIN = ("read", "write", "get", "get-large", "put", "wake")  # figures that the README shows
+BEGIN, END = "<!-- Written by make bench, from here -->", "<!-- … to here -->"
+
+
+def show(value, unit):
+    if unit == "ns":
+        for factor, name in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
+            if value >= factor:
+                return f"{digits(value / factor)} {name}"
+        return f"{digits(value)} ns"
+    if unit == "bytes":
+        for factor, name in ((1e6, "MB"), (1e3, "kB")):
+            if value >= factor:
+                return f"{digits(value / factor)} {name}"
+        return f"{value:.0f} B"
+    if unit == "/s" and value >= 1e6:
+        return f"{digits(value / 1e6)} M/s"
+    return f"{value:,.0f}{unit}" if unit == "/s" else digits(value) + unit
+
+
+def digits(value):
+    """Three of them."""
+    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
+
+
+def plain(title):
+    return re.sub(r"\*\*|`", "", title)
+
+
+def table(figure, results):
+    rows = [row for row in figure.rows if results.row(f"{figure.key}/{row.key}")]
+    first = results.median(f"{figure.key}/{rows[0].key}")
+    lines = [f"| | median | quartiles | beside {plain(rows[0].title)} | its promise |", "|---|---:|---:|---:|---|"]
+    for row in rows:
+        key = f"{figure.key}/{row.key}"
+        median, quartiles = results.median(key), results.quartiles(key)
+        ratio = median / first if first else 1
+        notes = "; ".join(f"{show(value, figure.unit) if name == 'p99' else f'{value:,.0f}'} {name}"
+                          for name, value in results.row(key).get("notes", {}).items() if value)
+        promise = "" if row.peer == "ours" else PEERS[row.peer].promise
+        lines.append(f"| {row.title}{f' ({notes})' if notes else ''} | {show(median, figure.unit)} | "
+                     f"{' – '.join(show(value, figure.unit) for value in quartiles)} | {digits(ratio)} | {promise} |")
+    return "\n".join(lines)
+
+
+def lines_table(figure, results):
+    xs = sorted({row.x for row in figure.rows})
+    names = list(dict.fromkeys((row.peer, row.title) for row in figure.rows))
+    lines = [f"| {figure.axis} | " + " | ".join(title for _, title in names) + " |", "|---:|" + "---:|" * len(names)]
+    for x in xs:
+        values = (results.median(f"{figure.key}/{peer}@{x}") for peer, _ in names)
+        label = size_title(x) if figure.axis == "bytes" else f"{x:,}"
+        lines.append(f"| {label} | " + " | ".join(show(value, figure.unit) for value in values) + " |")
+    return "\n".join(lines)
+
+
+def plot(figure, results):
+    if figure.axis:
+        points = {}
+        for row in figure.rows:
+            points.setdefault(row.title, []).append((row.x, results.median(f"{figure.key}/{row.key}")))
+        return plots.lines(figure.title, figure.axis, list(points.items()),
+                           size_title if figure.axis == "bytes" else lambda x: f"{x:,}",
+                           lambda y: show(y, figure.unit))
+    rows = [(plain(row.title), row.peer == "ours", results.median(f"{figure.key}/{row.key}"),
+             *results.quartiles(f"{figure.key}/{row.key}")) for row in figure.rows]
+    return plots.bars(figure.title, rows, lambda value: show(value, figure.unit))
+
+
+def threshold_lines(results):
+    lines = ["| | threshold | measured | |", "|---|---:|---:|---|"]
+    for threshold in load_thresholds()["ratios"]:
+        verdict = judge(threshold, results)
+        if verdict.value is None:
+            value, word = "", "not measured"
+        else:
+            value, word = digits(verdict.value), "reached" if verdict.is_reached else "**missed**"
+            if verdict.errors:
+                word = f"**missed**: {verdict.errors} errors"
+        lines.append(f"| {verdict.title} | {verdict.word} {verdict.goal:g} | {value} | {word} |")
+    return lines
+
+
+def circumstances(data):
+    machine = data["machine"]
+    busy = f" **Not a quiet machine: load {machine['load']} when it began.**" if machine["load"] > 0.5 else ""
+    return (f"{data['date']}, {machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; each figure "
+            f"the median of {data['rounds']} rounds, in turns.{busy}")
+
+
+def document(results):
+    data = results.data
+    parts = [
+        "# Benchmarks", "",
+        "Written by `make bench`: it installs the peers from Debian, runs all in turns on one machine (A B A B), and writes "
+        "this page, its plots and [results.json](../Benchmarks/results.json). Ratios carry over to other machines, absolute "
+        "figures do not.", "", circumstances(data), "",
+        "## Thresholds", "", "What this project wants to be, and whether it is. `make bench-check` fails when a change loses "
+        "what was reached before ([thresholds.json](../Benchmarks/thresholds.json)).", "", *threshold_lines(results), ""]
+    for figure in FIGURES:
+        if figure.key not in data["figures"]:
+            continue
+        parts += [f"## {figure.title}", ""]
+        if figure.axis or figure.key in MAIN:
+            PLOTS.joinpath(f"{figure.key}.svg").write_text(plot(figure, results))
+            parts += [f"![{figure.title}](benchmarks/{figure.key}.svg)", ""]
+        parts += [lines_table(figure, results) if figure.axis else table(figure, results), ""]
+    if data["instructions"]:
+        parts += ["## Instructions for one operation", "", "Of 64 bytes, counted by callgrind; the kernel's are not in it.", "",
+                  "| | instructions |", "|---|---:|",
+                  *(f"| {name} | {count:,.0f} |" for name, count in data["instructions"].items()), ""]
+    parts += ["## The peers, and how they were configured", "", "| | version | configuration |", "|---|---|---|",
+              *(f"| {peer.title} | {data['versions'][key]} | {peer.configuration} |" for key, peer in PEERS.items()), "",
+              "Local figures are of processes bound to a core each, in pieces of some 100 µs of which the median counts; more "
+              "processes than cores have the mean. All texts are ASCII. Over HTTP the load is wrk's, one thread, on the same two "
+              "cores, nothing bound. The programs are in [Benchmarks/Peers](../Benchmarks/Peers) and "
+              "[Benchmarks/Sources](../Benchmarks/Sources)."]
+    return "\n".join(parts) + "\n"
+
+
+def readme_table(results):
+    """A line for each of the main figures: our first row, and each peer's."""
+    lines = [circumstances(results.data), "", "![Reading 64 bytes](docs/benchmarks/read.svg)", "",
+             "| | | beside it |", "|---|---:|---|"]
+    for figure in FIGURES:
+        if figure.key not in MAIN or figure.key not in results.data["figures"]:
+            continue
+        medians = {}
+        for row in figure.rows:
+            medians.setdefault(row.peer, results.median(f"{figure.key}/{row.key}"))
+        ours = medians.pop("ours")
+        peers = (f"{PEERS[peer].title} {show(median, figure.unit)}" for peer, median in medians.items())
+        lines.append(f"| {figure.title} | **{show(ours, figure.unit)}** | {', '.join(peers)} |")
+    return "\n".join(lines)
+
+
+def write(results):
+    PLOTS.mkdir(exist_ok=True)
+    DOCUMENT.write_text(document(results))
+    readme = README.read_text()
+    begin, end = readme.index(BEGIN) + len(BEGIN), readme.index(END)
+    README.write_text(f"{readme[:begin]}\n{readme_table(results)}\n{readme[end:]}")
