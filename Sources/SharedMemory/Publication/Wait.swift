@@ -46,7 +46,8 @@ extension SegmentView {
     fileprivate func announce(waitingFor number: UInt64) {
         var awaited = header.state.awaited.load(ordering: .sequentiallyConsistent)
         // Bounded: whoever is in the way has announced a later one, or breaks the protocol.
-        for _ in 0..<1000 where awaited <= number {
+        for _ in 0..<1000 {
+            if awaited > number { return }
             awaited =
                 header.state.awaited.compareExchange(
                     expected: awaited, desired: number + 1, ordering: .sequentiallyConsistent

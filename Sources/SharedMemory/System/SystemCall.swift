@@ -13,7 +13,11 @@ func systemCall<Value: SignedInteger>(
 ) throws(SegmentError) -> Value {
     // Bounded: a process whose timers fire faster than the call completes gets EINTR in the end.
     var result = body()
-    for _ in 0..<1000 where result == -Value(EINTR) { result = body() }
+    var triesLeft = 1000
+    while result == -Value(EINTR), triesLeft > 0 {
+        result = body()
+        triesLeft -= 1
+    }
     if result < 0 { throw .system(call: "\(name)" + (path().map { " " + $0 } ?? ""), code: Int32(-result)) }
     return result
 }
