@@ -30,7 +30,7 @@ public final class Segment: Sendable {
 
     /// This process's attachment: in a forked child not its parent's, but one of its own.
     @inline(__always)
-    private func reference() throws(SegmentError) -> AttachmentReference {
+    func reference() throws(SegmentError) -> AttachmentReference {
         if let reference = cell.reference { return reference }
         return try attachThisProcess()
     }
@@ -39,6 +39,9 @@ public final class Segment: Sendable {
     var attachment: Attachment {
         get throws(SegmentError) { try reference().attachment }
     }
+
+    /// Where to look whether an attachment is this process's.
+    var attachedAddress: UnsafePointer<AtomicAddress> { unsafe cell.address }
 
     @inline(never)
     private func attachThisProcess() throws(SegmentError) -> AttachmentReference {
@@ -108,7 +111,7 @@ extension Segment {
 
     /// Reads the shared bytes in place; they do not change until `body` returns.
     ///
-    /// A few nanoseconds whatever the text's length: no copy, no allocation, no system call, and
+    /// A few nanoseconds whatever the text's length (a ``Reader`` takes one): no copy, no allocation, no system call, and
     /// writers go on meanwhile, in other slots. Attached for reading only, or with all 64 pins of the
     /// segment taken, `body` runs on a copy.
     ///
@@ -151,7 +154,7 @@ extension Segment {
     func borrowChecked() throws(SegmentError) -> Borrow {
         let reference = try reference()
         let borrow = try reference.borrow()
-        try reference.check(borrow)
+        unsafe try reference.check(borrow.text, of: borrow.current)
         return borrow
     }
 
@@ -165,6 +168,15 @@ extension Segment {
         defer { extendLifetime(self) }
         guard let membership = cell.reference?.membership, membership.mark != 0 else { return false }
         return membership.holdsPins
+    }
+
+    /// For the other doors: whether the segment's file still has a name, be it its own or, which ``isUnlinked`` tells,
+    /// another one that it was moved to. A sixth of the time, as no path is followed.
+    package var hasName: Bool {
+        get throws(SegmentError) {
+            defer { extendLifetime(self) }
+            return try reference().attachment.open.descriptor.status().linkCount > 0
+        }
     }
 
     /// Whether the segment was unlinked, or another took its name: what is set here, only those still
@@ -193,8 +205,7 @@ extension Segment {
     @discardableResult
     public func set(_ text: String, ifVersion expected: Version? = nil) throws(SegmentError) -> Version {
         try unsafe text.utf8Span.span.withUnsafeBytes { bytes throws(SegmentError) in
-            if let offset = unsafe Bytes.firstZero(in: bytes) { throw .containsNUL(offset: offset) }
-            return try unsafe publish(bytes, if: Self.condition(expected))
+            try publish(unsafe Draft(bytes, isUTF8: true), if: Self.condition(expected))
         }
     }
 
@@ -210,11 +221,7 @@ extension Segment {
     @discardableResult
     package func set(utf8 bytes: RawSpan, if condition: ((Head) -> Bool)?) throws(SegmentError) -> Version {
         try unsafe bytes.withUnsafeBytes { bytes throws(SegmentError) in
-            // The length first: what is too long is not looked at any further.
-            let capacity = try capacity
-            guard bytes.count <= capacity else { throw .tooLong(byteCount: bytes.count, capacity: capacity) }
-            try unsafe Text.check(bytes)
-            return try unsafe publish(bytes, if: condition)
+            try publish(unsafe Draft(bytes, isUTF8: false), if: condition)
         }
     }
 
@@ -236,11 +243,9 @@ extension Segment {
         throw SegmentError.busy(doing: "updating '\(name)'")
     }
 
-    private func publish(
-        _ bytes: UnsafeRawBufferPointer, if condition: ((Head) -> Bool)?
-    ) throws(SegmentError) -> Version {
+    private func publish(_ draft: Draft, if condition: ((Head) -> Bool)?) throws(SegmentError) -> Version {
         defer { extendLifetime(self) }
-        return try unsafe reference().attachment.publish(bytes, if: condition)
+        return try reference().with { attachment throws(SegmentError) in try attachment.publish(draft, if: condition) }
     }
 
     private static func condition(_ expected: Version?) -> ((Head) -> Bool)? {
@@ -253,18 +258,18 @@ extension AttachmentReference {
     /// Checks a text's UTF-8 when this process sees it for the first time: its writer did, but a
     /// process trusts only itself with what its `String`s are made of.
     @inline(__always)
-    fileprivate func check(_ borrow: borrowing Borrow) throws(SegmentError) {
-        let number = borrow.number
-        if with({ $0.checkedNumber.load(ordering: .relaxed) }) != number { try checkAnew(borrow) }
+    func check(_ text: UnsafeRawBufferPointer, of current: Current) throws(SegmentError) {
+        if with({ $0.checkedNumber.load(ordering: .relaxed) }) != current.number {
+            unsafe try checkAnew(text, of: current)
+        }
     }
 
     @inline(never)
-    private func checkAnew(_ borrow: borrowing Borrow) throws(SegmentError) {
-        if let offset = unsafe Text.firstInvalidOffset(borrow.text) {
+    private func checkAnew(_ text: UnsafeRawBufferPointer, of current: Current) throws(SegmentError) {
+        if let offset = unsafe Text.firstInvalidOffset(text) {
             throw with { $0.corrupted("the text is not UTF-8 at offset \(offset)") }
         }
-        let number = borrow.number
-        with { $0.checkedNumber.store(number, ordering: .relaxed) }
+        with { $0.checkedNumber.store(current.number, ordering: .relaxed) }
     }
 }
 

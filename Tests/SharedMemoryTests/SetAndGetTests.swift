@@ -98,6 +98,54 @@ struct SetAndGetTests {
         #expect(try segment.snapshot().text == "before")
     }
 
+    static let large = 4 << 20
+
+    @Test(
+        "A text that is larger than caches is set whole, whatever its length",
+        arguments: [large, large + 1, large + 63, large + 8191, large + 8192, large + 12_345])
+    func largeIsWhole(_ byteCount: Int) throws {
+        let segment = try attach(capacity: 8 << 20)
+        let text = ChecksummedText.make(byteCount: byteCount, seed: UInt64(byteCount))
+        // Neither address nor length a multiple of anything.
+        try segment.set(utf8: text.span.extracting(last: byteCount - 3))
+        #expect(try segment.withBytes { $0.withUnsafeBytes { Array($0) } } == Array(text.dropFirst(3)))
+        try segment.set(String(decoding: text, as: UTF8.self))
+        let isWhole = try segment.withBytes { ChecksummedText.isWhole($0) }
+        #expect(isWhole)
+    }
+
+    @Test(
+        "Wherever it is in a large text, what no text may have is refused with its offset, and nothing changes",
+        arguments: [0, 1, 63, 64, 4095, 4096, 16_383, 16_384, large - 1, large, large + 4999])
+    func largeIsChecked(_ offset: Int) throws {
+        let segment = try attach(capacity: 8 << 20)
+        let before = try segment.set("before")
+        var text = [UInt8](repeating: UInt8(ascii: "x"), count: Self.large + 5000)
+        text[offset] = 0
+        #expect(throws: SegmentError.containsNUL(offset: offset)) { try segment.set(utf8: text.span) }
+        #expect(throws: SegmentError.containsNUL(offset: offset)) {
+            try segment.set(String(decoding: text, as: UTF8.self))
+        }
+        text[offset] = 0xff
+        #expect(throws: SegmentError.notUTF8(offset: offset)) { try segment.set(utf8: text.span) }
+        #expect(try segment.snapshot().text == "before")
+        #expect(try segment.version == before)
+        text.replaceSubrange(offset..<min(offset + 2, text.count), with: "ñ".utf8)
+        try segment.set(utf8: text.span)
+        #expect(try segment.get().utf8.count == text.count)
+    }
+
+    @Test("Large texts that are refused, more often than there are slots, hold none of them")
+    func refusedHoldsNoSlot() throws {
+        let segment = try attach(capacity: 8 << 20)
+        let refused = [UInt8](repeating: 0, count: Self.large)
+        for _ in 0..<200 {
+            #expect(throws: SegmentError.containsNUL(offset: 0)) { try segment.set(utf8: refused.span) }
+        }
+        try segment.set("after")
+        #expect(try segment.version.number == 1)
+    }
+
     @Test("A read-only attachment can not set")
     func readOnlyCanNotSet() throws {
         let segment = try attach()

@@ -68,6 +68,11 @@ int clinux_map_wiped_on_fork(void **address);
 
 size_t clinux_page_size(void);
 
+/// Copies past the caches, to an address that is a multiple of 16, and says whether all bytes are ASCII other than U+0000.
+///
+/// As fast as memory is, where neither side fits a cache; and what others have in their caches stays there.
+bool clinux_stream(void *destination, const void *source, size_t byte_count);
+
 // MARK: Waiting
 
 /// futex(2), `FUTEX_WAIT` between processes: sleeps while the word is `expected`, for a time at most.

@@ -1,4 +1,4 @@
-import Synchronization
+public import Synchronization
 
 /// A segment's attachment in this process; a forked child finds none, and attaches anew at its first use.
 ///
@@ -6,18 +6,14 @@ import Synchronization
 /// descriptor they share, nor a mutex that another of the parent's threads was holding. So the
 /// reference lies on a page that the kernel wipes in the child, and every use looks there.
 struct AttachmentCell: ~Copyable, Sendable {
-    private struct Page: ~Copyable {
-        /// 0 = none in this process, 1 = a thread is attaching, else the attachment, retained.
-        let word: Atomic<UInt>
-    }
-
     private static let none: UInt = 0
     private static let attaching: UInt = 1
 
-    private let page: WipedOnFork<Page>
+    /// 0 = none in this process, 1 = a thread is attaching, else the attachment, retained.
+    private let page: WipedOnFork<AtomicAddress>
 
     init() throws(SegmentError) {
-        page = try WipedOnFork(Page.self)
+        page = try WipedOnFork(AtomicAddress.self)
     }
 
     deinit { reference?.release() }
@@ -30,6 +26,9 @@ struct AttachmentCell: ~Copyable, Sendable {
             return word > Self.attaching ? AttachmentReference(bits: word) : nil
         }
     }
+
+    /// Where to look whether an attachment is this process's.
+    var address: UnsafePointer<AtomicAddress> { unsafe page.address }
 
     /// Attaches this process, unless another of its threads does.
     func fill(_ attach: () throws(SegmentError) -> Attachment) throws(SegmentError) -> AttachmentReference {
@@ -56,6 +55,10 @@ struct AttachmentCell: ~Copyable, Sendable {
     }
 }
 
+@frozen @usableFromInline struct AtomicAddress: ~Copyable {
+    @usableFromInline let word: Atomic<UInt>
+}
+
 /// An attachment without reference counting: its cell keeps it alive.
 @safe struct AttachmentReference: Sendable {
     let bits: UInt
@@ -73,6 +76,13 @@ struct AttachmentCell: ~Copyable, Sendable {
     @inline(__always)
     func with<Result>(_ body: (Attachment) -> Result) -> Result {
         unsafe unmanaged._withUnsafeGuaranteedRef(body)
+    }
+
+    @inline(__always)
+    func with<Value>(_ body: (Attachment) throws(SegmentError) -> Value) throws(SegmentError) -> Value {
+        try unsafe unmanaged._withUnsafeGuaranteedRef { attachment in
+            Result { () throws(SegmentError) in try body(attachment) }
+        }.get()
     }
 
     var membership: Membership {

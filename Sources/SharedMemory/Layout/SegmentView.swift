@@ -28,6 +28,10 @@ import Synchronization
         Current(rawValue: header.current.word.load(ordering: .sequentiallyConsistent))
     }
 
+    var currentWord: UnsafePointer<AtomicWord> {
+        unsafe UnsafePointer((base + Layout.currentOffset).assumingMemoryBound(to: AtomicWord.self))
+    }
+
     /// The half of `current` that every publication changes.
     var futexWord: UnsafeRawPointer { unsafe UnsafeRawPointer(base + Layout.currentOffset) }
 

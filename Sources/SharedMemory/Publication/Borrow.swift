@@ -86,7 +86,8 @@ extension AttachmentReference {
         var current = view.loadCurrent()
         if current.number == 0 { return .empty }
         Step.borrowLoaded.reached()
-        guard membership.mark != 0, let pin = unsafe membership.takePin(on: current.slot) else {
+        guard membership.mark != 0, let pin = unsafe membership.takePin(membership.pinWord(on: current.slot))
+        else {
             return try borrowWithoutPin()
         }
         Step.borrowPinned.reached()
@@ -108,7 +109,7 @@ extension AttachmentReference {
     }
 
     @inline(never)
-    private func corrupted(_ current: Current) -> SegmentError {
+    func corrupted(_ current: Current) -> SegmentError {
         with { $0.corrupted("the current slot is \(current.slot), or its text is longer than the capacity") }
     }
 
@@ -125,15 +126,19 @@ extension Membership {
     /// The version of a borrowed text, and when it became the current one.
     @inline(__always)
     func identify(_ borrow: borrowing Borrow) -> (Version, Timestamp) {
-        let time: UInt64
-        if let copy = unsafe borrow.hold.copyAddress {
-            time = unsafe copy.load(as: UInt64.self)
-        } else if borrow.number == 0 {
-            time = view.header.identity.creationTime
-        } else {
-            time = view.header.slots[borrow.current.slot].publicationTime.load(ordering: .relaxed)
-        }
+        guard let copy = unsafe borrow.hold.copyAddress else { return identify(borrow.current) }
+        let time = unsafe copy.load(as: UInt64.self)
         return (Version(instance: instance, number: borrow.number), Timestamp(nanosecondsSince1970: time))
+    }
+
+    /// The same of a publication whose slot is pinned.
+    @inline(__always)
+    func identify(_ pinned: Current) -> (Version, Timestamp) {
+        let time =
+            pinned.number == 0
+            ? view.header.identity.creationTime
+            : view.header.slots[pinned.slot].publicationTime.load(ordering: .relaxed)
+        return (Version(instance: instance, number: pinned.number), Timestamp(nanosecondsSince1970: time))
     }
 
     var holdsPins: Bool {
@@ -142,15 +147,14 @@ extension Membership {
     }
 
     @inline(__always)
-    fileprivate func pinWord(on slot: Int) -> UInt64 { mark << 32 | UInt64(slot + 1) }
+    func pinWord(on slot: Int) -> UInt64 { mark << 32 | UInt64(slot + 1) }
 
-    /// Takes a free pin; nil when all are taken.
+    /// Takes a free pin, and puts `word` into it; nil when all are taken.
     @inline(__always)
-    fileprivate func takePin(on slot: Int) -> UnsafePointer<PinLine>? {
+    func takePin(_ word: UInt64) -> UnsafePointer<PinLine>? {
         // Threads begin at different pins, so that they do not pass one cache line around.
         let token = (clinux_thread_token() ^ seed) &* 0x9e37_79b9_7f4a_7c15
         let preferred = Int(truncatingIfNeeded: token >> 58)
-        let word = pinWord(on: slot)
         return unsafe view.take(pin: preferred, word) ? view.pin(preferred) : view.takePin(otherThan: preferred, word)
     }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import Synchronization
 
 /// A slot that this process alone may fill, until the end of its life.
@@ -39,8 +40,9 @@ struct Claim: ~Copyable {
 
     /// Says that the slot's text is about to go, to those who read it without a pin.
     func beginFilling() {
-        _ = view.header.slots[slot].stamp.exchange(SlotLine.beingFilled, ordering: .sequentiallyConsistent)
-        // Pairs with the reader's fence before its second look at the stamp.
+        view.header.slots[slot].stamp.store(SlotLine.beingFilled, ordering: .relaxed)
+        // Pairs with the reader's fence before its second look at the stamp: had it read any byte that is written from
+        // now on, it would see this stamp, or a later one.
         atomicMemoryFence(ordering: .releasing)
     }
 
@@ -77,10 +79,18 @@ struct Claim: ~Copyable {
         Step.punchDone.reached()
     }
 
-    func fill(_ text: UnsafeRawBufferPointer) {
+    /// - Throws: what ``Draft/check()`` throws, if that was left for now.
+    func fill(with draft: Draft) throws(SegmentError) {
         beginFilling()
         Step.setStamped.reached()
-        unsafe view.room(ofSlot: slot).copyMemory(from: text)
+        let text = unsafe draft.bytes
+        let room = unsafe view.room(ofSlot: slot)
+        if draft.isStreamed {
+            let isPlain = unsafe clinux_stream(room.baseAddress, text.baseAddress, text.count)
+            if !isPlain { try draft.check() }
+        } else {
+            unsafe room.copyMemory(from: text)
+        }
         view.header.slots[slot].byteCount.store(UInt64(text.count), ordering: .relaxed)
         Step.setFilled.reached()
     }

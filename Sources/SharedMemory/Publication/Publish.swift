@@ -13,21 +13,20 @@ extension Attachment {
     /// Lock-free across processes: a writer stopped anywhere in here delays no one else. In one
     /// process, setting threads take turns.
     ///
-    /// - Parameters:
-    ///   - text: UTF-8 without U+0000.
-    ///   - condition: asked again after each lost race; what it last said yes to is what the text replaces.
-    /// - Throws: ``SegmentError/versionMismatch(current:)`` when the condition says no.
-    func publish(
-        _ text: UnsafeRawBufferPointer, if condition: ((Head) -> Bool)?
-    ) throws(SegmentError) -> Version {
+    /// - Parameter condition: asked again after each lost race; what it last said yes to is what the text replaces.
+    /// - Throws: ``SegmentError/versionMismatch(current:)`` when the condition says no, and what ``Draft/check()`` throws.
+    func publish(_ draft: Draft, if condition: ((Head) -> Bool)?) throws(SegmentError) -> Version {
         guard row != nil else { throw .readOnly(name: open.file.name.description) }
-        guard text.count <= membership.view.capacity else {
-            throw .tooLong(byteCount: text.count, capacity: membership.view.capacity)
+        let byteCount = unsafe draft.bytes.count
+        // The length first: what is too long is not looked at any further.
+        guard byteCount <= membership.view.capacity else {
+            throw .tooLong(byteCount: byteCount, capacity: membership.view.capacity)
         }
+        if !draft.isStreamed { try draft.check() }
         let version = try writer.withLock { _ throws(SegmentError) in
-            _ = try checkedHead(condition)
-            let claim = try claimSlot(reserving: text.count)
-            unsafe claim.fill(text)
+            if condition != nil { _ = try checkedHead(condition) }
+            let claim = try claimSlot(reserving: byteCount)
+            try claim.fill(with: draft)
             return try makeCurrent(claim, condition)
         }
         Step.setUnclaimed.reached()

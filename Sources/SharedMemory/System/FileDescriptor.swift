@@ -49,6 +49,8 @@ struct FileStatus {
     let owner: UInt32
     let mode: UInt32
     let byteCount: Int
+    /// How many names it has.
+    let linkCount: Int
     /// Bytes of memory behind it.
     let allocatedByteCount: Int
 
@@ -58,6 +60,7 @@ struct FileStatus {
         owner = status.st_uid
         mode = status.st_mode & 0o7777
         byteCount = Int(status.st_size)
+        linkCount = Int(status.st_nlink)
         allocatedByteCount = Int(status.st_blocks) * 512
     }
 
