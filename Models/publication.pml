@@ -1,7 +1,8 @@
 /*
  * How a text is published, borrowed and copied: Sources/SharedMemory/Publication, and Attachment/Sweep.swift.
  *
- * [P1] to [P6] are the design's steps of publishing, [B1] to [B4] of borrowing, [O] is the optimistic copy.
+ * [P1] to [P6] are the design's steps of publishing, [B1] to [B4] of borrowing, [R1] to [R3] of a Reader, which keeps its
+ * pin on what it has read, [O] is the optimistic copy.
  * A STEP touches shared memory once. Between any two of them others go on, and at each the process may be killed.
  * The macros of `#ifdef`s are mutants: each breaks one thing, and Models/mutants demands that it is found out.
  */
@@ -27,8 +28,14 @@
 #ifndef BORROWS
 #define BORROWS 1     /* by each borrower */
 #endif
+#ifndef READERS
+#define READERS 0
+#endif
+#ifndef READS
+#define READS 3       /* by each reader */
+#endif
 #ifndef PINS
-#define PINS BORROWERS
+#define PINS (BORROWERS + READERS)
 #endif
 #ifndef COPIES
 #define COPIES 0      /* by the one optimistic reader */
@@ -37,7 +44,7 @@
 #define CRASHES 1     /* in all */
 #endif
 
-#define ROWS (WRITERS + BORROWERS)
+#define ROWS (WRITERS + BORROWERS + READERS)
 #ifdef ONE_SLOT_LESS
 #define SLOTS (PINS + WRITERS)
 #else
@@ -50,6 +57,7 @@
 #define BEING_FILLED 255
 #endif
 #define ANY 255
+#define NO_SLOT 255
 
 /* The file. Number and slot are one word, and so are a pin's owner and slot. An owner is a row + 1; 0 = free. */
 typedef Slot {
@@ -339,6 +347,88 @@ detaching:
     atomic { locked[row] = false; finished++ }
 }
 
+#if READERS > 0
+proctype Reader(byte row) {
+    byte read, p, n, s, before;
+    bool same, more;
+
+attaching:
+    atomic { !locked[row] -> locked[row] = true };
+    reclaim();
+
+    if /* [R1] Owns a pin, on no slot at first. */
+    :: atomic {
+        p = 0;
+        do :: p < PINS - 1 -> p++ :: break od;
+        if
+#ifdef OWNED_WITHOUT_EXCHANGE
+        :: true -> pins[p].owner = row + 1; pins[p].slot = NO_SLOT
+#else
+        :: pins[p].owner == 0 -> pins[p].owner = row + 1; pins[p].slot = NO_SLOT
+        :: else -> goto detaching /* all pins are taken */
+#endif
+        fi }
+    :: DIE
+    fi;
+
+next:
+    if
+    :: d_step { read < READS -> read++; before = number }
+    :: atomic { read == READS -> goto closing }
+    :: n != 0 -> /* It rests: lets go of what it has read. */
+        STEP(pins[p].slot = NO_SLOT);
+#ifndef READS_ON_AFTER_REST
+        d_step { n = 0; s = 0 };
+#endif
+        goto next
+    fi;
+
+    /* [R2] Is it still the current one? Then there is nothing to pin. */
+#ifdef NO_LOOK_WHETHER_CURRENT
+    if :: n != 0 -> goto reading :: else fi;
+#endif
+    STEP(same = (number == n && current == s); n = number; s = current);
+    if :: n == 0 -> before = 0; goto next :: else fi;
+    if
+    :: same
+    :: !same -> /* [R3] Pins the other one, as [B1] and [B2], and no longer the one before. */
+#ifndef NEXT_READ_UNDER_THE_OLD_PIN
+        do
+        ::  STEP(pins[p].slot = s);
+#ifdef NO_RECHECK_BY_READER
+            break
+#else
+#ifdef RECHECK_OF_SLOT_ONLY_BY_READER
+            STEP(same = (current == s); s = current);
+#else
+            STEP(same = (number == n && current == s); n = number; s = current);
+#endif
+            if :: same -> break :: else fi
+#endif
+        od
+#else
+        skip
+#endif
+    fi;
+    same = false;
+reading: skip;
+    d_step { assert(n >= before); before = 0 }; /* what was there when the read began, or newer */
+    READ(0); READ(1);
+    goto next;
+
+closing:
+    STEP(pins[p].owner = 0; pins[p].slot = 0);
+    goto detaching;
+
+died:
+    atomic { p = 0; n = 0; s = 0; before = 0; same = false; more = false };
+    goto attaching;
+
+detaching:
+    atomic { p = 0; n = 0; s = 0; before = 0; locked[row] = false; finished++ }
+}
+#endif
+
 /* [O] Writes nothing, so that its death is nothing either. */
 proctype OptimisticReader() {
     byte copy, n, s, text[2], last;
@@ -406,7 +496,10 @@ died: next:
 init {
     atomic {
         for (k : 0 .. WRITERS - 1) { run Writer(k) }
-        for (k : WRITERS .. ROWS - 1) { run Borrower(k) }
+        for (k : WRITERS .. WRITERS + BORROWERS - 1) { run Borrower(k) }
+#if READERS > 0
+        for (k : WRITERS + BORROWERS .. ROWS - 1) { run Reader(k) }
+#endif
         if :: COPIES > 0 -> run OptimisticReader() :: else fi;
         run Sweeper();
         k = 0

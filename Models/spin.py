@@ -18,6 +18,8 @@ SMALL = {
     "reuse": ("publication", "WRITERS=1 SETS=4 BORROWERS=1 CRASHES=1"),
     "sweep": ("publication", "WRITERS=1 SETS=4 BORROWERS=1 CRASHES=0"),
     "pins": ("publication", "WRITERS=1 SETS=2 BORROWERS=2 PINS=1 CRASHES=1"),
+    "keep": ("publication", "WRITERS=1 SETS=4 BORROWERS=0 READERS=1 CRASHES=1"),
+    "keepers": ("publication", "WRITERS=1 SETS=3 BORROWERS=0 READERS=2 PINS=1 READS=1 CRASHES=0"),
     "copy": ("publication", "WRITERS=2 SETS=1 BORROWERS=0 COPIES=2 CRASHES=1"),
     "punch": ("publication", "WRITERS=1 SETS=4 BORROWERS=0 COPIES=2 PUNCHES=1 CRASHES=1"),
     "condition": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=0 CONDITIONAL=1 CRASHES=0"),
@@ -34,6 +36,7 @@ SMALL = {
 LARGE = {
     "two sets each": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=1 CRASHES=0"),
     "two borrowers": ("publication", "WRITERS=2 SETS=1 BORROWERS=2 PINS=1 CRASHES=0"),
+    "writers and a reader": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=1 BORROWERS=0 READERS=1 READS=2 CRASHES=0"),
     "copies": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=0 COPIES=1 CRASHES=0"),
     "persistent unlink": ("lifetime", "ATTACHERS=2 UNLINKS=1 PERSISTENT=1 CRASHES=1"),
     "reader and unlink": ("lifetime", "ATTACHERS=1 READERS=1 UNLINKS=1 PERSISTENT=1 CRASHES=1"),

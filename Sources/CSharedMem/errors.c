@@ -40,7 +40,7 @@ const char *sharedmem_strerror(int error) {
     case EROFS:
         return "The segment is attached for reading only: attach it with read-write access to set "
                "its text.";
-    case EBUSY: return "A borrow is open: release it first.";
+    case EBUSY: return "A borrow or a reader is open: release or close it first.";
     case EAGAIN: return "Others were in the way for a second or longer: try again.";
     case ETIMEDOUT: return "The time to wait is up, and nothing has changed.";
     case EINTR: return "A signal came while waiting, and was handled: wait again.";
@@ -68,8 +68,8 @@ const char *sharedmem_strerror(int error) {
         return "The segment is damaged, as something else has written to its file: unlink it and "
                "create it again.";
     case EUSERS:
-        return "The segment has as many attachments as it can: detach one, or attach for reading "
-               "only.";
+        return "The segment has as many attachments or readers as it can: end one, or attach for reading "
+               "only, and read without a reader.";
     case ENOSPC: return "No memory is left on the tmpfs: free some, or give it a larger size.";
     case EFBIG:
         return "The process may not create a file of this size: raise RLIMIT_FSIZE, or ask for a "

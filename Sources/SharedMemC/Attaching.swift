@@ -32,7 +32,7 @@ public func sharedmem_attach(
 public func sharedmem_detach(_ segment: OpaquePointer?) -> CInt {
     guard let segment = unsafe segment else { return 0 }
     let isBorrowed = unsafe Handle.with(segment) { $0.isBorrowed }
-    if isBorrowed { return fail(EBUSY, "sharedmem_detach: a borrow is open: release it first.") }
+    if isBorrowed { return fail(EBUSY, "sharedmem_detach: a borrow or a reader is open: release or close it first.") }
     unsafe Handle.release(segment)
     return 0
 }

@@ -35,4 +35,4 @@ extension Handle {
 }
 
 /// What a borrow of the empty text leads to, as null would not be a text.
-private var emptyText: UnsafeRawPointer { unsafe UnsafeRawPointer(("" as StaticString).utf8Start) }
+var emptyText: UnsafeRawPointer { unsafe UnsafeRawPointer(("" as StaticString).utf8Start) }

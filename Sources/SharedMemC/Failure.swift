@@ -54,7 +54,7 @@ extension SegmentError {
         case .notInMemory: ENODEV
         case .otherKernel: EREMOTE
         case .corrupted: EUCLEAN
-        case .tooManyAttached: EUSERS
+        case .tooManyAttached, .tooManyReaders: EUSERS
         case .noSpace: ENOSPC
         case .fileSizeLimit: EFBIG
         case .busy: EAGAIN

@@ -170,8 +170,9 @@ extension Segment {
         return membership.holdsPins
     }
 
-    /// For the other doors: whether the segment's file still has a name, be it its own or, which ``isUnlinked`` tells,
-    /// another one that it was moved to. A sixth of the time, as no path is followed.
+    /// For the other doors: whether the segment's file still has a name.
+    ///
+    /// As ``isUnlinked`` but for a file that was moved, and faster, as no path is followed.
     package var hasName: Bool {
         get throws(SegmentError) {
             defer { extendLifetime(self) }

@@ -46,6 +46,8 @@ public enum SegmentError: Error, Hashable, Sendable {
 
     /// As many read-write attachments as a segment can have; attaching for reading only is not limited.
     case tooManyAttached(name: String, limit: Int)
+    /// As many readers and borrows as a segment has pins; reading without a ``Reader`` goes on.
+    case tooManyReaders(name: String, limit: Int)
     /// No memory is left on the tmpfs.
     case noSpace(path: String, byteCount: Int)
     /// The process may not create a file of this size (RLIMIT_FSIZE).
@@ -108,6 +110,8 @@ extension SegmentError: CustomStringConvertible {
                 + "which is not limited."
         case .noSpace(let path, let byteCount):
             "No memory is left on the tmpfs for \(byteCount) bytes of \(path): free some, or give the tmpfs a larger size."
+        case .tooManyReaders(let name, let limit):
+            "All \(limit) pins of segment '\(name)' are taken: end a reader, or read without one (withText)."
         case .fileSizeLimit(let limit, let needed):
             "The process's file size limit is \(limit) bytes and the segment needs \(needed) (it is sparse): "
                 + "raise RLIMIT_FSIZE (ulimit -f), or ask for a smaller capacity."

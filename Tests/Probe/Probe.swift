@@ -44,6 +44,8 @@ enum Probe {
         case "set-lines": try setLines()
         case "set-under-signals": try setUnderSignals()
         case "keep-pins": try keepPins()
+        case "keep-readers": try keepReaders()
+        case "read-by-reader": try readByReader()
         case "damage-heads": try damageHeads()
         case "damage-bytes": try damageBytes()
         case "churn": try churn()
@@ -176,6 +178,33 @@ enum Probe {
             }
         }
         say("unchanged \(try keep(Int(argument(0)) ?? 1))")
+    }
+
+    /// The same with readers, to the end of the input.
+    static func keepReaders() throws {
+        let segment = try Segment.attach(name, options())
+        func keep(_ count: Int) throws {
+            if count == 0 {
+                say("kept")
+                return waitForEndOfInput()
+            }
+            var reader = try segment.makeReader()
+            _ = try reader.get()
+            try keep(count - 1)
+            _ = try reader.get()
+        }
+        try keep(Int(argument(0)) ?? 1)
+    }
+
+    /// Reads checksummed texts by one reader: one at once, and one when the input has ended.
+    static func readByReader() throws {
+        let segment = try Segment.attach(name, options())
+        var reader = try segment.makeReader()
+        for turn in ["first", "then"] {
+            let isWhole = try reader.withText { ChecksummedText.isWhole($0.span.bytes) }
+            say("\(turn) \(reader.version.map { "\($0)" } ?? "none") \(isWhole)")
+            waitForEndOfInput()
+        }
     }
 
     /// Stays attached, and says so.

@@ -15,6 +15,9 @@ import Testing
     @Test(arguments: try await CaseProgram.borrows.cases)
     func borrows(_ name: String) async throws { try await pass(.borrows, name) }
 
+    @Test(arguments: try await CaseProgram.readers.cases)
+    func readers(_ name: String) async throws { try await pass(.readers, name) }
+
     @Test(arguments: try await CaseProgram.waiting.cases)
     func waiting(_ name: String) async throws { try await pass(.waiting, name) }
 

@@ -36,7 +36,7 @@ struct CProgram: Sendable {
 
 /// The test programs of `Programs/`: each a list of cases.
 enum CaseProgram: String, CaseIterable, Sendable {
-    case wide, handles, options, borrows, waiting, forks, endings, loading
+    case wide, handles, options, borrows, readers, waiting, forks, endings, loading
 
     private static let compiled = Task {
         var programs: [CaseProgram: CProgram] = [:]

@@ -99,7 +99,7 @@ struct ThreadsTests {
 }
 
 /// A value behind a lock of the system's.
-private final class Locked<Value>: @unchecked Sendable {
+final class Locked<Value>: @unchecked Sendable {
     private let lock = NSLock()
     private var value: Value
 

@@ -26,13 +26,15 @@ struct Members {
         .attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime, .attachTookRow, .setChosen,
         .setClaimed, .setChecked,
         .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished, .setUnclaimed, .borrowLoaded, .borrowPinned,
-        .borrowPinnedAnew, .borrowChecked, .copyLoaded, .copyStamped, .copyRead, .waitCheckedName, .waitAnnounced,
+        .borrowPinnedAnew, .borrowChecked, .readLoaded, .readPinned, .readChecked, .copyLoaded, .copyStamped, .copyRead,
+        .waitCheckedName, .waitAnnounced,
         .detachFreedRow, .detachDroppedLifetime,
     ]
 
     /// The doors through which a process comes to a step.
     static func doors(to step: Step) -> [Door] {
-        waiting.contains(step) ? Door.allCases : Door.readingAndSetting
+        if waiting.contains(step) { return Door.allCases }
+        return rereading.contains(step) ? [.swift, .c] : Door.readingAndSetting
     }
 
     /// Processes that watch the text from the beginning of a round to its end.
@@ -140,6 +142,8 @@ struct Members {
     ]
     private static let waiting: [Step] = [.waitCheckedName, .waitAnnounced]
     private static let borrowing: [Step] = [.borrowLoaded, .borrowPinned, .borrowPinnedAnew, .borrowChecked]
+    /// With a pin that is kept: the server has none.
+    private static let rereading: [Step] = [.readLoaded, .readPinned, .readChecked]
     private static let detaching: [Step] = [.detachFreedRow, .detachDroppedLifetime]
 
     private func stop(at step: Step, _ door: Door) async throws -> Stopped {
@@ -187,6 +191,7 @@ struct Members {
     private func action(at step: Step, _ door: Door) -> Worker.Action {
         if Self.setting.contains(step) { return .set }
         if Self.copying.contains(step) { return .copy }
+        if Self.rereading.contains(step) { return .reread }
         return Self.waiting.contains(step) ? watching(door) : .read
     }
 

@@ -61,6 +61,14 @@ struct Recorder: Sendable {
         }
     }
 
+    /// Reads in place, by a reader that keeps its pin.
+    func read(by reader: inout Reader) throws {
+        let start = HistoryFile.now
+        let digest = try reader.withBytes { ChecksummedText.digest(of: $0) }
+        guard let version = reader.version else { throw Failed(description: "a reader that has read has no version") }
+        record(.read, since: start, version, digest: digest)
+    }
+
     /// Reads in place, or from a pin-less copy.
     func borrow(_ segment: Segment) throws {
         let start = HistoryFile.now

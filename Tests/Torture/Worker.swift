@@ -10,7 +10,7 @@ struct Worker: ParsableCommand {
         abstract: "A process that is there to be killed.", shouldDisplay: false)
 
     enum Action: String, ExpressibleByArgument {
-        case set, grow, read, copy, loop, unlink
+        case set, grow, read, reread, copy, loop, unlink
         /// Watch the text: in a thread that waits, and in a task.
         case wait, changes
         /// In C only: be what `sharedmem watch` runs.
@@ -36,6 +36,9 @@ struct Worker: ParsableCommand {
         case .set: try recorder.set(segment, random.text())
         case .grow: try recorder.set(segment, ChecksummedText.make(byteCount: Self.longByteCount, seed: seed))
         case .read, .copy: try Bool.random(using: &random) ? recorder.get(segment) : recorder.borrow(segment)
+        case .reread:
+            var reader = try segment.makeReader()
+            for _ in 0..<3 { try recorder.read(by: &reader) }
         case .loop: try loop(segment, recorder, &random)
         case .wait, .changes: Watcher(segment, recorder).watch(inTask: action == .changes)
         case .unlink, .told: break
@@ -47,15 +50,18 @@ struct Worker: ParsableCommand {
     }
 
     private func loop(_ segment: Segment, _ recorder: Recorder, _ random: inout SplitMix) throws {
-        let reader = try attach(.readOnly)
+        let readOnly = try attach(.readOnly)
+        var reader = try segment.makeReader()
         var input = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
         while poll(&input, 1, 0) == 0 {
             let choice = random.next() % 64
             switch choice {
             case ..<16: try recorder.set(segment, random.text())
             case ..<24: try recorder.setConditionally(segment, random.text())
-            case ..<34: try recorder.get(reader)
-            case ..<44: try recorder.borrow(segment)
+            case ..<32: try recorder.get(readOnly)
+            case ..<40: try recorder.read(by: &reader)
+            case ..<46: try recorder.borrow(segment)
+            case ..<47: reader.rest()
             case ..<63: try recorder.get(segment)
             default:
                 do {

@@ -1,8 +1,8 @@
 // A process that uses the text through the C door until it is told to end, or killed:
 //
-//   worker DIRECTORY NAME HISTORY SEED set|grow|read|copy|loop|wait|told
+//   worker DIRECTORY NAME HISTORY SEED set|grow|read|reread|copy|loop|wait|told
 //
-// `set` and `read` do it once; `grow` sets a long text; `copy` reads through a handle for reading only; `loop` does all
+// `set` and `read` do it once, `reread` thrice, by a reader; `grow` sets a long text; `copy` reads through a handle for reading only; `loop` does all
 // of it, at random, until standard input ends; `wait` watches the text until standard input says what the last version
 // is; `told` is for `sharedmem watch` to run with a text on standard input. What it did is appended to the file HISTORY; the records and the texts are those of Swift's History and
 // ChecksummedText.
@@ -144,11 +144,27 @@ static void borrow(sharedmem_t *segment) {
     sharedmem_release(segment, &borrow);
 }
 
+static void read_by(sharedmem_reader_t *reader) {
+    uint64_t start = now();
+    const sharedmem_borrow_t *read = sharedmem_reader_read(reader);
+    expect(read != NULL, "read");
+    record(READ, start, read->version, read->text, read->length, NULL);
+    if (random_number() % 8 == 0) sharedmem_reader_rest(reader);
+}
+
 static sharedmem_t *attach(char **arguments, uint32_t flags) {
     sharedmem_options_t options = SHAREDMEM_OPTIONS;
     options.directory = arguments[1];
     options.flags = flags;
     return sharedmem_attach(arguments[2], &options);
+}
+
+/// Reads and reads again, by a reader that there is for this alone.
+static void reread(sharedmem_t *segment) {
+    sharedmem_reader_t *reader = sharedmem_reader_open(segment);
+    expect(reader != NULL, "open a reader");
+    for (int index = 0; index < 3; index++) read_by(reader);
+    sharedmem_reader_close(reader);
 }
 
 static int input_has_ended(void) {
@@ -157,17 +173,21 @@ static int input_has_ended(void) {
 }
 
 static void loop(sharedmem_t *segment, char **arguments) {
-    sharedmem_t *reader = attach(arguments, SHAREDMEM_READ_ONLY);
-    expect(reader != NULL, "attach");
+    sharedmem_t *read_only = attach(arguments, SHAREDMEM_READ_ONLY);
+    expect(read_only != NULL, "attach");
+    sharedmem_reader_t *reader = sharedmem_reader_open(segment);
+    expect(reader != NULL, "open a reader");
     while (!input_has_ended()) {
         uint64_t choice = random_number() % 64;
         if (choice < 16) {
             set(segment, random_length(), 0);
         } else if (choice < 24) {
             set(segment, random_length(), 1);
-        } else if (choice < 34) {
-            get(reader);
-        } else if (choice < 44) {
+        } else if (choice < 32) {
+            get(read_only);
+        } else if (choice < 40) {
+            read_by(reader);
+        } else if (choice < 46) {
             borrow(segment);
         } else if (choice < 63) {
             get(segment);
@@ -180,7 +200,8 @@ static void loop(sharedmem_t *segment, char **arguments) {
         }
         if (choice % 4 == 0) usleep(random_number() % 1000);
     }
-    expect(sharedmem_detach(reader) == 0, "detach");
+    sharedmem_reader_close(reader);
+    expect(sharedmem_detach(read_only) == 0, "detach");
 }
 
 // MARK: Watching
@@ -258,6 +279,7 @@ int main(int count, char **arguments) {
     else if (strcmp(action, "set") == 0) set(segment, random_length(), 0);
     else if (strcmp(action, "grow") == 0) set(segment, LONG, 0);
     else if (strcmp(action, "loop") == 0) loop(segment, arguments);
+    else if (strcmp(action, "reread") == 0) reread(segment);
     else if (random_number() % 2) get(segment);
     else borrow(segment);
     expect(sharedmem_detach(segment) == 0, "detach");

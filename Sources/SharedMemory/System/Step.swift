@@ -16,6 +16,8 @@ enum Step: String {
     case punchUnstamped, punchMarked, punchDone
     // Borrowing, and copying without a pin.
     case borrowLoaded, borrowPinned, borrowPinnedAnew, borrowChecked, copyLoaded, copyStamped, copyRead
+    // Reading under a pin that is owned.
+    case readLoaded, readPinned, readChecked
     // Waiting.
     case waitCheckedName, waitAnnounced
     // Detaching and unlinking.

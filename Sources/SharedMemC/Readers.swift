@@ -1,0 +1,67 @@
+public import CSharedMem
+internal import SharedMemory
+
+@c @implementation
+public func sharedmem_reader_open(_ segment: OpaquePointer?) -> OpaquePointer? {
+    guard let segment = unsafe segment else {
+        failForNull("segment")
+        return nil
+    }
+    return unsafe Handle.with(segment) { handle in
+        var opened: UnsafeMutablePointer<OpenReader>?
+        attempt { () throws(SegmentError) in
+            let reader = try handle.segment.makeReader()
+            unsafe opened = .allocate(capacity: 1)
+            unsafe opened?.initialize(to: OpenReader(reader))
+        }
+        return unsafe opened.map { OpaquePointer($0) }
+    }
+}
+
+@c @implementation
+public func sharedmem_reader_read(_ reader: OpaquePointer?) -> UnsafePointer<sharedmem_borrow_t>? {
+    guard let reader = unsafe reader else {
+        failForNull("reader")
+        return nil
+    }
+    let opened = unsafe UnsafeMutablePointer<OpenReader>(reader)
+    if unsafe !opened.pointee.reader.isUpToDate {
+        guard unsafe opened.pointee.renew() == 0 else { return nil }
+    }
+    return unsafe withUnsafePointer(to: &opened.pointee.text) { unsafe $0 }
+}
+
+@c @implementation
+public func sharedmem_reader_rest(_ reader: OpaquePointer?) {
+    guard let reader = unsafe reader else { return }
+    unsafe UnsafeMutablePointer<OpenReader>(reader).pointee.reader.rest()
+}
+
+@c @implementation
+public func sharedmem_reader_close(_ reader: OpaquePointer?) {
+    guard let reader = unsafe reader else { return }
+    let opened = unsafe UnsafeMutablePointer<OpenReader>(reader)
+    unsafe opened.deinitialize(count: 1)
+    unsafe opened.deallocate()
+}
+
+/// What a `sharedmem_reader_t *` leads to.
+@safe private struct OpenReader: ~Copyable {
+    var reader: Reader
+    /// What C was given last.
+    var text = unsafe sharedmem_borrow_t()
+
+    init(_ reader: consuming Reader) { self.reader = reader }
+
+    @inline(never)
+    mutating func renew() -> CInt {
+        attempt { () throws(SegmentError) in
+            try reader.pinCurrent()
+            let (version, time) = reader.identify()
+            let bytes = unsafe reader.text
+            unsafe text = sharedmem_borrow_t(
+                text: (bytes.baseAddress ?? emptyText).assumingMemoryBound(to: CChar.self), length: bytes.count,
+                version: sharedmem_version_t(version), publication_time: time.nanosecondsSince1970, opaque: 0)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+// sharedmem_reader_*.
+
+#include "handle.h"
+
+static sharedmem_reader_t *open_reader(sharedmem_t *segment) {
+    sharedmem_reader_t *reader = sharedmem_reader_open(segment);
+    CHECK(reader);
+    return reader;
+}
+
+static bool reads(sharedmem_reader_t *reader, const char *text) {
+    const sharedmem_borrow_t *read = sharedmem_reader_read(reader);
+    CHECK(read && read->text);
+    return borrow_holds(read, text);
+}
+
+static void reads_each_text_in_place(void) {
+    sharedmem_t *segment = attach(), *other = attach();
+    sharedmem_reader_t *reader = open_reader(segment);
+    CHECK(reads(reader, "") && sharedmem_reader_read(reader)->version.number == 0);
+    for (int i = 0; i < 1000; i++) {
+        char text[20];
+        snprintf(text, sizeof text, "texto %d", i);
+        set(other, text);
+        CHECK(reads(reader, text));
+        const sharedmem_borrow_t *read = sharedmem_reader_read(reader);
+        CHECK(read->version.number == (uint64_t)i + 1 && read->publication_time / 1000000000 > 1700000000);
+        sharedmem_borrow_t borrow;
+        CHECK(sharedmem_borrow(segment, &borrow) == 0 && borrow.text == read->text);
+        CHECK(borrow.publication_time == read->publication_time);
+        sharedmem_release(segment, &borrow);
+    }
+    sharedmem_reader_close(reader);
+    CHECK(sharedmem_detach(segment) == 0 && sharedmem_detach(other) == 0);
+}
+
+static void what_was_read_stays(void) {
+    sharedmem_t *segment = attach();
+    set(segment, "primero");
+    sharedmem_reader_t *reader = open_reader(segment);
+    const sharedmem_borrow_t *read = sharedmem_reader_read(reader);
+    for (int i = 0; i < 10000; i++) set(segment, i % 2 ? "segundo" : "tercero");
+    CHECK(borrow_holds(read, "primero") && read->version.number == 1);
+    CHECK(reads(reader, "segundo"));
+    sharedmem_reader_rest(reader);
+    sharedmem_reader_rest(reader);
+    CHECK(reads(reader, "segundo"));
+    sharedmem_reader_close(reader);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
+static void detach_is_refused_while_a_reader_is_open(void) {
+    sharedmem_t *segment = attach();
+    sharedmem_reader_t *reader = open_reader(segment);
+    REFUSED(sharedmem_detach(segment), EBUSY);
+    set(segment, "texto");
+    CHECK(reads(reader, "texto"));
+    REFUSED(sharedmem_detach(segment), EBUSY);
+    sharedmem_reader_rest(reader);
+    REFUSED(sharedmem_detach(segment), EBUSY);
+    sharedmem_reader_close(reader);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
+#define NO_READER(call, error)                                                                                         \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        CHECK((call) == NULL && errno == (error) && strlen(sharedmem_last_error()) > 10);                              \
+    } while (0)
+
+static void what_can_not_be_is_refused(void) {
+    sharedmem_t *segment = attach(), *read_only = attach_with(0, SHAREDMEM_READ_ONLY);
+    NO_READER(sharedmem_reader_open(NULL), EINVAL);
+    NO_READER(sharedmem_reader_open(read_only), EROFS);
+    NO_READER(sharedmem_reader_read(NULL), EINVAL);
+    sharedmem_reader_rest(NULL);
+    sharedmem_reader_close(NULL);
+    sharedmem_reader_t *readers[64];
+    for (int i = 0; i < 64; i++) readers[i] = open_reader(segment);
+    NO_READER(sharedmem_reader_open(segment), EUSERS);
+    set(segment, "texto");
+    CHECK(holds(segment, "texto") && reads(readers[63], "texto"));
+    sharedmem_reader_close(readers[0]);
+    readers[0] = open_reader(segment);
+    for (int i = 0; i < 64; i++) sharedmem_reader_close(readers[i]);
+    CHECK(sharedmem_detach(read_only) == 0 && sharedmem_detach(segment) == 0);
+}
+
+/// In a child: reads on by its parent's reader, as often as the text changes.
+static void child_reads_on(void) {
+    sharedmem_t *segment = attach();
+    set(segment, "padre");
+    sharedmem_reader_t *used = open_reader(segment), *unused = open_reader(segment), *closed = open_reader(segment);
+    const sharedmem_borrow_t *kept = sharedmem_reader_read(used);
+    CHECK(reads(unused, "padre") && reads(closed, "padre"));
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        sharedmem_reader_close(closed);
+        sharedmem_reader_rest(unused);
+        CHECK(reads(used, "padre"));
+        for (int i = 0; i < 400; i++) set(segment, i % 2 ? "hijo" : "hija");
+        CHECK(reads(used, "hijo"));
+        sharedmem_reader_close(used);
+        exit(0);
+    }
+    end_well(child);
+    // The child has let go of nothing of ours.
+    for (int i = 0; i < 400; i++) set(segment, i % 2 ? "otro" : "otra");
+    CHECK(borrow_holds(kept, "padre"));
+    CHECK(reads(used, "otro") && reads(unused, "otro") && reads(closed, "otro"));
+    sharedmem_reader_close(used);
+    sharedmem_reader_close(unused);
+    sharedmem_reader_close(closed);
+    CHECK(sharedmem_detach(segment) == 0 && !exists("test"));
+}
+
+MAIN(TEST(reads_each_text_in_place), TEST(what_was_read_stays), TEST(detach_is_refused_while_a_reader_is_open),
+     TEST(what_can_not_be_is_refused), TEST(child_reads_on))

@@ -1,0 +1,295 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+@Suite("Readers, which keep their pin")
+struct ReaderTests: SegmentTests {
+    let directory: TemporaryDirectory
+    let name = "text"
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    func text(_ round: Int) -> String {
+        String(decoding: ChecksummedText.make(byteCount: 1 + round * 37 % 9000, seed: UInt64(round)), as: UTF8.self)
+    }
+
+    /// What the pins hold: owner's row + 1 in the high half, slot + 1 in the low one.
+    func pinWords() throws -> [UInt64] {
+        try withView { view in
+            (0..<Layout.pinCount).map { view.header.pins[$0].word.load(ordering: .relaxed) }.filter { $0 != 0 }
+        }
+    }
+
+    @Test("A reader reads each text that is set, and knows its version")
+    func readsEach() throws {
+        let (segment, other) = (try attach(), try attach())
+        var reader = try segment.makeReader()
+        #expect((reader.version) == nil)
+        #expect(try reader.withBytes { $0.byteCount } == 0)
+        #expect(try reader.withText { $0.count } == 0)
+        #expect(try reader.get() == "")
+        #expect(try reader.version == segment.version)
+        for round in 0..<1000 {
+            let version = try other.set(text(round))
+            for _ in 0..<2 {
+                #expect(try reader.withText { String(copying: $0) } == text(round))
+                #expect(try reader.withBytes { $0.withUnsafeBytes { Array($0) } } == Array(text(round).utf8))
+                #expect(try reader.get() == text(round))
+                #expect(reader.version == version)
+            }
+        }
+    }
+
+    @Test("What a reader reads stays as it is, though the text is set more often than there are slots")
+    func readIsStable() throws {
+        let (segment, other) = (try attach(), try attach())
+        try segment.set(text(1))
+        var reader = try segment.makeReader()
+        try reader.withText { bytes in
+            for round in 0..<400 { try other.set(text(round)) }
+            #expect(String(copying: bytes) == text(1))
+        }
+        #expect(try reader.get() == text(399))
+    }
+
+    @Test("The text that was read last is kept, and is let go by rest, by reading another, and at the end")
+    func keepsTheLast() throws {
+        let segment = try attach()
+        try segment.set("kept")
+        do {
+            var reader = try segment.makeReader()
+            let mark = try #require(try pinWords().first) >> 32
+            #expect(try pinWords() == [mark << 32], "it is on no slot before it reads")
+            _ = try reader.get()
+            let slot = try withView { UInt64($0.loadCurrent().slot) }
+            for round in 0..<400 { try segment.set(text(round)) }
+            #expect(try pinWords() == [mark << 32 | slot + 1])
+            #expect(try withView { $0.text(ofSlot: Int(slot)).map { unsafe Array($0) } } == Array("kept".utf8))
+            reader.rest()
+            #expect(try pinWords() == [mark << 32])
+            #expect((reader.version) == nil)
+            #expect(try reader.get() == text(399))
+            let current = try withView { UInt64($0.loadCurrent().slot) }
+            #expect(try pinWords() == [mark << 32 | current + 1])
+        }
+        try expectNothingLeft()
+    }
+
+    @Test("An unchanged text is one String, not one for each call")
+    func oneString() throws {
+        let segment = try attach()
+        try segment.set(text(5))
+        var reader = try segment.makeReader()
+        func storage(_ text: String) -> UnsafeRawPointer? {
+            text.utf8.withContiguousStorageIfAvailable { UnsafeRawPointer($0.baseAddress!) }
+        }
+        let first = try reader.get()
+        #expect(try storage(reader.get()) == storage(first))
+        try segment.set(text(6))
+        #expect(try reader.get() == text(6))
+        #expect(first == text(5))
+    }
+
+    @Test("64 readers are all there can be: then a typed error, and reading without one goes on")
+    func asManyAsPins() throws {
+        let segment = try attach()
+        try segment.set("x")
+        do {
+            var readers = try UniqueReaders(segment, count: 64)
+            #expect(throws: SegmentError.tooManyReaders(name: name, limit: 64)) { _ = try segment.makeReader() }
+            #expect(try segment.get() == "x")
+            #expect(try segment.withBytes { $0.byteCount } == 1)
+            try segment.set("y")
+            #expect(try readers.texts() == Array(repeating: "y", count: 64))
+        }
+        var reader = try segment.makeReader()
+        #expect(try reader.get() == "y")
+        #expect(try Segment.info(name, directory: directory.path).pinCount == 1)
+    }
+
+    /// Arrays do not take what can not be copied.
+    struct UniqueReaders: ~Copyable {
+        private let readers: UnsafeMutableBufferPointer<Reader>
+
+        init(_ segment: Segment, count: Int) throws {
+            readers = .allocate(capacity: count)
+            for index in 0..<count { readers.initializeElement(at: index, to: try segment.makeReader()) }
+        }
+
+        deinit {
+            readers.deinitialize()
+            readers.deallocate()
+        }
+
+        mutating func texts() throws -> [String] {
+            try readers.indices.map { try readers[$0].get() }
+        }
+    }
+
+    @Test("The pins of killed readers are swept when a reader needs one")
+    func killedReaders() async throws {
+        let segment = try attach()
+        try segment.set("x")
+        let holder = try probe("keep-readers", "64")
+        _ = try await holder.line(beginning: "kept")
+        #expect(throws: SegmentError.tooManyReaders(name: name, limit: 64)) { _ = try segment.makeReader() }
+        holder.kill()
+        _ = try await holder.finish()
+        // A sweep comes every 100 ms at most.
+        _ = try await eventually("a reader") {
+            do throws(SegmentError) {
+                _ = try segment.makeReader()
+                return true
+            } catch {
+                return nil
+            }
+        }
+    }
+
+    @Test("What is attached for reading only has no reader")
+    func readOnly() throws {
+        let segment = try attach()
+        let readOnly = try attach(.readOnly)
+        #expect(throws: SegmentError.readOnly(name: name)) { _ = try readOnly.makeReader() }
+        extendLifetime(segment)
+    }
+
+    @Test("A reader keeps its segment attached, and goes on when that is unlinked")
+    func keepsAttached() throws {
+        var reader = try attach().makeReader()
+        try attach().set("there")
+        #expect(try reader.get() == "there")
+        try Segment.unlink(name, directory: directory.path)
+        #expect(try reader.get() == "there")
+    }
+
+    @Test("Errors thrown while reading are passed on, and the reader reads again")
+    func passesErrorsOn() throws {
+        struct Mine: Error {}
+        let segment = try attach()
+        try segment.set("x")
+        var reader = try segment.makeReader()
+        #expect(throws: Mine.self) { try reader.withBytes { _ in throw Mine() } }
+        #expect(throws: Mine.self) { try reader.withText { _ in throw Mine() } }
+        #expect(try reader.get() == "x")
+    }
+
+    @Test("A text that is not UTF-8 is damage, as often as it is read as text; as bytes it can be read")
+    func notUTF8() throws {
+        let segment = try attach()
+        try segment.set("xx")
+        try withView { view in
+            unsafe view.room(ofSlot: view.loadCurrent().slot).storeBytes(of: 0xff, as: UInt8.self)
+        }
+        var reader = try segment.makeReader()
+        for _ in 0..<2 {
+            #expect(throws: SegmentError.self) { try reader.withText { _ in } }
+            #expect(throws: SegmentError.self) { try reader.get() }
+            #expect(try reader.withBytes { $0.byteCount } == 2)
+        }
+        try segment.set("good")
+        #expect(try reader.get() == "good")
+    }
+
+    @Test("A byte count or a slot that can not be is damage; nothing beyond the memory is read")
+    func impossible() throws {
+        let segment = try attach()
+        try segment.set("xx")
+        var reader = try segment.makeReader()
+        try withView { view in
+            let current = view.loadCurrent()
+            view.header.slots[current.slot].byteCount.store(1 << 40, ordering: .relaxed)
+            for _ in 0..<2 { #expect(throws: SegmentError.self) { try reader.withBytes { _ in } } }
+            let pins = (0..<Layout.pinCount).map { view.header.pins[$0].word.load(ordering: .relaxed) }
+            #expect(pins.filter { $0 & 0xffff_ffff != 0 } == [], "no slot is kept for it")
+            view.header.current.word.store(7 << 8 | 250, ordering: .relaxed)
+            for _ in 0..<2 { #expect(throws: SegmentError.self) { try reader.withBytes { _ in } } }
+        }
+    }
+
+    // MARK: Stopped and killed
+
+    @Test(
+        "A reader stopped at any step, while more sets run than there are slots, reads a whole text",
+        arguments: [Step.readLoaded, .readPinned, .readChecked])
+    func goesOn(_ step: Step) async throws {
+        let segment = try attach()
+        let first = try segment.set(text(7777))
+        let child = try await probe(stoppedAt: step, "read-by-reader", closingInput: false)
+        var last = first
+        for round in 0..<1000 { last = try segment.set(text(round)) }
+        child.send(SIGCONT)
+        // Pinned and checked, it reads what it came for; before that, what is current when it looks again.
+        #expect(try await child.line(beginning: "first ") == "\(step == .readChecked ? first : last) true")
+        let newest = try segment.set(text(1000))
+        child.closeInput()
+        #expect(try await child.line(beginning: "then ") == "\(newest) true")
+        #expect(try await child.finish().status == 0)
+        try expectNothingLeft()
+    }
+
+    @Test("A reader overtaken again while it pins anew pins anew again")
+    func pinnedAnewTwice() async throws {
+        let segment = try attach()
+        try segment.set(text(500))
+        let child = try await probe(stoppedAt: .readPinned, then: .readPinned, "read-by-reader")
+        try segment.set(text(501))
+        try await goOn(child)
+        var last = try segment.version
+        for round in 0..<1000 { last = try segment.set(text(round)) }
+        child.send(SIGCONT)
+        #expect(try await child.line(beginning: "first ") == "\(last) true")
+    }
+
+    @Test(
+        "A reader killed at any step costs a slot until its row is taken",
+        arguments: [Step.readLoaded, .readPinned, .readChecked])
+    func killed(_ step: Step) async throws {
+        let segment = try attach()
+        try segment.set(text(1))
+        let child = try await probe(stoppedAt: step, "read-by-reader")
+        #expect(try Segment.info(name, directory: directory.path).pinCount == 1)
+        child.kill()
+        _ = try await child.finish()
+        for round in 0..<400 { try segment.set(text(round)) }
+        extendLifetime(try attach())
+        try expectNothingLeft()
+    }
+
+    @Test("Readers in threads and processes see whole texts, in the order of versions, while others set")
+    func besideWriters() async throws {
+        let segment = try attach()
+        try segment.set(text(0))
+        let writers = try (0..<2).map { try probe("write", "1", "20000", "\($0)") }
+        for writer in writers { _ = try await writer.line(beginning: "attached") }
+        let ended = Locked(false)
+        let outcomes = Locked<[String]>([])
+        for _ in 0..<3 {
+            Thread.detachNewThread {
+                let outcome = Result { try Self.follow(segment) { ended.with { $0 } } }
+                outcomes.with { $0.append("\(outcome)") }
+            }
+        }
+        for writer in writers { try writer.write(Data("\n".utf8)) }
+        for writer in writers { #expect(try await writer.finish(within: 60).status == 0) }
+        ended.with { $0 = true }
+        let all = try await eventually("the readers' end") { outcomes.with { $0.count == 3 ? $0 : nil } }
+        #expect(all == Array(repeating: "\(Result<String, any Error>.success("whole, in order"))", count: 3))
+        try expectNothingLeft()
+    }
+
+    /// Reads until it is over, and says what it saw.
+    private static func follow(_ segment: Segment, until isOver: () -> Bool) throws -> String {
+        var reader = try segment.makeReader()
+        var (last, seen) = (UInt64(0), 0)
+        while !isOver() {
+            guard try reader.withBytes({ ChecksummedText.isWhole($0) }) else { return "torn" }
+            guard let number = reader.version?.number, number >= last else { return "backwards" }
+            if number > last { seen += 1 }
+            last = number
+        }
+        return seen > 1 ? "whole, in order" : "only \(seen)"
+    }
+}
