@@ -17,8 +17,15 @@ public struct Version: Hashable, Sendable {
 
 extension Version: LosslessStringConvertible {
     public var description: String {
-        let digits = String(instance, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits + "-" + String(number)
+        var digits = Digits()
+        write(to: &digits)
+        return digits.text
+    }
+
+    package func write(to digits: inout Digits) {
+        digits.append(hexadecimal: instance)
+        digits.append(UInt8(ascii: "-"))
+        digits.append(decimal: number)
     }
 
     /// Reads `INSTANCE-NUMBER`; nil for anything that `description` would not print.

@@ -15,7 +15,12 @@ extension Span<UInt8> {
     /// For ASCII.
     func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
-        for index in indices where Self.lowercase(self[index]) != Self.lowercase(other[index]) { return false }
+        for index in indices {
+            let difference = self[index] ^ other[index]
+            if difference == 0 { continue }
+            let isLetter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self[index] | 0x20)
+            guard difference == 0x20, isLetter else { return false }
+        }
         return true
     }
 
@@ -41,10 +46,6 @@ extension Span<UInt8> {
     }
 
     static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-
-    private static func lowercase(_ byte: UInt8) -> UInt8 {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
-    }
 }
 
 // MARK: Parts of field values

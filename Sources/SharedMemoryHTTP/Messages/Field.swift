@@ -10,6 +10,7 @@ enum Field: String {
     case contentRange = "Content-Range"
     case contentType = "Content-Type"
     case contentTypeOptions = "X-Content-Type-Options"
+    case date = "Date"
     case entityTag = "ETag"
     case expect = "Expect"
     case host = "Host"

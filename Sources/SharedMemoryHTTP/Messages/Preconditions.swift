@@ -57,17 +57,17 @@ extension Preconditions: FieldVisitor {
     mutating func visit(name: Span<UInt8>, value received: Span<UInt8>) {
         let value = received.extracting(received.trimmed(0..<received.count))
         switch Field(received: name) {
-        case .ifMatch: Self.read(value, into: &ifMatch, entityTag.opaque.utf8Span.span)
-        case .ifNoneMatch: Self.read(value, into: &ifNoneMatch, entityTag.opaque.utf8Span.span)
+        case .ifMatch: Self.read(value, into: &ifMatch, entityTag)
+        case .ifNoneMatch: Self.read(value, into: &ifNoneMatch, entityTag)
         case .ifModifiedSince: ifModifiedSince.read(value)
         case .ifUnmodifiedSince: ifUnmodifiedSince.read(value)
         default: break
         }
     }
 
-    private static func read(_ value: Span<UInt8>, into match: inout EntityTagMatch?, _ present: Span<UInt8>) {
+    private static func read(_ value: Span<UInt8>, into match: inout EntityTagMatch?, _ present: EntityTag) {
         var read = match ?? EntityTagMatch()
-        read.read(value, present: present)
+        present.withOpaque { read.read(value, present: $0) }
         match = read
     }
 }

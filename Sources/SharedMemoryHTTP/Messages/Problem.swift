@@ -107,7 +107,7 @@ extension Problem {
     static func preconditionFailed(present: EntityTag) -> Problem {
         Problem(
             type: .preconditionFailed, detail: "The text's version is \(present.opaque). Get it again, then set.",
-            members: [("version", .text(present.opaque))], fields: [(.entityTag, present.quoted)])
+            members: [("version", .text(String(present.opaque)))], fields: [(.entityTag, present.quoted)])
     }
 
     static func tooLong(capacity: Int) -> Problem {

@@ -36,7 +36,10 @@ internal import CMicroHTTPD
     ///
     /// `value` must have no line breaks.
     func add(_ name: Field, _ value: String) {
-        let result = unsafe MHD_add_response_header(pointer, name.rawValue, value)
+        // Passed as they are, both would be copied first.
+        let result = unsafe name.rawValue.withCString { name in
+            unsafe value.withCString { unsafe MHD_add_response_header(pointer, name, $0) }
+        }
         precondition(result == .YES, "MHD refuses \(name.rawValue): \(value)")
     }
 }

@@ -52,6 +52,7 @@ extension SegmentResource {
                     state.cached = nil
                     state.cached = try CachedText(segment, budget)
                 }
+                state.cached?.renewDate()
             } catch {
                 return request.answer(Problem(error))
             }
@@ -106,13 +107,15 @@ extension SegmentResource {
     func set(_ request: Request, _ text: RawSpan, isConditional: Bool) -> Bool {
         let condition: ((Head) -> Bool)? =
             isConditional ? { head in Self.conditions(request, head).verdict(isRead: false) == .proceed } : nil
+        checkAttachmentSometimes()
         do throws(SegmentError) {
-            // Set where the name led to before and after: an acknowledged text is not in a segment
-            // that was unlinked meanwhile.
             for _ in 0..<3 {
-                guard let segment = attached() else { return request.answer(.unattached) }
-                let version = try segment.set(utf8: text, if: condition)
-                if try !segment.isUnlinked { return answerSet(request, version) }
+                guard let segment = segment ?? attached() else { return request.answer(.unattached) }
+                let outcome = Result { () throws(SegmentError) in try segment.set(utf8: text, if: condition) }
+                // What came of it counts where the segment had its name afterwards: an acknowledged text is not in
+                // one that was unlinked meanwhile, nor is one refused for what that one had.
+                if try segment.hasName { return answerSet(request, try outcome.get()) }
+                _ = attached()
             }
             throw .busy(doing: "setting '\(name)', which is unlinked again and again")
         } catch {

@@ -1,0 +1,34 @@
+/// A short text of digits, written without allocating anything.
+package struct Digits: Sendable {
+    private var bytes = InlineArray<64, UInt8>(repeating: 0)
+    private var count = 0
+
+    package init() {}
+
+    package mutating func append(_ byte: UInt8) {
+        bytes[count] = byte
+        count += 1
+    }
+
+    /// Sixteen lowercase hexadecimal digits.
+    package mutating func append(hexadecimal number: UInt64) {
+        for shift in stride(from: 60, through: 0, by: -4) { append(Self.digit(number >> UInt64(shift) & 15)) }
+    }
+
+    package mutating func append(decimal number: UInt64) {
+        var unit: UInt64 = 1
+        while number / unit >= 10 { unit *= 10 }
+        while unit > 0 {
+            append(Self.digit(number / unit % 10))
+            unit /= 10
+        }
+    }
+
+    private static func digit(_ value: UInt64) -> UInt8 {
+        UInt8(value) + (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+    }
+
+    package var text: String {
+        String(copying: unsafe UTF8Span(unchecked: bytes.span.extracting(first: count), isKnownASCII: true))
+    }
+}
