@@ -114,7 +114,9 @@ extension Reader {
     @inlinable @inline(__always)
     func isCurrent(_ publication: Current) -> Bool {
         guard isOfThisProcess else { return false }
-        return unsafe currentWord.pointee.word.load(ordering: .acquiring) == publication.rawValue
+        let current = unsafe currentWord.pointee.word.load(ordering: .acquiring)
+        // None is never current, but in a file that is damaged.
+        return current == publication.rawValue && current != Current.none.rawValue
     }
 
     /// Whether this is not a forked child that has yet to take a pin: then even the memory is its parent's alone.

@@ -204,8 +204,14 @@ struct ReaderTests: SegmentTests {
             for _ in 0..<2 { #expect(throws: SegmentError.self) { try reader.withBytes { _ in } } }
             let pins = (0..<Layout.pinCount).map { view.header.pins[$0].word.load(ordering: .relaxed) }
             #expect(pins.filter { $0 & 0xffff_ffff != 0 } == [], "no slot is kept for it")
-            view.header.current.word.store(7 << 8 | 250, ordering: .relaxed)
-            for _ in 0..<2 { #expect(throws: SegmentError.self) { try reader.withBytes { _ in } } }
+            for current: UInt64 in [7 << 8 | 250, .max] {
+                view.header.current.word.store(current, ordering: .relaxed)
+                for _ in 0..<2 {
+                    #expect(throws: SegmentError.self) { try reader.withBytes { _ in } }
+                    #expect(throws: SegmentError.self) { try reader.withText { _ in } }
+                    #expect(throws: SegmentError.self) { try reader.get() }
+                }
+            }
         }
     }
 
