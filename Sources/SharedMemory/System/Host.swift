@@ -53,9 +53,13 @@ enum Host {
     /// The running kernel's boot id, 128 bits; zero where it can not be known.
     static var bootID: (UInt64, UInt64) {
         get throws(SegmentError) {
-            let digits = try firstLine(ofFile: "/proc/sys/kernel/random/boot_id")?.filter { $0 != "-" } ?? ""
-            guard let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.dropFirst(16), radix: 16)
-            else { return (0, 0) }
+            // By bytes, which takes half of the time that characters do: it is a good part of an attach.
+            let line = try firstLine(ofFile: "/proc/sys/kernel/random/boot_id") ?? ""
+            let digits = line.utf8.filter { $0 != UInt8(ascii: "-") }
+            func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+                UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
+            }
+            guard let high = number(digits.prefix(16)), let low = number(digits.dropFirst(16)) else { return (0, 0) }
             return (high, low)
         }
     }
@@ -63,8 +67,8 @@ enum Host {
     /// The user that stands for every user a user namespace does not know; nil outside of one.
     static var overflowUser: UInt32? {
         get throws(SegmentError) {
-            let map = try firstLine(ofFile: "/proc/self/uid_map")?.split(separator: " ").map(String.init)
-            if map == ["0", "0", "4294967295"] { return nil }
+            let map = try firstLine(ofFile: "/proc/self/uid_map")?.utf8.split(separator: UInt8(ascii: " "))
+            if map?.map({ String($0) }) == ["0", "0", "4294967295"] { return nil }
             return try firstLine(ofFile: "/proc/sys/kernel/overflowuid").flatMap { UInt32($0) } ?? 65534
         }
     }
