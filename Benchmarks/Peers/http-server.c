@@ -9,27 +9,61 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct MHD_Response *text, *nothing;
-static char *received;
+static char *text;
 static size_t size;
+static unsigned long version = 1;
+static char tag[32];
+
+/// With the tag that the text has now.
+static struct MHD_Response *tagged(size_t length, enum MHD_ResponseMemoryMode mode) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(length, text, mode);
+    MHD_add_response_header(response, "ETag", tag);
+    return response;
+}
+
+/// What GET has, made when it is first asked for after a PUT.
+static struct MHD_Response *present(void) {
+    static struct MHD_Response *response;
+    static unsigned long version_of_response;
+    if (version_of_response == version) return response;
+    if (response) MHD_destroy_response(response);
+    response = tagged(size, MHD_RESPMEM_MUST_COPY);
+    version_of_response = version;
+    return response;
+}
+
+struct upload {
+    size_t length;
+    char bytes[];
+};
+
+static enum MHD_Result set(struct MHD_Connection *connection, const struct upload *upload) {
+    memcpy(text, upload->bytes, upload->length);
+    snprintf(tag, sizeof tag, "\"%lu\"", ++version);
+    struct MHD_Response *response = tagged(0, MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result result = MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, response);
+    MHD_destroy_response(response);
+    return result;
+}
 
 static enum MHD_Result answer(
-    void *object, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-    const char *upload, size_t *upload_byte_count, void **context) {
-    (void)object, (void)url, (void)version;
-    size_t *length = *context;
-    if (!length) return (*context = calloc(1, sizeof *length)) ? MHD_YES : MHD_NO;
-    if (*upload_byte_count) {
-        if (*length + *upload_byte_count > size) return MHD_NO;
-        memcpy(received + *length, upload, *upload_byte_count);
-        *length += *upload_byte_count;
-        *upload_byte_count = 0;
+    void *object, struct MHD_Connection *connection, const char *url, const char *method, const char *http,
+    const char *bytes, size_t *byte_count, void **context) {
+    (void)object, (void)url, (void)http;
+    int is_put = strcmp(method, "PUT") == 0;
+    struct upload *upload = *context;
+    if (!upload) return (*context = calloc(1, sizeof *upload + (is_put ? size : 0))) ? MHD_YES : MHD_NO;
+    if (*byte_count) {
+        if (!is_put || upload->length + *byte_count > size) return MHD_NO;
+        memcpy(upload->bytes + upload->length, bytes, *byte_count);
+        upload->length += *byte_count;
+        *byte_count = 0;
         return MHD_YES;
     }
-    if (strcmp(method, "PUT") == 0) return MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, nothing);
+    if (is_put) return set(connection, upload);
     const char *match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "If-None-Match");
-    if (match && strcmp(match, "\"1\"") == 0) return MHD_queue_response(connection, MHD_HTTP_NOT_MODIFIED, nothing);
-    return MHD_queue_response(connection, MHD_HTTP_OK, text);
+    int is_unchanged = match && strcmp(match, tag) == 0;
+    return MHD_queue_response(connection, is_unchanged ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, present());
 }
 
 static void completed(
@@ -41,11 +75,8 @@ static void completed(
 int main(int argc, char **argv) {
     if (argc != 3) return fputs("http-server PORT BYTES\n", stderr), 64;
     size = atol(argv[2]);
-    char *bytes = memset(malloc(size), 'x', size);
-    received = malloc(size);
-    text = MHD_create_response_from_buffer(size, bytes, MHD_RESPMEM_PERSISTENT);
-    nothing = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
-    MHD_add_response_header(text, "ETag", "\"1\"");
+    text = memset(malloc(size), 'x', size);
+    snprintf(tag, sizeof tag, "\"%lu\"", version);
     if (!MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]), NULL, NULL, answer, NULL,
             MHD_OPTION_CONNECTION_LIMIT, 3000u,

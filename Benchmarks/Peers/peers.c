@@ -77,6 +77,20 @@ static uintptr_t ours_get(void *object, long count) {
     return sum;
 }
 
+static uintptr_t ours_reader(void *object, long count) {
+    struct ours *ours = object;
+    sharedmem_reader_t *reader = sharedmem_reader_open(ours->segment);
+    require(reader != NULL, "sharedmem_reader_open");
+    uintptr_t sum = 0;
+    while (count-- > 0) {
+        const sharedmem_borrow_t *text = sharedmem_reader_read(reader);
+        require(text != NULL, "sharedmem_reader_read");
+        sum += (unsigned char)text->text[0] + text->length;
+    }
+    sharedmem_reader_close(reader);
+    return sum;
+}
+
 static void ours_set(void *object, long count) {
     struct ours *ours = object;
     while (count-- > 0)
@@ -93,7 +107,9 @@ struct lmdb {
     char *buffer;
 };
 
-static void check(int result) { require(result == 0, mdb_strerror(result)); }
+static void check(int result) {
+    if (result != 0) give_up(mdb_strerror(result));
+}
 
 static MDB_val lmdb_key(void) { return (MDB_val){4, "text"}; }
 
@@ -161,6 +177,7 @@ static void lmdb_write(void *object, long count) {
 
 struct memory {
     _Alignas(64) _Atomic uint64_t sequence;
+    _Alignas(64) _Atomic uint64_t pin;
     _Alignas(64) pthread_rwlock_t rwlock;
     _Alignas(64) pthread_mutex_t mutex;
     _Alignas(64) size_t length;
@@ -321,9 +338,23 @@ static void plain_write(void *object, long count) {
     }
 }
 
+/// What a borrow is made of.
+static uintptr_t exchange_read(void *object, long count) {
+    struct memory *memory = ((struct mapped *)object)->memory;
+    uintptr_t sum = 0;
+    while (count-- > 0) {
+        uint64_t free = 0;
+        if (!atomic_compare_exchange_strong(&memory->pin, &free, 1)) give_up("the pin is taken");
+        sum += atomic_load(&memory->sequence);
+        atomic_store_explicit(&memory->pin, 0, memory_order_release);
+    }
+    return sum;
+}
+
 int main(int argc, char **argv) {
     static const struct peer peers[] = {
         {"borrow", ours_create, ours_open, ours_close, ours_borrow, ours_set},
+        {"reader", ours_create, ours_open, ours_close, ours_reader, ours_set},
         {"get", ours_create, ours_open, ours_close, ours_get, ours_set},
         {"lmdb", lmdb_create, lmdb_open, lmdb_close, lmdb_read, lmdb_write},
         {"lmdb-copy", lmdb_create, lmdb_open, lmdb_close, lmdb_copy, lmdb_write},
@@ -331,6 +362,7 @@ int main(int argc, char **argv) {
         {"mutex", memory_create, memory_open, memory_close, mutex_read, mutex_write},
         {"seqlock", memory_create, memory_open, memory_close, seqlock_read, seqlock_write},
         {"memcpy", memory_create, memory_open, memory_close, plain_read, plain_write},
+        {"exchange", memory_create, memory_open, memory_close, exchange_read, NULL},
     };
     return measure_peers(argc, argv, peers, sizeof peers / sizeof *peers);
 }

@@ -1,9 +1,10 @@
 // How soon who waits knows: from just before a 64-byte text is set in one process until another, which slept, has it.
 //
-//   wake futex|wait|inotify DIRECTORY ROUNDS      within the host
-//   wake redis|events DIRECTORY ROUNDS PORT       over TCP: Redis PUBLISH, and an event stream of sharedmem serve
+//   wake futex|wait|inotify DIRECTORY ROUNDS awake|idle      within the host
+//   wake redis|events DIRECTORY ROUNDS awake|idle PORT       over TCP: Redis PUBLISH, and an event stream of sharedmem serve
 //
-// The two are bound to a core each: whether they share one is luck, and makes three times the difference.
+// The two are bound to a core each: whether they share one is luck, and makes three times the difference. Cores that are
+// `awake` have something else to do, which gives way at once (SCHED_IDLE), so that no core has to be woken first.
 // Prints the median and the 99th percentile, in nanoseconds.
 
 #define _GNU_SOURCE
@@ -186,6 +187,16 @@ static const struct bell bells[] = {
     {"events", events_listen, events_wait, ours_attach, ours_ring},
 };
 
+/// Keeps a core awake, at whatever anyone else leaves of it.
+static pid_t keep_awake(long core) {
+    pid_t child = fork();
+    if (child != 0) return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    stay_on_core(core);
+    require(sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0}) == 0, "SCHED_IDLE");
+    for (volatile long turns = 0;; turns++) {}
+}
+
 static void hear(const struct bell *bell, long rounds) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     stay_on_core(1);
@@ -214,12 +225,15 @@ static int by_size(const void *a, const void *b) {
 
 int main(int argc, char **argv) {
     const struct bell *bell = NULL;
-    for (size_t index = 0; argc >= 4 && index < sizeof bells / sizeof *bells; index++)
+    for (size_t index = 0; argc >= 5 && index < sizeof bells / sizeof *bells; index++)
         if (strcmp(argv[1], bells[index].name) == 0) bell = &bells[index];
-    if (!bell) return fputs("wake futex|wait|inotify|redis|events DIRECTORY ROUNDS [PORT]\n", stderr), 64;
+    if (!bell) return fputs("wake futex|wait|inotify|redis|events DIRECTORY ROUNDS awake|idle [PORT]\n", stderr), 64;
     directory = argv[2];
     long rounds = atol(argv[3]);
-    port = argc > 4 ? atoi(argv[4]) : 0;
+    port = argc > 5 ? atoi(argv[5]) : 0;
+    long cores = strcmp(argv[4], "awake") == 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
+    pid_t awake[cores > 0 ? cores : 1];
+    for (long core = 0; core < cores; core++) awake[core] = keep_awake(core);
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     bell->prepare();
     bell->ring("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
@@ -238,6 +252,10 @@ int main(int argc, char **argv) {
         times[round] = shared->time - start;
     }
     waitpid(child, NULL, 0);
+    for (long core = 0; core < cores; core++) {
+        kill(awake[core], SIGKILL);
+        waitpid(awake[core], NULL, 0);
+    }
     qsort(times, rounds, sizeof *times, by_size);
     printf("%.0f %.0f\n", times[rounds / 2], times[rounds * 99 / 100]);
 }

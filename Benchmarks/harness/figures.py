@@ -1,8 +1,8 @@
 """What is measured, as data: the peers, the figures with their rows, and what is counted in instructions."""
 from dataclasses import dataclass
 
-from .samples import (MANY, PROGRAMS, SWIFT, Backing, Crowd, FirstAnswer, ForEachStream, Load, Local, Resident, Rest,
-                      Server, Wake)
+from .samples import (MANY, PROGRAMS, SWIFT, Backing, Crowd, FirstAnswer, ForEachStream, Load, Local, Request, Resident,
+                      Rest, Server, Wake)
 
 KiB, MiB = 1 << 10, 1 << 20
 
@@ -23,6 +23,8 @@ def debian(package):
 PEERS = {
     "ours": Peer("sharedmem", "git describe --always --dirty", "as released; over HTTP one thread, as by default",
                  "a text is whole, and stays while it is borrowed; a killed process leaves nothing"),
+    "reader": Peer("sharedmem's Reader", "git describe --always --dirty", "as released; one for each process",
+                   "the same, and the text that was read last keeps its memory"),
     "lmdb": Peer("LMDB", debian("liblmdb-dev"),
                  "NOSYNC, WRITEMAP, NOTLS, NOMEMINIT, on a tmpfs; one reader, renewed and reset; one key",
                  "one writer at a time; pages of a killed reader are kept until someone looks for it",
@@ -40,6 +42,10 @@ PEERS = {
                     "the floor: copies only; a killed writer blocks all others for ever"),
     "memcpy": Peer("memcpy", debian("libc6"), "glibc's; the writer turns among three places; -O2",
                    "the limit: torn texts, nobody is told where the new one is"),
+    "exchange": Peer("one exchange", debian("libc6"), "of a word on a line of its own; -O2",
+                     "what a borrow is made of: shares nothing"),
+    "string": Peer("a String", "swift --version 2>/dev/null | grep -o 'Swift version [0-9.]*' | head -1",
+                   "of 64 bytes of the process's own", "what a copy is made of: shares nothing"),
     "bare": Peer("bare C on libmicrohttpd", debian("libmicrohttpd-dev"),
                  "one epoll thread, 16 KiB for a connection as ours; GET, If-None-Match and PUT of its own memory; -O2",
                  "the floor: checks nothing, and no other process sees the text",
@@ -62,6 +68,8 @@ PEERS = {
                     "every reader opens and copies the file"),
 }
 TOOLS = [("wrk", "wrk"), ("h2load", "nghttp2-client"), ("valgrind", "valgrind")]
+
+OURS_TOO = ("ours", "reader")
 
 
 @dataclass(frozen=True)
@@ -115,12 +123,18 @@ READ = Figure("read", "Reading 64 bytes", "ns", [
     Row("borrow", "**borrow, in place** (Swift, `withBytes`)", "ours", swift("borrow", "read")),
     Row("text", "the same as checked UTF-8 (Swift, `withText`)", "ours", swift("text", "read")),
     Row("get", "copy as a String (Swift, `get`)", "ours", swift("get", "read")),
+    Row("reader", "**Reader, in place** (Swift, `withBytes`)", "reader", swift("reader", "read")),
+    Row("reader-text", "Reader, as checked UTF-8 (Swift, `withText`)", "reader", swift("reader-text", "read")),
+    Row("reader-get", "Reader, as a String (Swift, `get`)", "reader", swift("reader-get", "read")),
     Row("c-borrow", "borrow, in place (C, `sharedmem_borrow`, `_release`)", "ours", c("borrow", "read")),
     Row("c-get", "copy (C, `sharedmem_get`)", "ours", c("get", "read")),
+    Row("c-reader", "Reader, in place (C, `sharedmem_reader_read`)", "reader", c("reader", "read")),
     Row("lmdb", "LMDB read transaction, in place", "lmdb", c("lmdb", "read")),
     Row("lmdb-copy", "LMDB read transaction + copy", "lmdb", c("lmdb-copy", "read")),
     Row("lmdb-string", "LMDB read transaction + copy as a String (Swift)", "lmdb", swift("lmdb-string", "read")),
     *peer_rows("read", "boost", "mutex", "rwlock", "seqlock", "memcpy"),
+    Row("exchange", "one compare-and-exchange, a load and a store", "exchange", c("exchange", "read")),
+    Row("string", "a String of 64 bytes, made and freed (Swift)", "string", swift("string", "read")),
 ])
 
 WRITE = Figure("write", "Setting 64 bytes", "ns", [
@@ -146,6 +160,7 @@ FLAT = Figure("flat", "Borrowing texts of any size", "ns", [
 PUBLISHING = Figure("publishing", "Reading 64 bytes while another process sets 10,000 a second", "ns", [
     row for key, title, sample in (
         ("ours", "**borrow** (Swift)", lambda **more: swift("borrow", "read", **more)),
+        ("reader", "**Reader** (Swift)", lambda **more: swift("reader", "read", **more)),
         *((key, PEERS[key].title, lambda key=key, **more: c(key, "read", **more))
           for key in ("lmdb", "boost", "rwlock", "mutex", "seqlock")))
     for row in (Row(f"{key}-alone", f"{title}, alone", key, sample()),
@@ -155,6 +170,7 @@ PUBLISHING = Figure("publishing", "Reading 64 bytes while another process sets 1
 TWO = Figure("two", "Reads of 64 bytes a second by one process, and by two on two cores", "/s", [
     row for key, title, sample in (
         ("ours", "**borrow** (Swift)", lambda count: swift("borrow", "read", workers=count, per_second=True)),
+        ("reader", "**Reader** (Swift)", lambda count: swift("reader", "read", workers=count, per_second=True)),
         *((key, PEERS[key].title, lambda count, key=key: c(key, "read", workers=count, per_second=True))
           for key in ("lmdb", "boost", "rwlock", "mutex", "seqlock")))
     for row in (Row(f"{key}-1", f"{title}, one", key, sample(1)), Row(f"{key}-2", f"{title}, two", key, sample(2)))
@@ -224,13 +240,17 @@ BACKING = Figure("backing", "Memory behind a segment's file", "bytes", [
     Row("1M", "**sharedmem**, after 2,000 sets of 1 MiB", "ours", Backing(MiB, 2000)),
 ])
 
-WAKE = Figure("wake", "From setting to knowing, in another process that slept", "ns", [
-    Row("wait", "**`sharedmem_wait`**", "ours", Wake("wait")),
-    Row("futex", "bare futex", "futex", Wake("futex")),
-    Row("inotify", "file, renamed into place, and inotify", "inotify", Wake("inotify")),
-    Row("events", "**event stream of `sharedmem serve`**, over TCP", "ours", Wake("events", OURS)),
-    Row("redis", "Redis PUBLISH to SUBSCRIBE, over TCP", "redis", Wake("redis", REDIS)),
-])
+WAKES = [
+    Figure(key, title, "ns", [
+        Row("wait", "**`sharedmem_wait`**", "ours", Wake("wait", cores=cores)),
+        Row("futex", "bare futex", "futex", Wake("futex", cores=cores)),
+        Row("inotify", "file, renamed into place, and inotify", "inotify", Wake("inotify", cores=cores)),
+        Row("events", "**event stream of `sharedmem serve`**, over TCP", "ours", Wake("events", OURS, cores)),
+        Row("redis", "Redis PUBLISH to SUBSCRIBE, over TCP", "redis", Wake("redis", REDIS, cores)),
+    ]) for key, title, cores in (
+        ("wake", "From setting to knowing, in another process that slept", "awake"),
+        ("wake-idle", "The same where the core slept as well", "idle"))
+]
 
 FIRST = Figure("first", "Starting a server", "ns", [
     Row("first", "**sharedmem serve**: from start to first answer", "ours", FirstAnswer()),
@@ -272,8 +292,9 @@ GROWTH = [
     Figure("growth-readers", "Reads of 64 bytes a second, by number of reading processes", "/s", lines(
         PROCESSES,
         ours=lambda count: swift("borrow", "read", workers=count, per_second=True),
+        reader=lambda count: swift("reader", "read", workers=count, per_second=True),
         **{key: lambda count, key=key: c(key, "read", workers=count, per_second=True)
-           for key in ("lmdb", "boost", "rwlock", "seqlock")}), axis="processes", quick=False),
+           for key in ("lmdb", "boost", "seqlock")}), axis="processes", quick=False),
     Figure("growth-writers", "Sets of 64 bytes a second, by number of setting processes", "/s", lines(
         PROCESSES,
         ours=lambda count: swift("borrow", "write", workers=count, per_second=True),
@@ -286,7 +307,7 @@ GROWTH = [
 ]
 
 FIGURES = [READ, WRITE, *LARGE_WRITES, FLAT, PUBLISHING, TWO, ATTACH, ARRIVE, GET, GET_LARGE, UNCHANGED, PUT, CONNECTIONS,
-           MEMORY, BACKING, WAKE, FIRST, REST, CROWD, BESIDE, STREAM_MEMORY, *GROWTH]
+           MEMORY, BACKING, *WAKES, FIRST, REST, CROWD, BESIDE, STREAM_MEMORY, *GROWTH]
 
 # Counted by callgrind, for one operation of 64 bytes.
 INSTRUCTIONS = {
@@ -295,7 +316,12 @@ INSTRUCTIONS = {
     "get (Swift)": (swift("get", "read"), 10_000),
     "set (Swift)": (swift("borrow", "write"), 10_000),
     "attach and detach (Swift)": (swift("borrow", "attach"), 200),
+    "Reader (Swift)": (swift("reader", "read"), 10_000),
     "borrow (C)": (c("borrow", "read"), 10_000),
+    "Reader (C)": (c("reader", "read"), 10_000),
     "get (C)": (c("get", "read"), 10_000),
     "set (C)": (c("borrow", "write"), 10_000),
+    "GET (server)": (Request("get"), 500),
+    "GET, 304 (server)": (Request("unchanged"), 500),
+    "PUT (server)": (Request("put"), 500),
 }

@@ -2,7 +2,7 @@
 import re
 
 from . import plots
-from .figures import FIGURES, PEERS, size_title
+from .figures import FIGURES, OURS_TOO, PEERS, size_title
 from .results import judge, load_thresholds
 from .samples import ROOT
 
@@ -46,7 +46,7 @@ def table(figure, results):
         ratio = median / first if first else 1
         notes = "; ".join(f"{show(value, figure.unit) if name == 'p99' else f'{value:,.0f}'} {name}"
                           for name, value in results.row(key).get("notes", {}).items() if value)
-        promise = "" if row.peer == "ours" else PEERS[row.peer].promise
+        promise = "" if row.peer in OURS_TOO else PEERS[row.peer].promise
         lines.append(f"| {row.title}{f' ({notes})' if notes else ''} | {show(median, figure.unit)} | "
                      f"{' – '.join(show(value, figure.unit) for value in quartiles)} | {digits(ratio)} | {promise} |")
     return "\n".join(lines)
@@ -71,13 +71,13 @@ def plot(figure, results):
         return plots.lines(figure.title, figure.axis, list(points.items()),
                            size_title if figure.axis == "bytes" else lambda x: f"{x:,}",
                            lambda y: show(y, figure.unit))
-    rows = [(plain(row.title), row.peer == "ours", results.median(f"{figure.key}/{row.key}"),
+    rows = [(plain(row.title), row.peer in OURS_TOO, results.median(f"{figure.key}/{row.key}"),
              *results.quartiles(f"{figure.key}/{row.key}")) for row in figure.rows]
     return plots.bars(figure.title, rows, lambda value: show(value, figure.unit))
 
 
 def threshold_lines(results):
-    lines = ["| | threshold | measured | |", "|---|---:|---:|---|"]
+    lines, reasons = ["| | threshold | measured | |", "|---|---:|---:|---|"], []
     for threshold in load_thresholds()["ratios"]:
         verdict = judge(threshold, results)
         if verdict.value is None:
@@ -86,8 +86,19 @@ def threshold_lines(results):
             value, word = digits(verdict.value), "reached" if verdict.is_reached else "**missed**"
             if verdict.errors:
                 word = f"**missed**: {verdict.errors} errors"
+            elif not verdict.is_reached and verdict.why:
+                if verdict.why not in reasons:
+                    reasons.append(verdict.why)
+                word += f" ({reasons.index(verdict.why) + 1})"
         lines.append(f"| {verdict.title} | {verdict.word} {verdict.goal:g} | {value} | {word} |")
-    return lines
+    return lines + [""] + [f"{number}. {with_medians(reason, results)}" for number, reason in enumerate(reasons, 1)]
+
+
+def with_medians(text, results):
+    """With what was measured in place of each `{figure/row}`."""
+    units = {figure.key: figure.unit for figure in FIGURES}
+    return re.sub(r"\{((\S+?)/\S+?)\}", lambda found: show(results.median(found[1]), units[found[2]])
+                  if results.row(found[1]) else "(not measured)", text)
 
 
 def circumstances(data):

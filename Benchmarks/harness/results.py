@@ -43,6 +43,7 @@ class Verdict:
     goal: float
     keep: float | None
     errors: int = 0
+    why: str = ""  # it is missed, where it is
 
     def holds(self, bound):
         return not self.errors and (self.value >= bound if self.word == "at least" else self.value <= bound)
@@ -63,7 +64,7 @@ def is_time(threshold):
 
 def judge(threshold, results):
     word = "at least" if "at least" in threshold else "at most"
-    verdict = Verdict(threshold["title"], None, word, threshold[word], threshold.get("keep"))
+    verdict = Verdict(threshold["title"], None, word, threshold[word], threshold.get("keep"), why=threshold.get("why", ""))
     rows = rows_of(threshold)
     if all(results.row(key) for key in rows):
         verdict.value = results.median(rows[0]) / (

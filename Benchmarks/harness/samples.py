@@ -1,5 +1,6 @@
 """What can be measured, and the processes it takes: each sample's `take` gives one reading."""
 import base64
+import http.client
 import json
 import os
 import pathlib
@@ -122,6 +123,17 @@ COMMANDS = {
 }
 
 
+def await_port(port, process):
+    for _ in range(1000):
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.02)
+    raise Failure(f"{process.args[0]} does not answer")
+
+
 class Running:
     """A server that answers, with its text set."""
 
@@ -129,7 +141,7 @@ class Running:
         self.server, self.port, self.directory = server, free_port(), run.new_directory()
         (self.directory / "text").write_text("x" * server.bytes)
         self.process = run.start(COMMANDS[server.kind](server, self.port, self.directory))
-        self.await_port()
+        await_port(self.port, self.process)
         if server.kind == "redis":
             output(["redis-benchmark", "-p", self.port, "-t", "set", "-n", 1, "-d", server.bytes])
         elif server.kind != "bare":
@@ -141,16 +153,6 @@ class Running:
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             if self.crowd.stdout.readline() != "connected\n":
                 raise Failure("the streams could not connect")
-
-    def await_port(self):
-        for _ in range(500):
-            try:
-                return socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.02)
-        raise Failure(f"{self.server.kind} does not answer")
 
     def request(self, what):
         """Method, path, body and headers."""
@@ -207,11 +209,11 @@ class Local:
         value = 1e9 / numbers[0] if self.per_second else numbers[0]
         return Reading(value, {"sets a second": numbers[1]} if self.publish else {})
 
-    def instructions(self, count):
-        """Executed for one operation: the difference of two runs has no part of beginning and end."""
-        with tempfile.TemporaryDirectory(prefix="sharedmem-benchmark.", dir="/dev/shm") as place:
-            few, many = (collected(self, place, times * count) for times in (1, 3))
-        return (many - few) / (2 * count)
+    def counted(self, place, count, keep):
+        """Instructions of so many operations, with what begins and ends them."""
+        command = self.command(tempfile.mkdtemp(dir=place))
+        done = subprocess.run([*callgrind(command, keep), "--count", str(count)], capture_output=True, text=True)
+        return collected(done.returncode, done.stderr)
 
 
 @dataclass(frozen=True)
@@ -264,11 +266,12 @@ class Wake:
     """Nanoseconds from setting in one process to knowing in another."""
     bell: str
     server: Server | None = None
+    cores: str = "awake"  # or idle
 
     def take(self, run):
         running = run.server(self.server) if self.server else None
         directory = running.directory if running else run.new_directory()
-        words = output([PROGRAMS / "wake", self.bell, directory, run.wakes, *([running.port] if running else [])]).split()
+        words = output([PROGRAMS / "wake", self.bell, directory, run.wakes, self.cores, *([running.port] if running else [])]).split()
         return Reading(float(words[0]), {"p99": float(words[1])})
 
 
@@ -357,21 +360,58 @@ class ForEachStream:
 # Instructions
 
 
+@dataclass(frozen=True)
+class Request:
+    """Instructions of the server for one request, of many over one connection."""
+    what: str  # get, unchanged, put
+
+    def counted(self, place, count, keep):
+        directory, port = pathlib.Path(tempfile.mkdtemp(dir=place)), free_port()
+        server = subprocess.Popen(callgrind(ours(Server("ours"), port, directory), keep), text=True,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        client = http.client.HTTPConnection("127.0.0.1", port)
+        await_port(port, server)
+
+        def ask(method, headers={}):
+            client.request(method, "/shared", "x" * 64 if method == "PUT" else None, headers)
+            with client.getresponse() as answer:
+                answer.read()
+                return answer
+        ask("PUT", {"Content-Type": "text/plain"})
+        tag = ask("GET").headers["ETag"]
+        requests = {"get": ("GET", {}), "unchanged": ("GET", {"If-None-Match": tag}), "put": ("PUT", {"Content-Type": "text/plain"})}
+        for _ in range(count):
+            ask(*requests[self.what])
+        client.close()
+        server.terminate()
+        report = server.communicate()[1]
+        return collected(server.returncode, report)
+
+
+STRIPPED = HERE / ".build/stripped"
+
+
 def strip_programs():
     """Copies that valgrind can read: it fails on Swift's debug information."""
-    place = HERE / ".build/stripped"
-    place.mkdir(exist_ok=True)
-    for program in (SWIFT, PROGRAMS / "peers", PROGRAMS / "libSharedMem.so.0"):
-        output(["strip", "-g", "-o", place / program.name, program.resolve()])
-    return place
+    STRIPPED.mkdir(exist_ok=True)
+    for program in (SWIFT, COMMAND, PROGRAMS / "peers", PROGRAMS / "libSharedMem.so.0"):
+        output(["strip", "-g", "-o", STRIPPED / program.name, program.resolve()])
 
 
-def collected(sample, directory, count, keep="/dev/null"):
-    command = sample.command(tempfile.mkdtemp(dir=directory))
-    command[0] = HERE / ".build/stripped" / command[0].name
-    done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={keep}", *map(str, command),
-                           "--count", str(count)], capture_output=True, text=True)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if done.returncode != 0 or not found:
-        raise Failure(f"callgrind: {done.stderr}")
+def callgrind(command, keep):
+    return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={keep}", STRIPPED / pathlib.Path(command[0]).name,
+            *map(str, command[1:])]
+
+
+def collected(status, report):
+    found = re.search(r"Collected : (\d+)", report)
+    if status != 0 or not found:
+        raise Failure(f"callgrind: {report}")
     return int(found.group(1))
+
+
+def instructions(sample, count):
+    """Executed for one operation: the difference of two runs has no part of beginning and end."""
+    with tempfile.TemporaryDirectory(prefix="sharedmem-benchmark.", dir="/dev/shm") as place:
+        few, many = (sample.counted(place, times * count, "/dev/null") for times in (1, 3))
+    return (many - few) / (2 * count)

@@ -1,7 +1,7 @@
 import SharedMemory
 import Timing
 
-/// Our own text through the Swift door, read in one of three ways.
+/// Our own text through the Swift door, read in one of several ways.
 enum Ours {
     static func peer(_ name: StaticString, _ read: @escaping @convention(c) (UnsafeMutableRawPointer?, Int) -> UInt)
         -> peer
@@ -53,6 +53,37 @@ enum Ours {
         }
     }
 
+    static var reader: peer {
+        peer("reader") { object, count in
+            var reader = orExit { try Opened.from(object).segment.makeReader() }
+            var sum: UInt = 0
+            for _ in 0..<count {
+                sum &+= orExit { try reader.withBytes { UInt($0.unsafeLoad(as: UInt8.self)) + UInt($0.byteCount) } }
+            }
+            return sum
+        }
+    }
+
+    static var readerText: peer {
+        peer("reader-text") { object, count in
+            var reader = orExit { try Opened.from(object).segment.makeReader() }
+            var sum: UInt = 0
+            for _ in 0..<count {
+                sum &+= orExit { try reader.withText { UInt($0.span[0]) + UInt($0.count) } }
+            }
+            return sum
+        }
+    }
+
+    static var readerGet: peer {
+        peer("reader-get") { object, count in
+            var reader = orExit { try Opened.from(object).segment.makeReader() }
+            var sum: UInt = 0
+            for _ in 0..<count { sum &+= orExit { UInt(try reader.get().utf8.count) } }
+            return sum
+        }
+    }
+
     private static func attach(_ job: job, lifetime: Lifetime, capacity: Int?) throws -> Segment {
         let options = AttachmentOptions(
             lifetime: lifetime, capacity: capacity, directory: String(cString: job.directory), creates: capacity != nil)
@@ -76,7 +107,7 @@ enum Ours {
 }
 
 @inline(__always)
-func orExit<Result>(_ body: () throws -> Result) -> Result {
+func orExit<Result: ~Copyable>(_ body: () throws -> Result) -> Result {
     do {
         return try body()
     } catch {

@@ -4,7 +4,10 @@ import Timing
 @main
 enum SwiftPeers {
     static func main() {
-        let peers = [Ours.borrow, Ours.text, Ours.get, LMDBString.peer]
+        let peers = [
+            Ours.borrow, Ours.text, Ours.get, Ours.reader, Ours.readerText, Ours.readerGet, PlainString.peer,
+            LMDBString.peer,
+        ]
         _ = measure_peers(CommandLine.argc, CommandLine.unsafeArgv, peers, peers.count)
     }
 }

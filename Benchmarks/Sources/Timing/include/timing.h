@@ -34,8 +34,13 @@ struct peer {
 /// Does what the command line says with one of the peers and prints one number; see timing.c.
 int measure_peers(int argc, char **argv, const struct peer *peers, size_t count);
 
-/// Ends the process with a message if `well` is 0.
-void require(int well, const char *what);
+/// Ends the process with a message.
+void give_up(const char *what);
+
+/// Does so if `well` is 0.
+static inline void require(int well, const char *what) {
+    if (!well) give_up(what);
+}
 
 #ifdef __cplusplus
 }
