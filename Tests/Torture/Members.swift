@@ -74,7 +74,7 @@ struct Members {
         let clients = try Self.clients.map { try HTTPWatcher($0, servers, resident: server, stage) }
         let user = try user(of: server)
         try await inParallel(victims.filter { !$0.needsPinsTaken }, width: 6) { try await strike($0) }
-        let pins = try await takePins()
+        let pins = try await takePins(butOf: residents.count)
         try await inParallel(victims.filter(\.needsPinsTaken), width: 6) { try await strike($0) }
         pins.forEach { $0.end() }
         try await user.stop()
@@ -296,11 +296,11 @@ struct Members {
         stage.tally.killedAtRandom(door)
     }
 
-    /// Takes all pins there are, those of the dead too.
-    private func takePins() async throws -> [BorrowHold] {
+    /// Takes all pins there are, those of the dead too, but for one that each of so many readers keeps.
+    private func takePins(butOf readerCount: Int) async throws -> [BorrowHold] {
         var pins: [BorrowHold] = []
         return try await eventually("all pins") {
-            while pins.count < Layout.pinCount {
+            while pins.count < Layout.pinCount - readerCount {
                 let hold = try segment.borrow().leak()
                 guard hold.isPin else {
                     hold.end()
