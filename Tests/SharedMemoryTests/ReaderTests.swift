@@ -73,6 +73,8 @@ struct ReaderTests: SegmentTests {
             #expect(try reader.get() == text(399))
             let current = try withView { UInt64($0.loadCurrent().slot) }
             #expect(try pinWords() == [mark << 32 | current + 1])
+            reader.rest()
+            #expect(try reader.get() == text(399), "what was let go is taken up again, changed or not")
         }
         try expectNothingLeft()
     }
