@@ -7,9 +7,6 @@
 struct cmicrohttpd_options {
     /// Bound and listening; stays the caller's if the daemon is quiesced before it is stopped.
     MHD_socket listen_socket;
-    /// Threads with an event loop each. One is MHD's own thread: it warns of a pool of one and ignores it.
-    unsigned int thread_count;
-    /// Over all threads: MHD divides it among them.
     unsigned int connection_limit;
     unsigned int connection_limit_per_address;
     /// Of each connection: buffers, head and header fields.
@@ -31,7 +28,6 @@ static inline struct MHD_Daemon *cmicrohttpd_start(unsigned int flags, struct cm
     return MHD_start_daemon(
         flags, 0, NULL, NULL, options.handle, options.object,
         MHD_OPTION_LISTEN_SOCKET, options.listen_socket,
-        MHD_OPTION_THREAD_POOL_SIZE, options.thread_count > 1 ? options.thread_count : 0,
         MHD_OPTION_CONNECTION_LIMIT, options.connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options.connection_limit_per_address,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options.memory_byte_count,
@@ -42,7 +38,16 @@ static inline struct MHD_Daemon *cmicrohttpd_start(unsigned int flags, struct cm
         MHD_OPTION_END);
 }
 
-/// The three below: MHD_get_connection_info is variadic too.
+/// These two: MHD_get_daemon_info is variadic.
+static inline int cmicrohttpd_epoll_descriptor(struct MHD_Daemon *daemon) {
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+static inline unsigned int cmicrohttpd_connection_count(struct MHD_Daemon *daemon) {
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+/// And these three: MHD_get_connection_info is variadic too.
 static inline MHD_socket cmicrohttpd_socket(struct MHD_Connection *connection) {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }

@@ -42,6 +42,22 @@ struct CrowdTests {
         try await eventually("the end of all of them") { try descriptorCount(server) < 100 ? () : nil }
     }
 
+    /// libmicrohttpd takes 128 events at a time; its own threads, where it was exactly so many, waited for another before
+    /// they served any, and all clients with them.
+    @Test("All who ask at once are answered, however many they are", arguments: [127, 128, 256, 384], ["1", "2"])
+    func allAtOnce(_ count: Int, _ threads: String) async throws {
+        let (server, address) = try await start("--threads \(threads)")
+        let clients = try (0..<count).map { _ in try RawClient(address) }
+        for client in clients { #expect(try client.request().status == 200) }
+        for _ in 0..<3 {
+            // Stopped, it finds all of them waiting when it goes on.
+            server.send(SIGSTOP)
+            for client in clients { try client.send("GET /shared HTTP/1.1\r\nHost: localhost\r\n\r\n") }
+            server.send(SIGCONT)
+            for client in clients { try #require(try client.response().status == 200) }
+        }
+    }
+
     @Test("Those who say nothing make room in time")
     func timedOut() async throws {
         let (server, address) = try await start("--connections 50 --header-timeout 1")

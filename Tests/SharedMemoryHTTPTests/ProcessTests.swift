@@ -125,6 +125,27 @@ struct ProcessTests {
         #expect(try switches() == before)
     }
 
+    @Test("Nor does one spin beside a client whose chunk's line has no end")
+    func endlessChunkLine() async throws {
+        let client = try RawClient(try #require(address))
+        try client.send("PUT /shared HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+        try client.send(String(repeating: "evil", count: 1 << 14))
+        _ = try await eventually("a second in which it ran for a quarter at most") {
+            let before = try processorTicks()
+            usleep(1_000_000)
+            return try processorTicks() - before <= sysconf(CInt(_SC_CLK_TCK)) / 4 ? true : nil
+        }
+        #expect(try await curl(url).status == 0)
+        withExtendedLifetime(client) {}
+    }
+
+    /// The processor time that the server has taken, in clock ticks.
+    private func processorTicks() throws -> Int {
+        let stat = try String(contentsOfFile: "/proc/\(server.processID)/stat", encoding: .utf8)
+        let fields = try #require(stat.split(separator: ")").last).split(separator: " ")
+        return try #require(Int(fields[11])) + #require(Int(fields[12]))
+    }
+
     @Test("So does one whose watchers have left, whatever is set")
     func idleAfterWatches() async throws {
         let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))

@@ -62,6 +62,18 @@ struct SlowClientTests {
         try await answers(server)
     }
 
+    @Test("A chunk's line of megabytes is not read on, and 408 when its time is up")
+    func endlessChunkLine() async throws {
+        let server = try TestServer { $0.bodySeconds = 1 }
+        let client = try server.connect()
+        try client.send("PUT /shared HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+        // The connection ends before all of it is sent.
+        try? client.send(String(repeating: "evil", count: 1 << 19))
+        #expect(try client.response().status == 408)
+        #expect(try server.segment().version.number == 0)
+        try await answers(server)
+    }
+
     @Test("A body that is asked for and does not come is 408")
     func expectedBody() throws {
         let server = try TestServer { $0.bodySeconds = 1 }

@@ -24,19 +24,17 @@ protocol RequestHandler: AnyObject, Sendable {
     private let handler: any RequestHandler
     private let watchdog: Watchdog
     private let timeLimits: TimeLimits
-    /// Nil once stopped.
-    private let pointer: Mutex<DaemonPointer?>
+    /// None once stopped.
+    private let loops = Mutex<[EventLoop]>([])
     private let requestCount = Atomic<Int>(0)
-
-    @safe private struct DaemonPointer: @unchecked Sendable {
-        let pointer: OpaquePointer
-    }
 
     struct Limits {
         let threadCount: Int
         let connectionCount: Int
         let connectionCountPerAddress: Int
         let time: TimeLimits
+
+        fileprivate func share(of limit: Int) -> Int { (limit + threadCount - 1) / threadCount }
     }
 
     /// - Returns: nil when the operating system refuses what an event loop needs.
@@ -44,12 +42,11 @@ protocol RequestHandler: AnyObject, Sendable {
         self.handler = handler
         self.watchdog = watchdog
         timeLimits = limits.time
-        pointer = Mutex(nil)
         var options = unsafe cmicrohttpd_options()
         unsafe options.listen_socket = socket
-        unsafe options.thread_count = UInt32(limits.threadCount)
-        unsafe options.connection_limit = UInt32(limits.connectionCount)
-        unsafe options.connection_limit_per_address = UInt32(limits.connectionCountPerAddress)
+        // Each loop has its part of them.
+        unsafe options.connection_limit = UInt32(limits.share(of: limits.connectionCount))
+        unsafe options.connection_limit_per_address = UInt32(limits.share(of: limits.connectionCountPerAddress))
         // For the head of a request, and pieces of its body. MHD clears all of it after each request: twice as
         // much would cost a GET a fortieth of its time.
         unsafe options.memory_byte_count = 16 << 10
@@ -60,12 +57,14 @@ protocol RequestHandler: AnyObject, Sendable {
             unsafe completeRequest(object, connection, context)
         }
         unsafe options.unescape = { _, _, text in unsafe unescape(text) }
-        unsafe options.object = Unmanaged.passUnretained(self).toOpaque()
-        // MHD_USE_ITC: without it a daemon can not be quiesced.
-        let flags =
-            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_USE_ITC.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
-        guard let started = unsafe cmicrohttpd_start(flags, options) else { return nil }
-        pointer.withLock { $0 = unsafe DaemonPointer(pointer: started) }
+        for _ in 0..<limits.threadCount {
+            guard let loop = unsafe EventLoop(options, for: self) else {
+                // The socket stays the caller's.
+                quiesce()
+                return nil
+            }
+            loops.withLock { $0.append(loop) }
+        }
     }
 
     deinit { stop() }
@@ -77,9 +76,8 @@ protocol RequestHandler: AnyObject, Sendable {
     ///
     /// The socket is the caller's again.
     func quiesce() {
-        pointer.withLock { daemon in
-            guard let daemon else { return }
-            _ = unsafe MHD_quiesce_daemon(daemon.pointer)
+        loops.withLock { loops in
+            for loop in loops { loop.quiesce() }
         }
     }
 
@@ -87,10 +85,9 @@ protocol RequestHandler: AnyObject, Sendable {
     ///
     /// Quiesce first, or the socket is closed too.
     func stop() {
-        pointer.withLock { daemon in
-            guard let stopping = daemon else { return }
-            unsafe MHD_stop_daemon(stopping.pointer)
-            daemon = nil
+        loops.withLock { loops in
+            for loop in loops { loop.stop() }
+            loops = []
         }
     }
 }
@@ -131,8 +128,8 @@ extension Daemon {
     }
 
     /// - Returns: what the connection's context is to be.
-    fileprivate func open(_ connection: OpaquePointer) -> UnsafeMutableRawPointer {
-        let record = unsafe OpenConnection(cmicrohttpd_socket(connection), timeLimits)
+    fileprivate func open(_ connection: OpaquePointer, _ waker: Waker) -> UnsafeMutableRawPointer {
+        let record = unsafe OpenConnection(cmicrohttpd_socket(connection), timeLimits, waker)
         watchdog.add(record)
         return unsafe Unmanaged.passUnretained(record).toOpaque()
     }
@@ -149,18 +146,18 @@ extension OpenConnection {
 }
 
 private func handleRequest(
-    _ daemon: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ url: UnsafePointer<CChar>?,
+    _ object: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ url: UnsafePointer<CChar>?,
     _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?, _ upload: UnsafePointer<CChar>?,
     _ uploadByteCount: UnsafeMutablePointer<Int>?,
     _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
-    guard let daemon = unsafe daemon, let connection = unsafe connection, let url = unsafe url,
+    guard let object = unsafe object, let connection = unsafe connection, let url = unsafe url,
         let method = unsafe method, let version = unsafe version, let uploadByteCount = unsafe uploadByteCount,
         let context = unsafe context
     else { return .NO }
     let request = unsafe Request(connection: connection, url: url, method: method, version: version)
     let uploaded = unsafe UnsafeRawBufferPointer(start: upload, count: uploadByteCount.pointee)
-    let goesOn = unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { daemon in
+    let goesOn = unsafe Waker.with(object) { _, daemon in
         unsafe daemon.handle(request, uploaded.isEmpty ? nil : uploaded.bytes, context)
     }
     // All of the upload is taken, or MHD would show the rest again.
@@ -169,13 +166,13 @@ private func handleRequest(
 }
 
 private func completeRequest(
-    _ daemon: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _ object: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
     _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) {
-    guard let daemon = unsafe daemon, let connection = unsafe connection, let context = unsafe context,
+    guard let object = unsafe object, let connection = unsafe connection, let context = unsafe context,
         let bits = unsafe context.pointee
     else { return }
-    unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { unsafe $0.complete(connection, bits) }
+    unsafe Waker.with(object) { _, daemon in unsafe daemon.complete(connection, bits) }
     unsafe context.pointee = nil
 }
 
@@ -185,13 +182,13 @@ private func beginRequest(_ target: UnsafePointer<CChar>?) -> UnsafeMutableRawPo
 }
 
 private func notifyConnection(
-    _ daemon: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
+    _ object: UnsafeMutableRawPointer?, _ connection: OpaquePointer?,
     _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ event: MHD_ConnectionNotificationCode
 ) {
-    guard let daemon = unsafe daemon, let connection = unsafe connection, let context = unsafe context else { return }
-    unsafe Unmanaged<Daemon>.fromOpaque(daemon)._withUnsafeGuaranteedRef { daemon in
+    guard let object = unsafe object, let connection = unsafe connection, let context = unsafe context else { return }
+    unsafe Waker.with(object) { waker, daemon in
         if event == .CONNECTION_NOTIFY_STARTED {
-            unsafe context.pointee = daemon.open(connection)
+            unsafe context.pointee = daemon.open(connection, waker)
         } else {
             unsafe daemon.close(connection)
         }

@@ -4,15 +4,20 @@ internal import Glibc
 /// A connection that MHD leaves alone until it is let go: it neither reads nor writes, nor sees the client leave.
 @safe struct HeldConnection: @unchecked Sendable {
     private let connection: OpaquePointer
+    private let waker: Waker?
     let descriptor: CInt
 
     fileprivate init(_ connection: OpaquePointer) {
         unsafe self.connection = connection
+        waker = unsafe OpenConnection.with(connection) { $0.waker }
         descriptor = unsafe cmicrohttpd_socket(connection)
     }
 
     /// Gives it back to MHD, which has the request finished again; from then on it may be gone.
-    func letGo() { unsafe MHD_resume_connection(connection) }
+    func letGo() {
+        unsafe MHD_resume_connection(connection)
+        waker?.bell.ring()
+    }
 
     /// As ``Socket/send(_:to:)``.
     func send(_ bytes: UnsafeRawBufferPointer) -> Int { unsafe Socket.send(bytes, to: descriptor) }

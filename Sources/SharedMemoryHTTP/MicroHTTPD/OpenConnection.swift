@@ -21,6 +21,8 @@ struct TimeLimits: Sendable {
 /// connection for ever.
 final class OpenConnection: Sendable {
     let descriptor: CInt
+    /// Of the loop that serves it.
+    let waker: Waker
     private let limits: TimeLimits
     /// Four times the coarse milliseconds, and a ``Phase``; negative once the connection was ended.
     private let deadline: Atomic<Int>
@@ -29,8 +31,9 @@ final class OpenConnection: Sendable {
 
     private enum Phase: Int { case awaitsHead, awaitsBody, answers, isHeld }
 
-    init(_ descriptor: CInt, _ limits: TimeLimits) {
+    init(_ descriptor: CInt, _ limits: TimeLimits, _ waker: Waker) {
         self.descriptor = descriptor
+        self.waker = waker
         self.limits = limits
         deadline = Atomic(Self.deadline(.awaitsHead, limits.headSeconds))
     }

@@ -17,6 +17,11 @@ struct Bell: ~Copyable {
     func wait(timeoutMilliseconds: CInt) {
         var poll = pollfd(fd: descriptor, events: CShort(POLLIN), revents: 0)
         unsafe Glibc.poll(&poll, 1, timeoutMilliseconds)
+        silence()
+    }
+
+    /// It can be heard again when it is rung next.
+    func silence() {
         var count: UInt64 = 0
         unsafe read(descriptor, &count, 8)
     }
