@@ -300,6 +300,10 @@ GROWTH = [
         ours=lambda count: swift("borrow", "write", workers=count, per_second=True),
         **{key: lambda count, key=key: c(key, "write", workers=count, per_second=True)
            for key in ("lmdb", "boost", "rwlock", "mutex")}), axis="processes", quick=False),
+    Figure("growth-get", "GET a second over 32 connections, by size of the text", "/s", lines(
+        (64, KiB, 16 * KiB, 256 * KiB, MiB, 16 * MiB),
+        ours=lambda size: Load(Server("ours", size)), bare=lambda size: Load(Server("bare", size))),
+        axis="bytes", quick=False),
     Figure("growth-connections", "GET of 64 bytes a second, by number of connections", "/s", lines(
         (1, 8, 32, 128, 512, 2000),
         ours=lambda count: Load(OURS, connections=count), bare=lambda count: Load(BARE, connections=count),
