@@ -70,6 +70,7 @@ PEERS = {
 TOOLS = [("wrk", "wrk"), ("h2load", "nghttp2-client"), ("valgrind", "valgrind")]
 
 OURS_TOO = ("ours", "reader")
+PARTS = ("exchange", "string")  # of what is measured, and no rivals
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 import re
 
 from . import plots
-from .figures import FIGURES, OURS_TOO, PEERS, size_title
+from .figures import FIGURES, OURS_TOO, PARTS, PEERS, size_title
 from .results import judge, load_thresholds
 from .samples import ROOT
 
@@ -148,9 +148,11 @@ def readme_table(results):
         medians = {}
         for row in figure.rows:
             medians.setdefault(row.peer, results.median(f"{figure.key}/{row.key}"))
-        ours = medians.pop("ours")
-        peers = (f"{PEERS[peer].title} {show(median, figure.unit)}" for peer, median in medians.items())
-        lines.append(f"| {figure.title} | **{show(ours, figure.unit)}** | {', '.join(peers)} |")
+        ours = f"**{show(medians.pop('ours'), figure.unit)}**"
+        if "reader" in medians:
+            ours += f", by a Reader **{show(medians.pop('reader'), figure.unit)}**"
+        peers = (f"{PEERS[peer].title} {show(median, figure.unit)}" for peer, median in medians.items() if peer not in PARTS)
+        lines.append(f"| {figure.title} | {ours} | {', '.join(peers)} |")
     return "\n".join(lines)
 
 

@@ -111,7 +111,7 @@ extension Segment {
 
     /// Reads the shared bytes in place; they do not change until `body` returns.
     ///
-    /// A few nanoseconds whatever the text's length (a ``Reader`` takes one): no copy, no allocation, no system call, and
+    /// A few nanoseconds whatever the text's length (a ``Reader`` takes one or two): no copy, no allocation, no system call, and
     /// writers go on meanwhile, in other slots. Attached for reading only, or with all 64 pins of the
     /// segment taken, `body` runs on a copy.
     ///
