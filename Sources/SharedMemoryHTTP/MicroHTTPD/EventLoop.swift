@@ -28,6 +28,8 @@ import Synchronization
             unsafe loop._withUnsafeGuaranteedRef { $0.run() }
         }
         guard let started else {
+            // Quiesced, it leaves the socket to the caller.
+            _ = unsafe MHD_quiesce_daemon(daemon)
             unsafe MHD_stop_daemon(daemon)
             return nil
         }
