@@ -42,20 +42,20 @@ enum ProblemType: String, CaseIterable {
     var title: String {
         switch self {
         case .malformedRequest: "Malformed request"
-        case .notText: "Not a text"
+        case .notText: "Invalid text"
         case .noToken: "No token"
         case .wrongToken: "Wrong token"
         case .notFound: "Not found"
         case .methodNotAllowed: "Method not allowed"
-        case .requestTimeout: "Too slow"
-        case .preconditionFailed: "The text is another one"
-        case .tooLong: "Too long"
-        case .unsupportedMediaType: "Not plain UTF-8"
+        case .requestTimeout: "Request timeout"
+        case .preconditionFailed: "Precondition failed"
+        case .tooLong: "Text too long"
+        case .unsupportedMediaType: "Unsupported media type"
         case .unknownExpectation: "Unknown expectation"
         case .unknownHost: "Unknown host"
         case .internalError: "Internal error"
         case .notImplemented: "Not implemented"
-        case .unavailable: "Try again"
+        case .unavailable: "Temporarily unavailable"
         case .noSpace: "No memory left"
         }
     }
