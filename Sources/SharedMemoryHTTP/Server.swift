@@ -32,7 +32,7 @@ public final class Server: Sendable {
         let budget = ByteBudget()
         var segments: [SegmentResource] = []
         for name in configuration.segments { segments.append(try Self.attach(name, budget, configuration)) }
-        budget.limit(to: try configuration.bytesInFlight(segments))
+        budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
         do throws(SystemError) {
             watchdog = try Watchdog(answer: Array(Problem.requestTimeout.message.utf8))
             watches = try Watches(
@@ -92,59 +92,6 @@ public final class Server: Sendable {
         } catch {
             throw .segment(name: name, error)
         }
-    }
-}
-
-extension ServerConfiguration {
-    /// - Returns: the token, ready for comparing.
-    fileprivate func validated() throws(ServerError) -> Token? {
-        guard !segments.isEmpty else { throw .invalidConfiguration("There is no segment to serve: name one.") }
-        guard Set(segments).count == segments.count else {
-            throw .invalidConfiguration("A segment is named twice: name each once.")
-        }
-        guard !listen.isEmpty else { throw .invalidConfiguration("There is no address to listen on: give one.") }
-        for (limit, least, what) in [
-            (connectionLimit, 1, "connections"), (connectionLimitPerAddress, 0, "connections per client"),
-            (threadCount, 1, "threads"), (headSeconds, 1, "seconds for a head"), (bodySeconds, 1, "seconds for a body"),
-            (sendSeconds, 1, "seconds for an answer"), (idleSeconds, 1, "seconds of idleness"),
-            (graceSeconds, 0, "seconds of grace"), (watcherLimit ?? 0, 0, "watchers"),
-            (heartbeatSeconds, 1, "seconds between heartbeats"),
-        ] where !(least...1_000_000).contains(limit) {
-            throw .invalidConfiguration("\(limit) \(what) are not possible: use \(least) to 1000000.")
-        }
-        guard threadCount <= connectionLimit else {
-            throw .invalidConfiguration(
-                "\(threadCount) threads are more than \(connectionLimit) connections: use fewer threads.")
-        }
-        guard let token else {
-            for case .tcp(let host, let port) in listen where !allowsAnonymous {
-                guard try Listener.isLoopback(host: host, port: port) else {
-                    throw .needsToken(.tcp(host: host, port: port))
-                }
-            }
-            return nil
-        }
-        guard let comparable = Token(token) else { throw .invalidToken }
-        return comparable
-    }
-}
-
-extension ServerConfiguration {
-    fileprivate func bytesInFlight(_ segments: [SegmentResource]) throws(ServerError) -> Int {
-        let capacity = segments.compactMap(\.capacity).max() ?? 0
-        guard let limit = bytesInFlightLimit else { return max(256 << 20, 4 * capacity) }
-        guard limit >= 2 * capacity else {
-            throw .invalidConfiguration(
-                "\(limit) bytes in flight are too few for texts of \(capacity): use at least \(2 * capacity).")
-        }
-        return limit
-    }
-
-    /// - Returns: nil for any.
-    fileprivate func hosts(at address: ListenAddress) throws(ServerError) -> AllowedHosts? {
-        guard case .tcp(let host, let port) = address else { return nil }
-        let isLoopback = try Listener.isLoopback(host: host, port: port)
-        return isLoopback && token == nil || !allowedHosts.isEmpty ? AllowedHosts(allowedHosts) : nil
     }
 }
 
