@@ -2,8 +2,6 @@ import Foundation
 import SharedMemory
 import TestSupport
 
-@testable import SharedMemory
-
 /// Segments that processes create, leave behind and remove, killed as they do.
 struct Births {
     /// Where a process that is alone with a segment can be killed, and through which doors it comes there.

@@ -3,8 +3,6 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-@testable import SharedMemory
-
 /// `sharedmem watch`, and who takes what it prints.
 final class PrintingWatcher: Sendable {
     let process: ChildProcess

@@ -2,8 +2,6 @@ import Foundation
 import SharedMemory
 import TestSupport
 
-@testable import SharedMemory
-
 /// A tmpfs without a free page, where a text that grows takes the memory of slots that are not in use.
 struct FullMemory {
     static let steps: [Step] = [.punchUnstamped, .punchMarked, .punchDone]

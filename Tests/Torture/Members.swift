@@ -3,8 +3,6 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-@testable import SharedMemory
-
 /// One text that is used through all doors at once, while processes attached to it are killed.
 struct Members {
     enum Victim: Sendable {
@@ -209,7 +207,7 @@ struct Members {
 
     /// Lets a process go on after others have set, now and then more often than there are slots.
     private func letGoOn(_ stopped: Stopped, at step: Step, _ door: Door) async throws {
-        for _ in 0..<stage.random(0..<2 * Layout.slotCount) { try recorder.set(segment, stage.randomText()) }
+        for _ in 0..<stage.random(0..<2 * SegmentFormat.slotCount) { try recorder.set(segment, stage.randomText()) }
         stopped.process.send(SIGCONT)
         stage.tally.stopped()
         if let client = stopped.client {
@@ -300,7 +298,7 @@ struct Members {
     private func takePins(butOf readerCount: Int) async throws -> [BorrowHold] {
         var pins: [BorrowHold] = []
         return try await eventually("all pins") {
-            while pins.count < Layout.pinCount - readerCount {
+            while pins.count < SegmentFormat.pinCount - readerCount {
                 let hold = try segment.borrow().leak()
                 guard hold.isPin else {
                     hold.end()
@@ -385,15 +383,14 @@ struct Members {
         try await stage.kill(publisher, at: step, door)
     }
 
-    /// Swept, no pin, claim or row is anyone's but ours.
+    /// After a sweep, the only rows are this process's two, and no pin or claim is left.
     private func checkNothingIsLeft() async throws {
-        let attachment = try Attachment.attach(SegmentFile(try SegmentName(name), in: stage.directory), stage.options())
-        attachment.sweep()
-        let view = attachment.membership.view
-        let pins = (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 }
-        let claims = (0..<Layout.slotCount).count { view.header.slots[$0].claim.load(ordering: .relaxed) != 0 }
+        let other = try Segment.attach(name, stage.options())
+        try other.sweep()
+        let (pins, claims) = try SegmentFormat.usage(ofFile: "\(stage.directory)/\(name).sharedmem")
         let attached = try Segment.info(name, directory: stage.directory).attached.count
         try expect((pins, claims, attached) == (0, 0, 2), "left: \(pins) pins, \(claims) claims, \(attached) rows")
+        extendLifetime(other)
     }
 }
 

@@ -3,8 +3,6 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-@testable import SharedMemory
-
 /// Through what a process that is killed uses the text.
 enum Door: String, CaseIterable, Sendable {
     case swift, c, http

@@ -2,8 +2,6 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-@testable import SharedMemory
-
 /// How many processes were killed where.
 final class Tally: Sendable {
     private struct Counts {

@@ -2,8 +2,6 @@ import ArgumentParser
 import Foundation
 import TestSupport
 
-@testable import SharedMemory
-
 /// Kills and stops processes, at random and at each named step of the protocol, through all doors, and checks after
 /// each round what must hold whoever is killed when.
 @main

@@ -6,7 +6,7 @@ import Synchronization
 /// A step of the protocol at which a test can stop the process, to look on or to kill it.
 ///
 /// Only in debug builds: release builds know nothing of it.
-enum Step: String {
+package enum Step: String, Sendable {
     // Attaching.
     case attachOpened, leftoverNotPersistent, attachFoundLeftover, attachNotLeftover, aliveLookedAtLock, attachBuilt,
         attachNamed, attachSharedLifetime, attachTookRow
