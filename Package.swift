@@ -1,5 +1,6 @@
 // swift-tools-version: 6.2
 
+import Foundation
 import PackageDescription
 
 let strict: [SwiftSetting] = [
@@ -11,6 +12,22 @@ let strict: [SwiftSetting] = [
 ]
 
 let tests: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+// The name under which programs look for libSharedMem.so. Its number grows when a change to the header breaks programs
+// that are already linked. A package that depends on this one by version gets a library without this name: SwiftPM puts
+// libSharedMem.so beside the programs that it links, and there is no libSharedMem.so.0 for them to find.
+let soname: [LinkerSetting] =
+    isDependency ? [] : [.unsafeFlags(["-Xlinker", "-soname=libSharedMem.so.0"])]
+
+/// True in the folders where SwiftPM keeps what it fetches.
+var isDependency: Bool {
+    let place = Context.packageDirectory.split(separator: "/").dropLast()
+    let isCheckout =
+        place.last == "checkouts"
+        && FileManager.default.fileExists(
+            atPath: "/" + place.dropLast().joined(separator: "/") + "/repositories")
+    return isCheckout || Context.packageDirectory.contains("/registry/downloads/")
+}
 
 let package = Package(
     name: "sharedmem",
@@ -33,7 +50,9 @@ let package = Package(
 
         // The C door: libSharedMem.so.
         .target(name: "CSharedMem"),
-        .target(name: "SharedMemC", dependencies: ["CSharedMem", "SharedMemory"], swiftSettings: strict),
+        .target(
+            name: "SharedMemC", dependencies: ["CSharedMem", "SharedMemory"], swiftSettings: strict,
+            linkerSettings: soname),
 
         // The HTTP service, on libmicrohttpd.
         .systemLibrary(
@@ -78,3 +97,14 @@ let package = Package(
             swiftSettings: tests),
     ]
 )
+
+// SHAREDMEM_WITHOUT_HTTP=1 leaves out what needs libmicrohttpd, so that the rest builds and is tested without it.
+if Context.environment["SHAREDMEM_WITHOUT_HTTP"] == "1" {
+    let names: Set = [
+        "CMicroHTTPD", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem", "torture", "SharedMemoryHTTPTests",
+        "CommandLineTests",
+    ]
+    package.targets.removeAll { names.contains($0.name) }
+    package.products.removeAll { names.contains($0.name) }
+    package.dependencies.removeAll()
+}

@@ -15,6 +15,8 @@ struct CProgram: Sendable {
     static func compile(_ source: String, linked: Bool = true) async throws -> CProgram {
         let name = source.split(separator: "/").suffix(2).joined(separator: "-").replacing(".c", with: "")
         let path = ChildProcess.product("c-\(name)")
+        // The program looks for the library under its soname. If the link exists already, this fails, and that is fine.
+        symlink("libSharedMem.so", ChildProcess.product("libSharedMem.so.0"))
         let link = ["-L", ChildProcess.productDirectory, "-lSharedMem", "-Wl,-rpath,\(ChildProcess.productDirectory)"]
         let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread"] + words("CFLAGS")
         let compiler = try await ChildProcess.run(
