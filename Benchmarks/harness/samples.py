@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent.parent
 ROOT = HERE.parent
 PROGRAMS = HERE / ".build/programs"
 SWIFT = HERE / ".build/release/swift-peers"
-COMMAND = ROOT / ".build/release/sharedmem"
+COMMAND = ROOT / ".build/make/release/sharedmem"
 MANY = 10_000  # event streams
 
 
