@@ -1,46 +1,50 @@
-// sharedmem: one named text in shared memory, which every process on the host can read and set.
+// sharedmem: named text in shared memory, which every process on the host can read and set.
 //
 //     sharedmem_t *segment = sharedmem_attach("shared", NULL);
 //     if (!segment || sharedmem_set(segment, "Esta es una cadena de prueba", 28, NULL) != 0)
 //         fprintf(stderr, "%s\n", sharedmem_last_error());
 //
-// Link with -lSharedMem. Lengths and capacities are bytes of UTF-8, unless a function says characters.
+// Link with -lSharedMem. Lengths and capacities are in bytes of UTF-8, except where a function says characters.
 //
-// THREADS. Any thread may call any function at any time, on any handle; only sharedmem_detach must be
-// the last call on its handle. Nothing here is for signal handlers. No call waits for another process
-// that was stopped or killed.
+// THREADS. Any thread may call any function at any time, on any handle, with two exceptions: sharedmem_detach must
+// be the last call on its handle, and a sharedmem_reader_t serves one thread at a time. Do not call the library from
+// a signal handler. No call waits for a process that was stopped or killed.
 //
-// FORK. A forked child may go on using its parent's handles: it attaches anew at its first call, and what
-// it detaches is its own. Not supported is forking while a borrow is open, or while another thread makes the
-// process's first call of a kind: the Swift runtime inside prepares itself then, under locks of its own.
+// FORK. A forked child may go on using its parent's handles. Its first call on a handle attaches the child, and can
+// fail with any error of sharedmem_attach. If the child detaches a handle, it detaches only itself. Forking is not
+// supported while a borrow is open, or while another thread makes the process's first call of a kind, because the
+// Swift runtime initializes itself then, under locks of its own.
 //
-// ERRORS. What failed returns -1, or NULL for a handle, sets errno, and leaves a sentence that says what
-// to do next in sharedmem_last_error(). The segment's text is then what it was.
+// ERRORS. A function that fails returns -1, or NULL if it returns a pointer, and leaves the text as it was. It sets
+// errno, and sharedmem_last_error() then says in a sentence what happened and what to do. Each function below lists
+// the errors it can return. In general, they mean:
 //
-//     EINVAL     a null handle or pointer, an unknown flag, a name or capacity that cannot be, also in the
-//                environment
+//     EINVAL     an argument is invalid: a null pointer, an unknown flag, a name or a capacity. Or a variable of the
+//                environment is
 //     EMSGSIZE   the text is longer than the segment's capacity
-//     EILSEQ     the text is not UTF-8, or contains U+0000; the sentence has the offset
-//     ESTALE     sharedmem_set_if: the text has changed; read it again
-//     EROFS      the segment is attached for reading only
-//     EBUSY      sharedmem_detach: a borrow or a reader is open
-//     EAGAIN     others were in the way for a second or more; try again
-//     ETIMEDOUT  sharedmem_wait: the time is up
-//     EINTR      sharedmem_wait: this thread has handled a signal; call it again
-//     EIDRM      sharedmem_wait: the segment was unlinked, or another took its name; attach anew
-//     ENOENT     there is no such segment, or no such directory
-//     EEXIST     the segment exists with another capacity than the one asked for
-//     ENOTSUP    the file in the segment's place is not one this library can use
-//     EPERM      the file in the segment's place belongs to a user the caller does not trust
-//     EOWNERDEAD the segment's last process is gone, and only its owner or root can remove the file
+//     EILSEQ     the text is not UTF-8, or contains U+0000
+//     ERANGE     the text did not fit the buffer
+//     ESTALE     the text has changed since the expected version
+//     EROFS      the handle is read-only
+//     EBUSY      a borrow or a reader is still open
+//     EAGAIN     the segment stayed busy for a second or longer; try again
+//     ETIMEDOUT  the timeout expired
+//     EINTR      this thread handled a signal while it was waiting
+//     EIDRM      the segment was unlinked, or another file has its name; attach again
+//     ENOENT     the segment or the directory does not exist
+//     EEXIST     the segment exists with another capacity
+//     ENOTSUP    the file at the segment's path is not a segment that this version of the library can use
+//     EPERM      the file belongs to a user whom the caller does not trust
+//     EOWNERDEAD the segment's last process has ended, and only the file's owner or root can remove the file
 //     ENODEV     the directory is not on a tmpfs, so the text would not be in memory
-//     EREMOTE    the segment belongs to another kernel, whose locks are not seen here
-//     EUCLEAN    the segment is damaged: something else has written to its file
-//     EUSERS     126 attachments that can set exist already; those for reading only are not limited. Or all 64 places
-//                for borrows and readers are taken
-//     ENOSPC     no memory is left on the tmpfs
+//     EREMOTE    the segment belongs to another kernel, whose locks are not visible here
+//     EUCLEAN    the segment is damaged: another program has written to its file
+//     EUSERS     the segment already has as many read-write attachments (126), or borrows and readers (64), as it can
+//     ENOSPC     the tmpfs is full
 //     EFBIG      the process may not create a file of this size (RLIMIT_FSIZE)
-//     any other  the operating system's own: EACCES, EMFILE, ENOMEM, …
+//     ESHUTDOWN  the process is exiting, and the library is already unloaded
+//
+// Any other errno comes from the operating system: EACCES, EMFILE, ENOMEM and so on.
 
 #ifndef SHAREDMEM_H
 #define SHAREDMEM_H
@@ -54,171 +58,240 @@
 extern "C" {
 #endif
 
-// MARK: The segment that comes with the library
+// MARK: The library's own segment
 //
-// It is attached when the library is loaded and detached when it is unloaded: `shared` in /dev/shm with
-// room for 1 MiB, unless SHAREDMEM_NAME, SHAREDMEM_DIRECTORY and SHAREDMEM_CAPACITY in the environment
-// say otherwise (a process with more rights than its caller ignores them). The first process to attach
-// finds it empty, and it is gone when the last one has ended or unloaded the library.
+// The library attaches to one segment when it is loaded, and detaches when it is unloaded. By default, this is
+// `shared` in /dev/shm with a capacity of 1 MiB. The environment variables SHAREDMEM_NAME, SHAREDMEM_DIRECTORY and
+// SHAREDMEM_CAPACITY change that, except in a process with more privileges than its caller. The first process to
+// attach finds the text empty. The segment is gone when the last process has ended or unloaded the library.
 //
-// Where that fails the process goes on, and each of these calls tries again. They do what they can and
-// report what they could not: sharedmem_last_error() is "" after a call in which nothing went wrong.
+// If attaching fails, the process goes on, and each of these two functions tries again. Neither returns a result:
+// sharedmem_last_error() is "" after a call without errors, and errno is set after any other. Both can fail with
+// the errors of sharedmem_attach, and with ESHUTDOWN if a thread first calls them while the process is exiting.
 
-/// Sets the text. `text` is ended by a zero.
+/// Sets the text, `text` up to its terminating zero.
 ///
-/// What does not fit the capacity is cut off between two characters (EMSGSIZE); a character that is none,
-/// a surrogate or beyond 0x10FFFF, becomes U+FFFD (EILSEQ).
+/// Errors:
+///     EINVAL     `text` is NULL
+///     EMSGSIZE   the text was longer than the capacity: as many characters as fit were set
+///     EILSEQ     the text had invalid characters, surrogates or beyond 0x10FFFF: each was set as U+FFFD
+///     EAGAIN, ENOSPC, EUCLEAN   as for sharedmem_set
 void SetSharedMem(const wchar_t *text);
 
-/// Copies the text's first `count` - 1 characters, or all of them, and a zero behind them.
+/// Copies the text into `buffer`, cut to `count` - 1 characters, and terminates it with a zero.
 ///
-/// `buffer` has room for `count` characters. With `count` 0 nothing is written; a text that did not fit
-/// is reported (ERANGE), and where the segment cannot be read, the buffer holds the empty text. (So it does for
-/// a thread that makes its first call when the process is already ending: ESHUTDOWN.)
+/// `buffer` has room for `count` characters. If `count` is 0, nothing is written. If the text cannot be read, the
+/// buffer receives an empty string.
+///
+/// Errors:
+///     EINVAL     `buffer` is NULL and `count` is not 0
+///     ERANGE     the text was longer than the buffer
+///     EAGAIN, EUCLEAN   as for sharedmem_get
 void GetSharedMem(wchar_t *buffer, uint32_t count);
 
 // MARK: Any segment
 
-/// An attachment to a segment.
+/// A handle: one attachment to a segment.
 typedef struct sharedmem sharedmem_t;
 
-/// Which of a segment's texts. Numbers of different instances do not compare.
+/// A version of a segment's text. Only numbers of the same instance can be compared.
 typedef struct sharedmem_version_t {
-    /// Drawn at random when the segment was created.
+    /// A random number, drawn when the segment was created.
     uint64_t instance;
-    /// Counts the texts that were set; 0 is the empty one the segment was created with.
+    /// How often the text has been set; 0 for the empty text of a new segment.
     uint64_t number;
 } sharedmem_version_t;
 
-/// Only reads: creates nothing, and needs no right to write the segment's file.
+/// The handle only reads: it creates nothing, and needs no write permission for the segment's file.
 #define SHAREDMEM_READ_ONLY 1u
-/// The segment stays until it is unlinked or the host boots, not only while anyone is attached.
+/// The segment stays until it is unlinked or the host reboots, even while no process is attached.
 #define SHAREDMEM_PERSISTENT 2u
-/// Does not create a segment that is not there: ENOENT.
+/// A segment that does not exist is not created: ENOENT.
 #define SHAREDMEM_EXISTING 4u
 
-/// How to attach. Begin with SHAREDMEM_OPTIONS; zero or NULL stands for the default.
+/// How to attach. Initialize it with SHAREDMEM_OPTIONS. Zero or NULL in a field stands for the default.
 typedef struct sharedmem_options_t {
-    /// sizeof(sharedmem_options_t), by which versions of this library tell each other's options.
+    /// sizeof(sharedmem_options_t), by which the library recognizes the options of its other versions.
     size_t size;
-    /// A directory on a tmpfs; by default SHAREDMEM_DIRECTORY of the environment, or /dev/shm.
+    /// A directory on a tmpfs. By default, SHAREDMEM_DIRECTORY of the environment, or /dev/shm.
     const char *directory;
-    /// The most bytes a text can have, fixed when the segment is created. By default an existing one's
-    /// own; a new one has SHAREDMEM_CAPACITY of the environment, or 1 MiB. Memory is taken only as used.
+    /// The longest text that the segment can hold, in bytes from 1 to 1 GiB, fixed when the segment is created. By
+    /// default, the capacity of the existing segment. A new one gets SHAREDMEM_CAPACITY of the environment, or 1 MiB.
+    /// The segment takes memory only as it uses it.
     size_t capacity;
-    /// SHAREDMEM_READ_ONLY, SHAREDMEM_PERSISTENT, SHAREDMEM_EXISTING, or 0.
+    /// Any of SHAREDMEM_READ_ONLY, SHAREDMEM_PERSISTENT and SHAREDMEM_EXISTING.
     uint32_t flags;
-    /// The permissions of a segment that is created, by default 0600.
+    /// The permissions of the segment's file if it is created. By default, 0600.
     uint32_t mode;
-    /// Users whose segments are trusted beside the caller's and root's.
+    /// Users whose segments the caller trusts, besides its own and root's.
     const uid_t *trusted_owners;
     size_t trusted_owner_count;
 } sharedmem_options_t;
 
 #define SHAREDMEM_OPTIONS {sizeof(sharedmem_options_t), NULL, 0, 0, 0, NULL, 0}
 
-/// Attaches to a segment, created if need be.
+/// Attaches to a segment, and creates it if it does not exist.
 ///
-/// `name` is 1 to 200 of `A-Z a-z 0-9 . _ -`, not beginning with a dot; NULL is SHAREDMEM_NAME of the
-/// environment, or `shared`. `options` may be NULL. Detach every handle before unloading the library.
+/// `name` is 1 to 200 of `A-Z a-z 0-9 . _ -` and does not begin with a dot. NULL stands for SHAREDMEM_NAME of the
+/// environment, or `shared`. `options` may be NULL. Returns a handle, which the caller must detach before it unloads
+/// the library.
+///
+/// Errors:
+///     EINVAL     the name, the capacity, a flag, another option or a variable of the environment is invalid
+///     ENOENT     the segment does not exist, and a flag says not to create it. Or the directory does not exist
+///     EEXIST     the segment has another capacity than `options->capacity`
+///     EACCES     the directory's or the file's permissions do not allow it
+///     EPERM, EOWNERDEAD, ENODEV, ENOTSUP, EREMOTE   the file or its directory cannot be used; see the list above
+///     EUSERS     the segment has 126 read-write attachments. Read-only attachments are not limited
+///     ENOSPC, EFBIG, EMFILE, ENOMEM   there is no memory, or a limit of the process is reached
+///     EAGAIN     other processes kept attaching or detaching for a second
 sharedmem_t *sharedmem_attach(const char *name, const sharedmem_options_t *options);
 
-/// Detaches; the handle is then no more. NULL is nothing to do. Fails with EBUSY, the handle as it was,
-/// while a borrow or a reader is open.
+/// Detaches, and frees the handle. If `segment` is NULL, it does nothing. Returns 0.
+///
+/// Errors:
+///     EBUSY      a borrow or a reader of this handle is open. The handle stays valid
 int sharedmem_detach(sharedmem_t *segment);
 
-/// Sets the text, `length` bytes of UTF-8 without U+0000; `text` may be NULL if that is 0.
+/// Sets the text to `length` bytes of UTF-8 without U+0000, and returns 0.
 ///
-/// `version`, if not NULL, receives the new text's version.
+/// `text` may be NULL if `length` is 0. If `version` is not NULL, it receives the new version. Readers never wait
+/// for a writer; the threads of one process that set through the same handle take turns.
+///
+/// Errors:
+///     EINVAL     `segment` is NULL, or `text` is NULL and `length` is not 0
+///     EMSGSIZE   the text is longer than the segment's capacity
+///     EILSEQ     the text is not UTF-8, or contains U+0000. sharedmem_last_error() gives the offset
+///     EROFS      the handle is read-only
+///     ENOSPC     the tmpfs is full
+///     EAGAIN     no slot for the text became free
+///     EUCLEAN    the segment is damaged
 int sharedmem_set(sharedmem_t *segment, const char *text, size_t length, sharedmem_version_t *version);
 
-/// Sets the text if its version still is `expected`, in one step; otherwise fails with ESTALE.
+/// Sets the text only if its version is still `expected`, in one atomic step, and returns 0.
 ///
-/// `version`, if not NULL, receives the new text's version, or after ESTALE the present one's. It may be
-/// `expected` itself.
+/// If `version` is not NULL, it receives the new version or, with ESTALE, the current one. It may point to `expected`.
+///
+/// Errors: those of sharedmem_set, and
+///     EINVAL     `expected` is NULL
+///     ESTALE     the version is no longer `expected`
 int sharedmem_set_if(sharedmem_t *segment, const char *text, size_t length, const sharedmem_version_t *expected,
                      sharedmem_version_t *version);
 
-/// Copies the text into `buffer`, of `size` bytes, and returns the text's length, as snprintf(3) does.
+/// Copies the text into `buffer`, of `size` bytes, and returns the whole text's length, as snprintf(3) does.
 ///
-/// A text that does not fit, because the result is not less than `size`, is cut between two characters. The
-/// buffer always ends with a zero; with `size` 0 nothing is written. `version` may be NULL.
+/// If the result is not less than `size`, the copy was cut, always between two characters. The copy ends with a zero
+/// unless `size` is 0, when nothing is written. If `version` is not NULL, it receives the version of the text.
+///
+/// Errors:
+///     EINVAL     `segment` is NULL, or `buffer` is NULL and `size` is not 0
+///     EAGAIN     writers overtook the copy again and again; only for a read-only handle, or if all 64 places for
+///                borrows are taken
+///     EUCLEAN    the segment is damaged
 ssize_t sharedmem_get(sharedmem_t *segment, char *buffer, size_t size, sharedmem_version_t *version);
 
-/// The version of the present text.
+/// Stores the current version in `version`, and returns 0.
+///
+/// Errors:
+///     EINVAL     `segment` or `version` is NULL
 int sharedmem_version(sharedmem_t *segment, sharedmem_version_t *version);
 
-/// Sleeps until the present version is another than `after`, and gives it; without a `version` to give it to, NULL.
+/// Blocks the calling thread until the current version differs from `after`, and returns 0.
 ///
 ///     sharedmem_version_t version = {0};
-///     while (sharedmem_wait(segment, version, -1, &version) == 0) … // first for the present text, then for each later
+///     while (sharedmem_wait(segment, version, -1, &version) == 0) … // first for the current text, then each change
 ///
-/// Whoever sets the text wakes all who wait, within microseconds; a second at most if it was killed or stopped just
-/// before that. A handle for reading only, to a segment that only its owner may read, looks every 10 ms instead.
-/// `timeout_milliseconds` is as for poll(2): 0 only looks, and a negative one is for ever.
+/// If `version` is not NULL, it receives the current version. If `timeout_milliseconds` is 0, the call only checks; if
+/// it is negative, there is no timeout. A writer wakes all waiters within microseconds of a change. If the writer was
+/// killed or stopped just before that, they notice within a second. A read-only handle to a segment that only its
+/// owner can read checks every 10 ms instead.
+///
+/// Errors:
+///     EINVAL     `segment` is NULL
+///     ETIMEDOUT  the version was still `after` when the timeout expired
+///     EINTR      this thread handled a signal. Call it again
+///     EIDRM      the segment was unlinked, or another file has its name; it is noticed within a second
 int sharedmem_wait(
     sharedmem_t *segment, sharedmem_version_t after, int timeout_milliseconds, sharedmem_version_t *version);
 
-/// A text read in place.
+/// Text that is read in place.
 typedef struct sharedmem_borrow_t {
-    /// The shared bytes themselves; NOT ended by a zero.
+    /// The shared bytes themselves, NOT terminated by a zero.
     const char *text;
     size_t length;
     sharedmem_version_t version;
     /// When the text was set, in nanoseconds since 1970-01-01T00:00:00Z.
     uint64_t publication_time;
-    /// The library's own.
+    /// For the library only.
     uintptr_t opaque;
 } sharedmem_borrow_t;
 
-/// Begins to read in place: a few nanoseconds, whatever the length. What `borrow` receives does not change
-/// until it is released; others go on setting meanwhile.
+/// Begins to read the text in place, and returns 0. It takes a few nanoseconds, whatever the length.
 ///
-/// A segment has 64 places for borrows of all processes together, so release soon. When they are taken, or
-/// the handle is for reading only, the text is a copy, made here and freed when released.
+/// The text that `borrow` receives does not change until it is released. Writers can set other text meanwhile.
+/// A segment has 64 places for the borrows and readers of all processes, so release soon. If they are all taken, or
+/// the handle is read-only, the text is a copy, which sharedmem_release frees.
+///
+/// Errors:
+///     EINVAL     `segment` or `borrow` is NULL
+///     EAGAIN, EUCLEAN   as for sharedmem_get
 int sharedmem_borrow(sharedmem_t *segment, sharedmem_borrow_t *borrow);
 
-/// Ends a borrow, in any thread, and clears `borrow`. One that is clear is nothing to do.
+/// Ends a borrow, from any thread, and clears `*borrow`. If it is already clear, or NULL, it does nothing.
 void sharedmem_release(sharedmem_t *segment, sharedmem_borrow_t *borrow);
 
-/// Reads over and over, from one thread at a time.
+/// Reads the same segment again and again, in one thread at a time.
 typedef struct sharedmem_reader sharedmem_reader_t;
 
-/// Takes one of the segment's 64 places for borrows, until it is closed: worth it in a thread that reads all the time.
+/// Opens a reader, which takes one of the segment's 64 places for borrows until it is closed.
 ///
-/// Fails with EUSERS when all are taken, and with EROFS for a handle that is for reading only: read without one then.
+/// A reader is worth its place in a thread that reads constantly.
+///
+/// Errors:
+///     EINVAL     `segment` is NULL
+///     EROFS      the handle is read-only. Use sharedmem_get or sharedmem_borrow
+///     EUSERS     all 64 places are taken. Use sharedmem_get or sharedmem_borrow
 sharedmem_reader_t *sharedmem_reader_open(sharedmem_t *segment);
 
-/// The text in place, and the fastest way to it: a few nanoseconds, less than half of a borrow's while the text is the
-/// one that was read last. NULL if it fails.
+/// Reads the text in place. This is the fastest way to read: if the text has not changed since the last read, it
+/// takes less than half as long as a borrow.
 ///
-/// What is returned, and the text it leads to, stay as they are until the next call with this reader. There is nothing
-/// to release, so the text that was read last keeps its memory: call sharedmem_reader_rest before a long pause.
+/// The result and its text stay valid until the next call with this reader, and there is nothing to release. Until
+/// then, the reader also keeps the memory of that text in use: before a long pause, call sharedmem_reader_rest.
+///
+/// Errors:
+///     EINVAL     `reader` is NULL
+///     EUCLEAN    the segment is damaged
 const sharedmem_borrow_t *sharedmem_reader_read(sharedmem_reader_t *reader);
 
-/// Lets go of the text that was read last.
+/// Gives up the text that was read last, so that the segment can use its memory again. The reader stays open.
 void sharedmem_reader_rest(sharedmem_reader_t *reader);
 
-/// Ends it. NULL is nothing to do.
+/// Closes a reader. If `reader` is NULL, it does nothing.
 void sharedmem_reader_close(sharedmem_reader_t *reader);
 
-// MARK: Versions as text, the same at every door
+// MARK: Versions as strings, the same in every interface
 
-/// Bytes that suffice for any version as text, its ending zero included.
+/// The size of a buffer that holds any version as a string, with its terminating zero.
 #define SHAREDMEM_VERSION_SIZE 38
 
-/// Writes `INSTANCE-NUMBER`: 16 hexadecimal digits and a decimal number. Over HTTP, in quotes, it is the ETag.
+/// Writes a version as `INSTANCE-NUMBER`: 16 hexadecimal digits and a decimal number. HTTP sends it in quotes, as ETag.
 void sharedmem_version_format(sharedmem_version_t version, char buffer[SHAREDMEM_VERSION_SIZE]);
 
-/// Reads what sharedmem_version_format writes; anything else is EINVAL.
+/// Reads a version from a string as sharedmem_version_format writes it, and returns 0.
+///
+/// Errors:
+///     EINVAL     `text` is anything else, or a pointer is NULL
 int sharedmem_version_parse(const char *text, sharedmem_version_t *version);
 
-// MARK: What went wrong
+// MARK: Error messages
 
-/// What this thread's last failed call failed of, and what to do; "" if none did. Valid until its next call.
+/// Returns what went wrong in this thread's last failed call, and what to do about it; "" if no call has failed.
+///
+/// The string is valid until this thread's next call of the library.
 const char *sharedmem_last_error(void);
 
-/// What an errno of this library means in general. Valid until this thread's next call.
+/// Returns what an errno of this library means in general. The string is valid until this thread's next call.
 const char *sharedmem_strerror(int error);
 
 #ifdef __cplusplus
