@@ -1,4 +1,4 @@
-// One text in boost.interprocess's managed memory, under its sharable mutex, and copied: see timing.h.
+// Text in boost.interprocess's managed memory, copied under its sharable mutex. See timing.h.
 
 #include "timing.h"
 
@@ -23,7 +23,7 @@ struct Text {
 
 struct Opened {
     const job *of;
-    ipc::managed_mapped_file file; // on a tmpfs: what managed_shared_memory is as well
+    ipc::managed_mapped_file file; // on a tmpfs, just as managed_shared_memory is
     Text *text;
     std::unique_ptr<char[]> buffer;
 };

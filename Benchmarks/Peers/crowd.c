@@ -2,9 +2,9 @@
 //
 //   crowd DIRECTORY PORT COUNT
 //
-// Connects so many, and prints `connected`. Then, for each number on standard input, sets the text so often, one
-// millisecond after the other, and prints how many nanoseconds after the last was set the last stream has it.
-// Fails if a stream has a version twice, or an earlier one after a later, or is closed.
+// Connects COUNT streams and prints `connected`. For each number N that it then reads from standard input, it sets the
+// text N times, one millisecond apart, and prints how many nanoseconds after the last set the last stream received it.
+// Fails if a stream receives a version twice, receives an earlier version after a later one, or is closed.
 
 #define _GNU_SOURCE
 #include <sharedmem.h>
@@ -67,7 +67,7 @@ struct watcher {
 
 static long out_of_order, broken;
 
-/// Reads the `id:` lines of what has come.
+/// Reads the `id:` lines of the bytes that have arrived.
 static void take(struct watcher *watcher, const char *bytes, ssize_t count) {
     for (ssize_t index = 0; index < count; index++) {
         if (bytes[index] != '\n') {

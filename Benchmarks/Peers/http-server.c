@@ -1,6 +1,9 @@
-// The floor: what libmicrohttpd itself costs. One text, from one epoll thread: GET, If-None-Match, PUT, and nothing else.
-// With 16 KiB for each connection, as sharedmem serve: the library clears it at each request, and the default is twice that.
-// And run from outside, also as that: where just 128 clients wait at once, the library's own threads wait for one more.
+// The lower bound: what libmicrohttpd itself costs. Serves one text from one epoll thread, with GET, If-None-Match and PUT
+// and nothing else.
+//
+// Two settings are those of sharedmem serve. Each connection has 16 KiB, which the library clears at each request; the
+// default is twice as much. And the program runs the library's loop itself: if exactly 128 clients wait at once, the
+// library's own threads wait for one more.
 //
 //   http-server PORT BYTES
 
@@ -15,15 +18,15 @@ static size_t size;
 static unsigned long version = 1;
 static char tag[32];
 
-/// With the tag that the text has now.
+/// Makes a response with the text's current tag.
 static struct MHD_Response *tagged(size_t length, enum MHD_ResponseMemoryMode mode) {
     struct MHD_Response *response = MHD_create_response_from_buffer(length, text, mode);
     MHD_add_response_header(response, "ETag", tag);
     return response;
 }
 
-/// What GET has, made when it is first asked for after a PUT.
-static struct MHD_Response *present(void) {
+/// The response to GET, made at the first GET after each PUT.
+static struct MHD_Response *current(void) {
     static struct MHD_Response *response;
     static unsigned long version_of_response;
     if (version_of_response == version) return response;
@@ -64,7 +67,7 @@ static enum MHD_Result answer(
     if (is_put) return set(connection, upload);
     const char *match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "If-None-Match");
     int is_unchanged = match && strcmp(match, tag) == 0;
-    return MHD_queue_response(connection, is_unchanged ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, present());
+    return MHD_queue_response(connection, is_unchanged ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, current());
 }
 
 static void completed(

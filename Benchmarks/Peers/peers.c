@@ -1,4 +1,4 @@
-// One text shared through our C door, LMDB, locks between processes, a bare seqlock, and plain memory: see timing.h.
+// Text shared through our C interface, LMDB, locks between processes, a bare seqlock, and plain memory. See timing.h.
 
 #define _GNU_SOURCE
 #include "timing.h"
@@ -97,7 +97,7 @@ static void ours_set(void *object, long count) {
         require(sharedmem_set(ours->segment, ours->job->text, ours->job->length, NULL) == 0, "sharedmem_set");
 }
 
-// MARK: LMDB: nothing is synced, the map is written in place, and one reader is renewed and reset
+// MARK: LMDB, without syncing, with a map that is written in place, and with one reader that is renewed and reset
 
 struct lmdb {
     MDB_env *environment;
@@ -126,7 +126,7 @@ static void *lmdb_open(const struct job *job) {
     *lmdb = (struct lmdb){.job = job, .buffer = malloc(job->length)};
     MDB_txn *transaction;
     check(mdb_env_create(&lmdb->environment));
-    // Room for what writers leave behind while a reader has lost its core; sparse.
+    // Room for the pages that writers leave behind while a reader is not scheduled. The file is sparse.
     check(mdb_env_set_mapsize(lmdb->environment, (256 << 20) + 8 * job->length));
     check(mdb_env_open(lmdb->environment, job->directory, MDB_NOSYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NOMEMINIT, 0600));
     check(mdb_txn_begin(lmdb->environment, NULL, MDB_RDONLY, &transaction));
@@ -173,7 +173,7 @@ static void lmdb_write(void *object, long count) {
     while (count-- > 0) lmdb_put(object);
 }
 
-// MARK: Memory in a file of its own, and what keeps readers and writers of it apart
+// MARK: Memory in a file of its own, and the locks for its readers and writers
 
 struct memory {
     _Alignas(64) _Atomic uint64_t sequence;
@@ -191,7 +191,7 @@ struct mapped {
     int turn;
 };
 
-// The writer of plain memory has three places, and turns: who writes over the place that is read has nothing to publish.
+// The writer of plain memory rotates through three places: a writer that overwrites the place being read publishes nothing.
 enum { places = 3 };
 
 static size_t text_room(const struct job *job) { return (job->length + 4095) / 4096 * 4096; }
@@ -304,7 +304,7 @@ static uintptr_t seqlock_read(void *object, long count) {
     return sum;
 }
 
-/// The odd number is a lock between writers.
+/// An odd number locks out other writers.
 static void seqlock_write(void *object, long count) {
     struct mapped *mapped = object;
     while (count-- > 0) {
@@ -324,7 +324,7 @@ static uintptr_t plain_read(void *object, long count) {
     uintptr_t sum = 0;
     while (count-- > 0) {
         sum += copy_out(object);
-        atomic_signal_fence(memory_order_seq_cst); // or the compiler copies once
+        atomic_signal_fence(memory_order_seq_cst); // otherwise the compiler copies only once
     }
     return sum;
 }
@@ -338,7 +338,7 @@ static void plain_write(void *object, long count) {
     }
 }
 
-/// What a borrow is made of.
+/// The atomic operations of a borrow, and nothing else.
 static uintptr_t exchange_read(void *object, long count) {
     struct memory *memory = ((struct mapped *)object)->memory;
     uintptr_t sum = 0;

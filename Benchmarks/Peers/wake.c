@@ -1,10 +1,11 @@
-// How soon who waits knows: from just before a 64-byte text is set in one process until another, which slept, has it.
+// How soon a waiter learns of a change: the time from just before one process sets a text of 64 bytes until another
+// process, which slept, has it.
 //
 //   wake futex|wait|inotify DIRECTORY ROUNDS awake|idle      within the host
-//   wake redis|events DIRECTORY ROUNDS awake|idle PORT       over TCP: Redis PUBLISH, and an event stream of sharedmem serve
+//   wake redis|events DIRECTORY ROUNDS awake|idle PORT       over TCP: Redis PUBLISH, or an event stream of sharedmem serve
 //
-// The two are bound to a core each: whether they share one is luck, and makes three times the difference. Cores that are
-// `awake` have something else to do, which gives way at once (SCHED_IDLE), so that no core has to be woken first.
+// Each process is bound to a core of its own. Otherwise, whether they share a core is luck, and changes the time by a
+// factor of three. An `awake` core runs another process, which yields at once (SCHED_IDLE), so no core has to be woken.
 // Prints the median and the 99th percentile, in nanoseconds.
 
 #define _GNU_SOURCE
@@ -30,18 +31,18 @@
 #include <time.h>
 #include <unistd.h>
 
-/// A way to tell of a change. The first two run in the process that waits, the others in the one that sets.
-struct bell {
+/// A way to signal a change. `listen` and `wait` run in the waiting process, `prepare` and `notify` in the setting one.
+struct notifier {
     const char *name;
     void (*listen)(void);
     void (*wait)(void);
     void (*prepare)(void);
-    void (*ring)(const char *text);
+    void (*notify)(const char *text);
 };
 
 static struct {
     _Atomic uint32_t word;
-    _Atomic long heard;
+    _Atomic long received;
     double time;
 } *shared;
 
@@ -69,17 +70,17 @@ static void stay_on_core(long core) {
 
 // MARK: A bare futex
 
-static uint32_t heard_word;
+static uint32_t seen_word;
 
 static void futex_listen(void) {}
 
 static void futex_wait(void) {
-    while (atomic_load(&shared->word) == heard_word)
-        syscall(SYS_futex, &shared->word, FUTEX_WAIT, heard_word, NULL, NULL, 0);
-    heard_word = atomic_load(&shared->word);
+    while (atomic_load(&shared->word) == seen_word)
+        syscall(SYS_futex, &shared->word, FUTEX_WAIT, seen_word, NULL, NULL, 0);
+    seen_word = atomic_load(&shared->word);
 }
 
-static void futex_ring(const char *text) {
+static void futex_notify(const char *text) {
     (void)text;
     atomic_fetch_add(&shared->word, 1);
     syscall(SYS_futex, &shared->word, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -99,9 +100,9 @@ static void ours_attach(void) {
 
 static void ours_wait(void) { require(sharedmem_wait(segment, version, -1, &version) == 0, "sharedmem_wait"); }
 
-static void ours_ring(const char *text) { require(sharedmem_set(segment, text, 64, NULL) == 0, "sharedmem_set"); }
+static void ours_notify(const char *text) { require(sharedmem_set(segment, text, 64, NULL) == 0, "sharedmem_set"); }
 
-// MARK: A file, renamed into its place, and read again
+// MARK: A file that is renamed into place and read again
 
 static int notifications;
 static char path[4096], temporary[4096];
@@ -125,7 +126,7 @@ static void file_wait(void) {
     close(file);
 }
 
-static void file_ring(const char *text) {
+static void file_notify(const char *text) {
     int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     require(file >= 0 && write(file, text, 64) == 64 && close(file) == 0 && rename(temporary, path) == 0, temporary);
 }
@@ -143,7 +144,7 @@ static void converse(const char *text) {
     require(write(connection, text, strlen(text)) == (ssize_t)strlen(text), "write");
 }
 
-/// Reads until a message is there, whole.
+/// Reads until a whole message has arrived.
 static void receive(const char *end) {
     static char buffer[65536];
     size_t length = 0, end_length = strlen(end);
@@ -163,31 +164,31 @@ static void redis_listen(void) {
 
 static void redis_prepare(void) { converse(""); }
 
-static void redis_ring(const char *text) {
+static void redis_notify(const char *text) {
     char command[128];
     int length = snprintf(command, sizeof command, "*3\r\n$7\r\nPUBLISH\r\n$4\r\ntext\r\n$64\r\n%s\r\n", text);
     require(write(connection, command, length) == length, "write");
     receive("\r\n");
 }
 
-static void events_wait(void) { receive("\n\n\r\n"); } // an event, and the chunk that it is
+static void events_wait(void) { receive("\n\n\r\n"); } // the end of an event and of its chunk
 
 static void events_listen(void) {
     converse("GET /shared HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
-    events_wait(); // for the present text
+    events_wait(); // for the current text
 }
 
 // MARK: -
 
-static const struct bell bells[] = {
-    {"futex", futex_listen, futex_wait, futex_listen, futex_ring},
-    {"wait", ours_attach, ours_wait, ours_attach, ours_ring},
-    {"inotify", file_listen, file_wait, file_prepare, file_ring},
-    {"redis", redis_listen, redis_wait, redis_prepare, redis_ring},
-    {"events", events_listen, events_wait, ours_attach, ours_ring},
+static const struct notifier notifiers[] = {
+    {"futex", futex_listen, futex_wait, futex_listen, futex_notify},
+    {"wait", ours_attach, ours_wait, ours_attach, ours_notify},
+    {"inotify", file_listen, file_wait, file_prepare, file_notify},
+    {"redis", redis_listen, redis_wait, redis_prepare, redis_notify},
+    {"events", events_listen, events_wait, ours_attach, ours_notify},
 };
 
-/// Keeps a core awake, at whatever anyone else leaves of it.
+/// Keeps a core awake with a process that yields to any other.
 static pid_t keep_awake(long core) {
     pid_t child = fork();
     if (child != 0) return child;
@@ -197,25 +198,25 @@ static pid_t keep_awake(long core) {
     for (volatile long turns = 0;; turns++) {}
 }
 
-static void hear(const struct bell *bell, long rounds) {
+static void run_waiter(const struct notifier *notifier, long rounds) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     stay_on_core(1);
-    bell->listen();
-    atomic_store(&shared->heard, 1);
+    notifier->listen();
+    atomic_store(&shared->received, 1);
     for (long round = 0; round < rounds; round++) {
-        bell->wait();
+        notifier->wait();
         shared->time = now();
-        atomic_store(&shared->heard, round + 2);
+        atomic_store(&shared->received, round + 2);
     }
     _exit(0);
 }
 
-static void await_heard(pid_t child, long round) {
-    while (atomic_load(&shared->heard) < round + 1) {
-        require(waitpid(child, NULL, WNOHANG) == 0 || atomic_load(&shared->heard) == round + 1, "who waits has ended");
+static void await_waiter(pid_t child, long round) {
+    while (atomic_load(&shared->received) < round + 1) {
+        require(waitpid(child, NULL, WNOHANG) == 0 || atomic_load(&shared->received) == round + 1, "the waiter has ended");
         usleep(10);
     }
-    usleep(200); // until it sleeps again
+    usleep(200); // until the waiter sleeps again
 }
 
 static int by_size(const void *a, const void *b) {
@@ -224,10 +225,10 @@ static int by_size(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    const struct bell *bell = NULL;
-    for (size_t index = 0; argc >= 5 && index < sizeof bells / sizeof *bells; index++)
-        if (strcmp(argv[1], bells[index].name) == 0) bell = &bells[index];
-    if (!bell) return fputs("wake futex|wait|inotify|redis|events DIRECTORY ROUNDS awake|idle [PORT]\n", stderr), 64;
+    const struct notifier *notifier = NULL;
+    for (size_t index = 0; argc >= 5 && index < sizeof notifiers / sizeof *notifiers; index++)
+        if (strcmp(argv[1], notifiers[index].name) == 0) notifier = &notifiers[index];
+    if (!notifier) return fputs("wake futex|wait|inotify|redis|events DIRECTORY ROUNDS awake|idle [PORT]\n", stderr), 64;
     directory = argv[2];
     long rounds = atol(argv[3]);
     port = argc > 5 ? atoi(argv[5]) : 0;
@@ -235,20 +236,20 @@ int main(int argc, char **argv) {
     pid_t awake[cores > 0 ? cores : 1];
     for (long core = 0; core < cores; core++) awake[core] = keep_awake(core);
     shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    bell->prepare();
-    bell->ring("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
-    heard_word = atomic_load(&shared->word);
+    notifier->prepare();
+    notifier->notify("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    seen_word = atomic_load(&shared->word);
     pid_t child = fork();
-    if (child == 0) hear(bell, rounds);
+    if (child == 0) run_waiter(notifier, rounds);
     stay_on_core(0);
     double *times = calloc(rounds, sizeof *times);
-    await_heard(child, 0);
+    await_waiter(child, 0);
     for (long round = 0; round < rounds; round++) {
         char text[65];
         snprintf(text, sizeof text, "%-64ld", round);
         double start = now();
-        bell->ring(text);
-        await_heard(child, round + 1);
+        notifier->notify(text);
+        await_waiter(child, round + 1);
         times[round] = shared->time - start;
     }
     waitpid(child, NULL, 0);

@@ -1,5 +1,5 @@
 -- wrk … -s wrk.lua URL -- METHOD BODY-FILE|- ['Header: value' …]
--- Prints requests a second, and how many of them failed.
+-- Prints the requests a second, and how many of them failed.
 
 function init(arguments)
     wrk.method = arguments[1]

@@ -1,4 +1,4 @@
-"""What is measured, as data: the peers, the figures with their rows, and what is counted in instructions."""
+"""The measurements as data: the peers, the figures with their rows, and the operations counted in instructions."""
 from dataclasses import dataclass
 
 from .samples import (MANY, PROGRAMS, SWIFT, Backing, Crowd, FirstAnswer, ForEachStream, Load, Local, Request, Resident,
@@ -12,8 +12,8 @@ class Peer:
     title: str
     version: str  # a shell command that prints it
     configuration: str
-    promise: str  # where it is weaker than ours, or why it is no rival
-    needs: tuple = ()  # a command or a header, and the Debian packages that have it
+    promise: str  # its guarantees and limits: where it is weaker than ours, or why it is no rival
+    needs: tuple = ()  # a command or a header, and the Debian packages that contain it
 
 
 def debian(package):
@@ -21,56 +21,56 @@ def debian(package):
 
 
 PEERS = {
-    "ours": Peer("sharedmem", "git describe --always --dirty", "as released; over HTTP one thread, as by default",
-                 "a text is whole, and stays while it is borrowed; a killed process leaves nothing"),
-    "reader": Peer("sharedmem's Reader", "git describe --always --dirty", "as released; one for each process",
-                   "the same, and the text that was read last keeps its memory"),
+    "ours": Peer("sharedmem", "git describe --always --dirty", "release build; one HTTP thread, the default",
+                 "text is whole, and does not change while it is borrowed; a killed process leaves nothing behind"),
+    "reader": Peer("sharedmem's Reader", "git describe --always --dirty", "release build; one in each process",
+                   "as sharedmem; the text that was read last keeps its memory"),
     "lmdb": Peer("LMDB", debian("liblmdb-dev"),
                  "NOSYNC, WRITEMAP, NOTLS, NOMEMINIT, on a tmpfs; one reader, renewed and reset; one key",
-                 "one writer at a time; pages of a killed reader are kept until someone looks for it",
+                 "one writer at a time; a killed reader's pages stay until another process checks for it",
                  ("/usr/include/lmdb.h", "liblmdb-dev")),
     "boost": Peer("boost.interprocess", debian("libboost-dev"),
                   "interprocess_sharable_mutex and text in managed memory on a tmpfs; -O2",
-                  "a killed holder blocks all others for ever",
+                  "a killed lock holder blocks all others forever",
                   ("/usr/include/boost/interprocess/managed_mapped_file.hpp", "libboost-dev")),
     "rwlock": Peer("pthread_rwlock", debian("libc6"), "PTHREAD_PROCESS_SHARED; text in the same shared memory; -O2",
-                   "a killed holder blocks all others for ever"),
+                   "a killed lock holder blocks all others forever"),
     "mutex": Peer("robust mutex", debian("libc6"),
                   "PTHREAD_PROCESS_SHARED, PTHREAD_MUTEX_ROBUST; text in the same shared memory; -O2",
-                  "readers wait for one another; a killed writer leaves half a text, for the next to notice"),
+                  "readers wait for one another; a killed writer leaves incomplete text, which the next holder must notice"),
     "seqlock": Peer("bare seqlock", debian("libc6"), "a sequence number around the text; -O2",
-                    "the floor: copies only; a killed writer blocks all others for ever"),
-    "memcpy": Peer("memcpy", debian("libc6"), "glibc's; the writer turns among three places; -O2",
-                   "the limit: torn texts, nobody is told where the new one is"),
-    "exchange": Peer("one exchange", debian("libc6"), "of a word on a line of its own; -O2",
-                     "what a borrow is made of: shares nothing"),
+                    "lower bound: only copies; a killed writer blocks all others forever"),
+    "memcpy": Peer("memcpy", debian("libc6"), "glibc's; the writer rotates through three places; -O2",
+                   "lower bound: readers can see torn text, and do not learn where new text is"),
+    "exchange": Peer("one exchange", debian("libc6"), "of a word on a cache line of its own; -O2",
+                     "part of a borrow; shares nothing"),
     "string": Peer("a String", "swift --version 2>/dev/null | grep -o 'Swift version [0-9.]*' | head -1",
-                   "of 64 bytes of the process's own", "what a copy is made of: shares nothing"),
+                   "of 64 bytes in the process's own memory", "part of a copy; shares nothing"),
     "bare": Peer("bare C on libmicrohttpd", debian("libmicrohttpd-dev"),
-                 "one epoll thread, 16 KiB for a connection as ours; GET, If-None-Match and PUT of its own memory; -O2",
-                 "the floor: checks nothing, and no other process sees the text",
+                 "one epoll thread, 16 KiB for each connection, as ours; GET, If-None-Match and PUT of its own memory; -O2",
+                 "lower bound: checks nothing, and no other process sees the text",
                  ("/usr/include/microhttpd.h", "libmicrohttpd-dev")),
-    "nginx": Peer("nginx (a constant)", debian("nginx"), "one worker, `return 200`, no log", "not to be set",
+    "nginx": Peer("nginx (a constant)", debian("nginx"), "one worker, `return 200`, no log", "cannot be set",
                   ("nginx", "nginx")),
     "lua": Peer("nginx's lua_shared_dict", debian("libnginx-mod-http-lua"),
-                "one worker, content_by_lua_block, LuaJIT, no log", "seen by the workers of one nginx alone",
+                "one worker, content_by_lua_block, LuaJIT, no log", "visible only to the workers of one nginx",
                 ("/usr/lib/nginx/modules/ngx_http_lua_module.so", "libnginx-mod-http-lua")),
     "redis": Peer("Redis", debian("redis-server"),
-                  "no snapshots, no append-only file; over TCP, by redis-benchmark without pipelining",
-                  "local programs pay the network as well; pub/sub loses what comes while one is away",
+                  "no snapshots, no append-only file; over TCP, with redis-benchmark, without pipelining",
+                  "local programs need the network as well; pub/sub loses messages while a subscriber is away",
                   ("redis-benchmark", "redis-server redis-tools")),
     "etcd": Peer("etcd", debian("etcd-server"),
                  "one member, data on a tmpfs, JSON gateway, serializable reads, compacted to 1,000 revisions",
-                 "none: it keeps a log, and can have replicas; the text is base64 in JSON", ("etcd", "etcd-server")),
+                 "durable: it keeps a log, and can be replicated; the text is base64 in JSON", ("etcd", "etcd-server")),
     "futex": Peer("bare futex", "uname -r", "a word in shared memory, FUTEX_WAIT and FUTEX_WAKE",
-                  "the floor: a signal, no text"),
+                  "lower bound: a signal without text"),
     "inotify": Peer("file and inotify", "uname -r", "write, rename, IN_MOVED_TO, open, read, close; on a tmpfs",
                     "every reader opens and copies the file"),
 }
 TOOLS = [("wrk", "wrk"), ("h2load", "nghttp2-client"), ("valgrind", "valgrind")]
 
 OURS_TOO = ("ours", "reader")
-PARTS = ("exchange", "string")  # of what is measured, and no rivals
+PARTS = ("exchange", "string")  # parts of our own operations, no rivals
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ class Row:
     title: str
     peer: str  # a key of PEERS
     sample: object
-    x: float | None = None  # where it is on the axis, in a figure that is lines
+    x: float | None = None  # position on the axis, in a figure drawn as lines
 
 
 @dataclass(frozen=True)
 class Figure:
     key: str
     title: str
-    unit: str  # ns (less is better), /s (more is), bytes (less is)
+    unit: str  # ns (less is better), /s (more is better), bytes (less is better)
     rows: list
-    axis: str = ""  # of the lines
+    axis: str = ""  # label of the x axis, in a figure drawn as lines
     quick: bool = True  # part of bench-quick
 
 
@@ -113,7 +113,7 @@ def size_title(size):
 
 
 def lines(xs, **samples):
-    """A row for each x of each line; a line is named for its peer."""
+    """A row for each x of each line. A line has the name of its peer."""
     return [Row(f"{key}@{x}", PEERS[key].title, key, sample(x), x) for x in xs for key, sample in samples.items()]
 
 
@@ -122,10 +122,10 @@ BARE, NGINX, REDIS, ETCD = Server("bare"), Server("nginx"), Server("redis"), Ser
 
 READ = Figure("read", "Reading 64 bytes", "ns", [
     Row("borrow", "**borrow, in place** (Swift, `withBytes`)", "ours", swift("borrow", "read")),
-    Row("text", "the same as checked UTF-8 (Swift, `withText`)", "ours", swift("text", "read")),
+    Row("text", "borrow, as validated UTF-8 (Swift, `withText`)", "ours", swift("text", "read")),
     Row("get", "copy as a String (Swift, `get`)", "ours", swift("get", "read")),
     Row("reader", "**Reader, in place** (Swift, `withBytes`)", "reader", swift("reader", "read")),
-    Row("reader-text", "Reader, as checked UTF-8 (Swift, `withText`)", "reader", swift("reader-text", "read")),
+    Row("reader-text", "Reader, as validated UTF-8 (Swift, `withText`)", "reader", swift("reader-text", "read")),
     Row("reader-get", "Reader, as a String (Swift, `get`)", "reader", swift("reader-get", "read")),
     Row("c-borrow", "borrow, in place (C, `sharedmem_borrow`, `_release`)", "ours", c("borrow", "read")),
     Row("c-get", "copy (C, `sharedmem_get`)", "ours", c("get", "read")),
@@ -135,7 +135,7 @@ READ = Figure("read", "Reading 64 bytes", "ns", [
     Row("lmdb-string", "LMDB read transaction + copy as a String (Swift)", "lmdb", swift("lmdb-string", "read")),
     *peer_rows("read", "boost", "mutex", "rwlock", "seqlock", "memcpy"),
     Row("exchange", "one compare-and-exchange, a load and a store", "exchange", c("exchange", "read")),
-    Row("string", "a String of 64 bytes, made and freed (Swift)", "string", swift("string", "read")),
+    Row("string", "making and freeing a String of 64 bytes (Swift)", "string", swift("string", "read")),
 ])
 
 WRITE = Figure("write", "Setting 64 bytes", "ns", [
@@ -153,12 +153,12 @@ LARGE_WRITES = [
     ]) for size in (MiB, 16 * MiB)
 ]
 
-FLAT = Figure("flat", "Borrowing texts of any size", "ns", [
+FLAT = Figure("flat", "Borrowing text of any size", "ns", [
     Row(str(size), f"**borrow**, {size_title(size)}", "ours", swift("borrow", "read", bytes=size))
     for size in (1, 64, 4 * KiB, MiB, 256 * MiB)
 ])
 
-PUBLISHING = Figure("publishing", "Reading 64 bytes while another process sets 10,000 a second", "ns", [
+PUBLISHING = Figure("publishing", "Reading 64 bytes while another process sets the text 10,000 times a second", "ns", [
     row for key, title, sample in (
         ("ours", "**borrow** (Swift)", lambda **more: swift("borrow", "read", **more)),
         ("reader", "**Reader** (Swift)", lambda **more: swift("reader", "read", **more)),
@@ -168,13 +168,14 @@ PUBLISHING = Figure("publishing", "Reading 64 bytes while another process sets 1
                 Row(f"{key}-beside", f"{title}, beside the writer", key, sample(publish=10_000)))
 ])
 
-TWO = Figure("two", "Reads of 64 bytes a second by one process, and by two on two cores", "/s", [
+TWO = Figure("two", "Reads of 64 bytes a second, by one process and by two on two cores", "/s", [
     row for key, title, sample in (
         ("ours", "**borrow** (Swift)", lambda count: swift("borrow", "read", workers=count, per_second=True)),
         ("reader", "**Reader** (Swift)", lambda count: swift("reader", "read", workers=count, per_second=True)),
         *((key, PEERS[key].title, lambda count, key=key: c(key, "read", workers=count, per_second=True))
           for key in ("lmdb", "boost", "rwlock", "mutex", "seqlock")))
-    for row in (Row(f"{key}-1", f"{title}, one", key, sample(1)), Row(f"{key}-2", f"{title}, two", key, sample(2)))
+    for row in (Row(f"{key}-1", f"{title}, one process", key, sample(1)),
+                Row(f"{key}-2", f"{title}, two processes", key, sample(2)))
 ])
 
 ATTACH = Figure("attach", "Attaching and detaching", "ns", [
@@ -184,7 +185,7 @@ ATTACH = Figure("attach", "Attaching and detaching", "ns", [
     Row("boost", "boost.interprocess, open and close", "boost", c("boost", "attach")),
 ])
 
-ARRIVE = Figure("arrive", "A set of 64 bytes by a new process, which also attaches and detaches", "ns", [
+ARRIVE = Figure("arrive", "A new process attaches, sets 64 bytes and detaches", "ns", [
     Row("arrive", "**sharedmem** (Swift)", "ours", swift("borrow", "arrive")),
     Row("c-arrive", "sharedmem (C)", "ours", c("borrow", "arrive")),
     Row("lmdb", "LMDB", "lmdb", c("lmdb", "arrive")),
@@ -205,7 +206,7 @@ GET_LARGE = Figure("get-large", "GET of 1 MiB, 32 connections", "/s", [
     Row("bare", "bare C on libmicrohttpd", "bare", Load(Server("bare", MiB))),
 ])
 
-UNCHANGED = Figure("unchanged", "GET of what has not changed (304), 32 connections", "/s", [
+UNCHANGED = Figure("unchanged", "GET of unchanged text (304), 32 connections", "/s", [
     Row("ours", "**sharedmem serve**", "ours", Load(OURS, "unchanged")),
     Row("bare", "bare C on libmicrohttpd", "bare", Load(BARE, "unchanged")),
 ])
@@ -225,7 +226,7 @@ CONNECTIONS = Figure("connections", "GET of 64 bytes, 32 and 2,000 connections",
                 for count in (32, 2000))
 ])
 
-MEMORY = Figure("memory", "Resident memory of a server, after a second of load", "bytes", [
+MEMORY = Figure("memory", "Resident memory of a server after one second of load", "bytes", [
     Row("ours-64", "**sharedmem serve**, 64 B", "ours", Resident(Server("ours", use="memory"))),
     Row("ours-1M", "**sharedmem serve**, 1 MiB", "ours", Resident(Server("ours", MiB, "memory"))),
     Row("ours-64M", "**sharedmem serve**, 64 MiB", "ours", Resident(Server("ours", 64 * MiB, "memory"))),
@@ -236,7 +237,7 @@ MEMORY = Figure("memory", "Resident memory of a server, after a second of load",
         Resident(Server("ours", use="crowded"), connections=2000)),
 ])
 
-BACKING = Figure("backing", "Memory behind a segment's file", "bytes", [
+BACKING = Figure("backing", "Memory of a segment's file", "bytes", [
     Row("64", "**sharedmem**, after a million sets of 64 B", "ours", Backing(64, 1_000_000)),
     Row("1M", "**sharedmem**, after 2,000 sets of 1 MiB", "ours", Backing(MiB, 2000)),
 ])
@@ -245,34 +246,34 @@ WAKES = [
     Figure(key, title, "ns", [
         Row("wait", "**`sharedmem_wait`**", "ours", Wake("wait", cores=cores)),
         Row("futex", "bare futex", "futex", Wake("futex", cores=cores)),
-        Row("inotify", "file, renamed into place, and inotify", "inotify", Wake("inotify", cores=cores)),
+        Row("inotify", "file renamed into place, and inotify", "inotify", Wake("inotify", cores=cores)),
         Row("events", "**event stream of `sharedmem serve`**, over TCP", "ours", Wake("events", OURS, cores)),
         Row("redis", "Redis PUBLISH to SUBSCRIBE, over TCP", "redis", Wake("redis", REDIS, cores)),
     ]) for key, title, cores in (
-        ("wake", "From setting to knowing, in another process that slept", "awake"),
-        ("wake-idle", "The same where the core slept as well", "idle"))
+        ("wake", "From a set to the return of a waiter in another process", "awake"),
+        ("wake-idle", "From a set to the return of a waiter on a sleeping core", "idle"))
 ]
 
 FIRST = Figure("first", "Starting a server", "ns", [
-    Row("first", "**sharedmem serve**: from start to first answer", "ours", FirstAnswer()),
+    Row("first", "**sharedmem serve**, from start to first response", "ours", FirstAnswer()),
 ])
 
-REST = Figure("rest", "A server at rest", " ms of CPU in 5 s", [
+REST = Figure("rest", "An idle server", " ms of CPU in 5 s", [
     Row("ours", "**sharedmem serve**", "ours", Rest(OURS)),
     Row("redis", "Redis", "redis", Rest(REDIS)),
     Row("etcd", "etcd", "etcd", Rest(ETCD)),
 ], quick=False)
 
 STREAMS = Server("streams")
-CROWD = Figure("crowd", f"{MANY:,} event streams: how late the last one is", "ns", [
+CROWD = Figure("crowd", f"{MANY:,} event streams: delay until the last one has a change", "ns", [
     Row("one", "one change", "ours", Crowd(1)),
-    Row("thousand", "the last of 1,000 changes in a second", "ours", Crowd(1000)),
+    Row("thousand", "the last of 1,000 changes in one second", "ours", Crowd(1000)),
 ], quick=False)
 BESIDE = Figure("beside", f"GET of 64 bytes beside {MANY:,} event streams, 32 connections", "/s", [
-    Row("beside", "**sharedmem serve**, beside them", "ours", Load(STREAMS)),
-    Row("alone", "**sharedmem serve**, without them", "ours", Load(OURS)),
+    Row("beside", "**sharedmem serve**, beside the streams", "ours", Load(STREAMS)),
+    Row("alone", "**sharedmem serve**, without streams", "ours", Load(OURS)),
 ], quick=False)
-STREAM_MEMORY = Figure("stream", "Memory for each event stream", "bytes", [
+STREAM_MEMORY = Figure("stream", "Memory of each event stream", "bytes", [
     Row("stream", "**sharedmem serve**", "ours", ForEachStream()),
 ], quick=False)
 
@@ -296,16 +297,16 @@ GROWTH = [
         reader=lambda count: swift("reader", "read", workers=count, per_second=True),
         **{key: lambda count, key=key: c(key, "read", workers=count, per_second=True)
            for key in ("lmdb", "boost", "seqlock")}), axis="processes", quick=False),
-    Figure("growth-writers", "Sets of 64 bytes a second, by number of setting processes", "/s", lines(
+    Figure("growth-writers", "Sets of 64 bytes a second, by number of writing processes", "/s", lines(
         PROCESSES,
         ours=lambda count: swift("borrow", "write", workers=count, per_second=True),
         **{key: lambda count, key=key: c(key, "write", workers=count, per_second=True)
            for key in ("lmdb", "boost", "rwlock", "mutex")}), axis="processes", quick=False),
-    Figure("growth-get", "GET a second over 32 connections, by size of the text", "/s", lines(
+    Figure("growth-get", "GETs a second over 32 connections, by size of the text", "/s", lines(
         (64, KiB, 16 * KiB, 256 * KiB, MiB, 16 * MiB),
         ours=lambda size: Load(Server("ours", size)), bare=lambda size: Load(Server("bare", size))),
         axis="bytes", quick=False),
-    Figure("growth-connections", "GET of 64 bytes a second, by number of connections", "/s", lines(
+    Figure("growth-connections", "GETs of 64 bytes a second, by number of connections", "/s", lines(
         (1, 8, 32, 128, 512, 2000),
         ours=lambda count: Load(OURS, connections=count), bare=lambda count: Load(BARE, connections=count),
         lua=lambda count: Load(NGINX, connections=count)), axis="connections", quick=False),
@@ -314,7 +315,7 @@ GROWTH = [
 FIGURES = [READ, WRITE, *LARGE_WRITES, FLAT, PUBLISHING, TWO, ATTACH, ARRIVE, GET, GET_LARGE, UNCHANGED, PUT, CONNECTIONS,
            MEMORY, BACKING, *WAKES, FIRST, REST, CROWD, BESIDE, STREAM_MEMORY, *GROWTH]
 
-# Counted by callgrind, for one operation of 64 bytes.
+# Operations on 64 bytes whose instructions callgrind counts, and how often each is repeated.
 INSTRUCTIONS = {
     "borrow (Swift)": (swift("borrow", "read"), 10_000),
     "withText (Swift)": (swift("text", "read"), 10_000),

@@ -1,4 +1,4 @@
-"""Plots as SVG, written by hand: they follow the reader's light or dark page, and a diff shows what changed."""
+"""Draws plots as plain SVG. They follow the light or dark theme of the page, and a diff shows what has changed."""
 import math
 from html import escape
 
@@ -30,7 +30,7 @@ def line(x1, y1, x2, y2, kind="axis"):
 
 
 def bars(title, rows, show):
-    """`rows` of name, whether it is ours, median, first and third quartile."""
+    """Each of `rows` is a name, whether it is ours, the median, and the first and third quartile."""
     left, width, step, top = 370, 800, 26, 44
     most = max(row[4] for row in rows)
     scale = (width - left - 110) / most
@@ -50,7 +50,7 @@ def powers(low, high, base):
 
 
 def lines(title, axis, series, show_x, show_y):
-    """`series` of name and points, the first of them ours; both axes are logarithmic."""
+    """Each of `series` is a name and its points. The first is ours. Both axes are logarithmic."""
     left, right, top, bottom, width, height = 84, 190, 44, 50, 800, 380
     xs = sorted({x for _, points in series for x, _ in points})
     ys = powers(min(y for _, points in series for _, y in points), max(y for _, points in series for _, y in points), 10)
@@ -74,7 +74,7 @@ def lines(title, axis, series, show_x, show_y):
         parts.insert(2, f'<path d="M{path}" class="l{index}"/>')  # ours on top
         ends.append([at(*points[-1])[1], index, name])
     lowest = -math.inf
-    for y, index, name in sorted(ends):  # names beside the lines' ends, none upon another
+    for y, index, name in sorted(ends):  # names at the ends of the lines, none on top of another
         lowest = max(y, lowest + 17)
         parts.append(text(width - right + 10, lowest + 4, name, f"t{index}"))
     return svg(width, height, parts)

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, its plots, and the README's table, from the results."""
+"""Writes docs/benchmarks.md, its plots and the README's table from the results."""
 import re
 
 from . import plots
@@ -7,7 +7,7 @@ from .results import judge, load_thresholds
 from .samples import ROOT
 
 DOCUMENT, PLOTS, README = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks", ROOT / "README.md"
-MAIN = ("read", "write", "get", "get-large", "put", "wake")  # figures that the README shows
+MAIN = ("read", "write", "get", "get-large", "put", "wake")  # the figures in the README
 BEGIN, END = "<!-- Written by make bench, from here -->", "<!-- … to here -->"
 
 
@@ -28,7 +28,7 @@ def show(value, unit):
 
 
 def digits(value):
-    """Three of them."""
+    """Rounds to three significant digits."""
     return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
 
 
@@ -39,7 +39,7 @@ def plain(title):
 def table(figure, results):
     rows = [row for row in figure.rows if results.row(f"{figure.key}/{row.key}")]
     first = results.median(f"{figure.key}/{rows[0].key}")
-    lines = [f"| | median | quartiles | beside {plain(rows[0].title)} | its promise |", "|---|---:|---:|---:|---|"]
+    lines = [f"| | median | quartiles | relative to {plain(rows[0].title)} | guarantees and limits |", "|---|---:|---:|---:|---|"]
     for row in rows:
         key = f"{figure.key}/{row.key}"
         median, quartiles = results.median(key), results.quartiles(key)
@@ -77,7 +77,7 @@ def plot(figure, results):
 
 
 def threshold_lines(results):
-    lines, reasons = ["| | threshold | measured | |", "|---|---:|---:|---|"], []
+    lines, reasons = ["| | goal | measured | |", "|---|---:|---:|---|"], []
     for threshold in load_thresholds()["ratios"]:
         verdict = judge(threshold, results)
         if verdict.value is None:
@@ -95,7 +95,7 @@ def threshold_lines(results):
 
 
 def with_medians(text, results):
-    """With what was measured in place of each `{figure/row}`."""
+    """Replaces each `{figure/row}` with the median that was measured."""
     units = {figure.key: figure.unit for figure in FIGURES}
     return re.sub(r"\{((\S+?)/\S+?)\}", lambda found: show(results.median(found[1]), units[found[2]])
                   if results.row(found[1]) else "(not measured)", text)
@@ -103,20 +103,21 @@ def with_medians(text, results):
 
 def circumstances(data):
     machine = data["machine"]
-    busy = f" **Not a quiet machine: load {machine['load']} when it began.**" if machine["load"] > 0.5 else ""
-    return (f"{data['date']}, {machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}; each figure "
-            f"the median of {data['rounds']} rounds, in turns.{busy}")
+    busy = f" **The machine was not quiet: its load was {machine['load']} at the start.**" if machine["load"] > 0.5 else ""
+    return (f"Measured on {data['date']}: {machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}. "
+            f"Each figure is the median of {data['rounds']} rounds, run in turns.{busy}")
 
 
 def document(results):
     data = results.data
     parts = [
         "# Benchmarks", "",
-        "Written by `make bench`: it installs the peers from Debian, runs all in turns on one machine (A B A B), and writes "
-        "this page, its plots and [results.json](../Benchmarks/results.json). Ratios carry over to other machines, absolute "
-        "figures do not.", "", circumstances(data), "",
-        "## Thresholds", "", "What this project wants to be, and whether it is. `make bench-check` fails when a change loses "
-        "what was reached before ([thresholds.json](../Benchmarks/thresholds.json)).", "", *threshold_lines(results), ""]
+        "`make bench` writes this page. It installs the peers from Debian, measures all of them in turns on one machine "
+        "(A B A B), and writes the results here, into the plots and into [results.json](../Benchmarks/results.json). Ratios "
+        "carry over to other machines. Absolute figures do not.", "", circumstances(data), "",
+        "## Goals", "", "This table shows the project's goals, and whether they are reached. `make bench-check` fails if a "
+        "change loses ground that was gained before ([thresholds.json](../Benchmarks/thresholds.json)).", "",
+        *threshold_lines(results), ""]
     for figure in FIGURES:
         if figure.key not in data["figures"]:
             continue
@@ -126,22 +127,22 @@ def document(results):
             parts += [f"![{figure.title}](benchmarks/{figure.key}.svg)", ""]
         parts += [lines_table(figure, results) if figure.axis else table(figure, results), ""]
     if data["instructions"]:
-        parts += ["## Instructions for one operation", "", "Of 64 bytes, counted by callgrind; the kernel's are not in it.", "",
-                  "| | instructions |", "|---|---:|",
+        parts += ["## Instructions for one operation", "", "Operations on 64 bytes, counted by callgrind. The kernel's "
+                  "instructions are not included.", "", "| | instructions |", "|---|---:|",
                   *(f"| {name} | {count:,.0f} |" for name, count in data["instructions"].items()), ""]
     parts += ["## The peers, and how they were configured", "", "| | version | configuration |", "|---|---|---|",
               *(f"| {peer.title} | {data['versions'][key]} | {peer.configuration} |" for key, peer in PEERS.items()), "",
-              "Local figures are of processes bound to a core each, in pieces of some 100 µs of which the median counts; more "
-              "processes than cores have the mean. All texts are ASCII. Over HTTP the load is wrk's, one thread, on the same two "
-              "cores, nothing bound. The programs are in [Benchmarks/Peers](../Benchmarks/Peers) and "
-              "[Benchmarks/Sources](../Benchmarks/Sources)."]
+              "For local figures, each process is bound to a core and works in pieces of about 100 µs, of which the median "
+              "counts. If there are more processes than cores, the mean counts. All text is ASCII. HTTP load comes from wrk with "
+              "one thread, on the same two cores, and no process is bound. The programs are in "
+              "[Benchmarks/Peers](../Benchmarks/Peers) and [Benchmarks/Sources](../Benchmarks/Sources)."]
     return "\n".join(parts) + "\n"
 
 
 def readme_table(results):
-    """A line for each of the main figures: our first row, and each peer's."""
+    """One line for each main figure: our first row, and the first row of each peer."""
     lines = [circumstances(results.data), "", "![Reading 64 bytes](docs/benchmarks/read.svg)", "",
-             "| | | beside it |", "|---|---:|---|"]
+             "| | sharedmem | others |", "|---|---:|---|"]
     for figure in FIGURES:
         if figure.key not in MAIN or figure.key not in results.data["figures"]:
             continue
@@ -150,7 +151,7 @@ def readme_table(results):
             medians.setdefault(row.peer, results.median(f"{figure.key}/{row.key}"))
         ours = f"**{show(medians.pop('ours'), figure.unit)}**"
         if "reader" in medians:
-            ours += f", by a Reader **{show(medians.pop('reader'), figure.unit)}**"
+            ours += f", with a Reader **{show(medians.pop('reader'), figure.unit)}**"
         peers = (f"{PEERS[peer].title} {show(median, figure.unit)}" for peer, median in medians.items() if peer not in PARTS)
         lines.append(f"| {figure.title} | {ours} | {', '.join(peers)} |")
     return "\n".join(lines)

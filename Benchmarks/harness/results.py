@@ -1,4 +1,4 @@
-"""What was measured: medians and quartiles of it, and what the thresholds say to them."""
+"""The results: medians, quartiles, and the verdicts of the thresholds."""
 import json
 import statistics
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Results:
         self.data = data
 
     def row(self, key):
-        """Of `figure/row`; None if it was not measured."""
+        """The row with the key `figure/row`; None if it was not measured."""
         figure, _, row = key.partition("/")
         return self.data["figures"].get(figure, {}).get(row)
 
@@ -38,12 +38,12 @@ class Results:
 @dataclass
 class Verdict:
     title: str
-    value: float | None  # None: not measured
-    word: str  # at least, at most
+    value: float | None  # None if it was not measured
+    word: str  # `at least` or `at most`
     goal: float
     keep: float | None
     errors: int = 0
-    why: str = ""  # it is missed, where it is
+    why: str = ""  # the reason, if the goal is missed
 
     def holds(self, bound):
         return not self.errors and (self.value >= bound if self.word == "at least" else self.value <= bound)
@@ -58,7 +58,7 @@ def rows_of(threshold):
 
 
 def is_time(threshold):
-    """An absolute one, of which another machine has another."""
+    """Whether this is an absolute time, which differs between machines."""
     return "to" not in threshold and not threshold["of"].startswith(("memory/", "backing/"))
 
 
@@ -74,7 +74,7 @@ def judge(threshold, results):
 
 
 def keep(results, slack):
-    """Writes down what later changes must not lose: what was measured, with some slack; never an absolute time."""
+    """Writes the ratios that later changes must keep: the measured ones, with some slack. Absolute times are left out."""
     thresholds = load_thresholds()
     for threshold in thresholds["ratios"]:
         verdict = judge(threshold, results)

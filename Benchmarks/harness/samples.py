@@ -1,4 +1,4 @@
-"""What can be measured, and the processes it takes: each sample's `take` gives one reading."""
+"""The samples, and the processes they need. Each sample's `take` returns one reading."""
 import base64
 import http.client
 import json
@@ -40,7 +40,7 @@ def output(command, **options):
 
 
 class Run:
-    """One run: how long each sample lasts, a directory on a tmpfs, and the servers, started when first asked for."""
+    """One run: the duration of each sample, a directory on a tmpfs, and the servers, started at their first use."""
 
     def __init__(self, milliseconds, seconds, wakes):
         self.milliseconds, self.seconds, self.wakes = milliseconds, seconds, wakes
@@ -48,7 +48,7 @@ class Run:
 
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sharedmem-benchmark.", dir="/dev/shm"))
-        # What loading the library attaches is to be here as well.
+        # For the segment that the library attaches to when it is loaded.
         os.environ["SHAREDMEM_DIRECTORY"] = str(self.directory)
         self.servers, self.processes = {}, []
         return self
@@ -88,7 +88,7 @@ def free_port():
 class Server:
     kind: str  # a key of COMMANDS
     bytes: int = 64
-    use: str = ""  # another one, which has not served anything else
+    use: str = ""  # names a server of its own, which serves nothing else
 
 
 def nginx(server, port, directory):
@@ -131,11 +131,11 @@ def await_port(port, process):
             if process.poll() is not None:
                 break
             time.sleep(0.02)
-    raise Failure(f"{process.args[0]} does not answer")
+    raise Failure(f"{process.args[0]} does not accept connections")
 
 
 class Running:
-    """A server that answers, with its text set."""
+    """A running server, whose text is set."""
 
     def __init__(self, run, server):
         self.server, self.port, self.directory = server, free_port(), run.new_directory()
@@ -155,7 +155,7 @@ class Running:
                 raise Failure("the streams could not connect")
 
     def request(self, what):
-        """Method, path, body and headers."""
+        """Returns the method, path, body and headers of a request."""
         if self.server.kind == "etcd":
             key = base64.b64encode(b"text").decode()
             if what == "get":
@@ -171,7 +171,7 @@ class Running:
         return "GET", path, None, {}
 
     def resident_bytes(self):
-        """Of the server and the processes it has started."""
+        """Resident memory of the server and its child processes."""
         pid = self.process.pid
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         status = [pathlib.Path(f"/proc/{one}/status").read_text() for one in [pid, *children]]
@@ -187,7 +187,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Local:
-    """Nanoseconds for an operation of a peer's in timing.c, or how many a second."""
+    """Nanoseconds for one operation of a peer in timing.c, or operations a second."""
     program: pathlib.Path
     peer: str
     operation: str
@@ -201,7 +201,7 @@ class Local:
 
     def take(self, run):
         directory = run.new_directory()
-        milliseconds = max(run.milliseconds, 20 * self.workers)  # a turn for each, where they take turns
+        milliseconds = max(run.milliseconds, 20 * self.workers)  # long enough for every worker to have a turn
         numbers = [float(word) for word in output([
             *self.command(directory), "--milliseconds", milliseconds, "--workers", self.workers,
             "--publish", self.publish]).split()]
@@ -210,7 +210,7 @@ class Local:
         return Reading(value, {"sets a second": numbers[1]} if self.publish else {})
 
     def counted(self, place, count, keep):
-        """Instructions of so many operations, with what begins and ends them."""
+        """Instructions of `count` operations, including setup and teardown."""
         command = self.command(tempfile.mkdtemp(dir=place))
         done = subprocess.run([*callgrind(command, keep), "--count", str(count)], capture_output=True, text=True)
         return collected(done.returncode, done.stderr)
@@ -218,7 +218,7 @@ class Local:
 
 @dataclass(frozen=True)
 class Load:
-    """Requests a second."""
+    """Requests a second from a load generator."""
     server: Server
     what: str = "get"  # constant, unchanged, put
     connections: int = 32
@@ -241,7 +241,7 @@ class Load:
         return Reading(float(rate), {"errors": int(errors)})
 
     def h2load(self, run, running):
-        """For 304 with the Content-Length of what has not changed, after which wrk waits for that content."""
+        """Measures 304 responses. wrk cannot: it waits for the content that their Content-Length announces."""
         _, path, _, headers = running.request(self.what)
         report = output(["h2load", "--h1", "-t1", f"-c{self.connections}", "-D", run.seconds,
                          *(word for name, value in headers.items() for word in ("-H", f"{name}: {value}")),
@@ -251,7 +251,7 @@ class Load:
         return Reading(float(rate), {"errors": int(errors)})
 
     def redis(self, run, port):
-        """As many requests as last so long: a tenth of them first, to know how many."""
+        """Sends as many requests as fill the time, which a short run finds out first."""
         test = "set" if self.what == "put" else "get"
 
         def rate(count):
@@ -263,21 +263,21 @@ class Load:
 
 @dataclass(frozen=True)
 class Wake:
-    """Nanoseconds from setting in one process to knowing in another."""
-    bell: str
+    """Nanoseconds from a set in one process until a waiter in another process has the text."""
+    notifier: str  # an argument of Peers/wake.c
     server: Server | None = None
     cores: str = "awake"  # or idle
 
     def take(self, run):
         running = run.server(self.server) if self.server else None
         directory = running.directory if running else run.new_directory()
-        words = output([PROGRAMS / "wake", self.bell, directory, run.wakes, self.cores, *([running.port] if running else [])]).split()
+        words = output([PROGRAMS / "wake", self.notifier, directory, run.wakes, self.cores, *([running.port] if running else [])]).split()
         return Reading(float(words[0]), {"p99": float(words[1])})
 
 
 @dataclass(frozen=True)
 class Resident:
-    """Bytes, after a second of load."""
+    """Resident bytes of a server after one second of load."""
     server: Server
     connections: int = 32
 
@@ -288,7 +288,7 @@ class Resident:
 
 @dataclass(frozen=True)
 class Backing:
-    """Bytes of memory that a segment's file has after so many sets."""
+    """Bytes of memory that a segment's file takes after `sets` sets."""
     bytes: int
     sets: int
 
@@ -302,7 +302,7 @@ class Backing:
 
 @dataclass(frozen=True)
 class Rest:
-    """Milliseconds of CPU in five seconds without a request."""
+    """Milliseconds of CPU time in five seconds without a request."""
     server: Server
 
     def take(self, run):
@@ -315,7 +315,7 @@ class Rest:
 
 @dataclass(frozen=True)
 class FirstAnswer:
-    """Nanoseconds from starting a server to its first answer."""
+    """Nanoseconds from the start of a server to its first response."""
 
     def take(self, run):
         port, directory = free_port(), run.new_directory()
@@ -339,7 +339,7 @@ class FirstAnswer:
 
 @dataclass(frozen=True)
 class Crowd:
-    """Nanoseconds until the last of many event streams has the last of so many changes, a millisecond apart."""
+    """Nanoseconds until the last of many event streams has the last of `changes` changes, a millisecond apart."""
     changes: int
 
     def take(self, run):
@@ -350,7 +350,7 @@ class Crowd:
 
 @dataclass(frozen=True)
 class ForEachStream:
-    """Bytes resident in the server for each of many event streams."""
+    """Resident bytes of the server for each of many event streams."""
 
     def take(self, run):
         with_streams, without = run.server(Server("streams")), run.server(Server("ours"))
@@ -362,7 +362,7 @@ class ForEachStream:
 
 @dataclass(frozen=True)
 class Request:
-    """Instructions of the server for one request, of many over one connection."""
+    """Instructions of the server for one of many requests over one connection."""
     what: str  # get, unchanged, put
 
     def counted(self, place, count, keep):
@@ -392,7 +392,7 @@ STRIPPED = HERE / ".build/stripped"
 
 
 def strip_programs():
-    """Copies that valgrind can read: it fails on Swift's debug information."""
+    """Copies the programs without Swift's debug information, on which valgrind fails."""
     STRIPPED.mkdir(exist_ok=True)
     for program in (SWIFT, COMMAND, PROGRAMS / "peers", PROGRAMS / "libSharedMem.so.0"):
         output(["strip", "-g", "-o", STRIPPED / program.name, program.resolve()])
@@ -411,7 +411,7 @@ def collected(status, report):
 
 
 def instructions(sample, count):
-    """Executed for one operation: the difference of two runs has no part of beginning and end."""
+    """Instructions of one operation. The difference of two runs cancels setup and teardown."""
     with tempfile.TemporaryDirectory(prefix="sharedmem-benchmark.", dir="/dev/shm") as place:
         few, many = (sample.counted(place, times * count, "/dev/null") for times in (1, 3))
     return (many - few) / (2 * count)

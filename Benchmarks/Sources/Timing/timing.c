@@ -1,11 +1,13 @@
 //   PROGRAM PEER read|write|attach|arrive DIRECTORY [--bytes N] [--workers N] [--milliseconds N] [--publish N]
-//   PROGRAM PEER read|write|attach DIRECTORY --count N      so often and untimed, for callgrind
+//   PROGRAM PEER read|write|attach DIRECTORY --count N      N times, untimed, for callgrind
 //
-// Prints nanoseconds for each operation, all workers together: two that do not hinder each other take half of one's.
-// A worker is a process on a core of its own, as far as there are cores. It works in pieces of some 100 µs, of which the
-// median counts: what else the machine does hits few of them. Workers that share a core have the mean, as taking turns is
-// their work. `attach` attaches and detaches. `arrive` is a new process that attaches, sets and detaches; its median.
-// With --publish another process sets the text so often a second; how often it came to that is the second number.
+// Prints the nanoseconds for each operation of all workers together: two workers that do not hinder each other take half
+// as long as one. A worker is a process on a core of its own, as far as there are enough cores. It works in pieces of
+// about 100 µs, and the median of the pieces counts, because the machine's other work disturbs only a few of them. If
+// workers share a core, the mean counts, because taking turns is part of the work.
+//
+// `attach` attaches and detaches. `arrive` starts a new process that attaches, sets and detaches; the median counts.
+// With --publish, another process sets the text N times a second, and the second number printed is the rate it reached.
 
 #define _GNU_SOURCE
 #include "timing.h"
@@ -25,11 +27,11 @@
 
 enum { most_workers = 256, arrivals = 200, most_pieces = 1 << 16 };
 
-/// What the processes of one run have in common.
+/// The memory that the processes of one run share.
 struct run {
     _Atomic int ready, go, over;
     double start;
-    double times[most_workers > arrivals ? most_workers : arrivals]; // nanoseconds for an operation
+    double times[most_workers > arrivals ? most_workers : arrivals]; // nanoseconds for one operation
     double publications; // a second
 };
 
@@ -77,13 +79,13 @@ static void stay_on_core(long index) {
     sched_setaffinity(0, sizeof cores, &cores);
 }
 
-/// Ready to run, and waits for the others.
+/// Reports that this process is ready, and waits for the others.
 static void meet(void) {
     atomic_fetch_add(&run->ready, 1);
     while (!atomic_load(&run->go)) usleep(20);
 }
 
-/// How often to repeat between two looks at the clock: some 100 µs long. What is used for the first time is warm then.
+/// Warms the caches up, and returns how many repetitions take about 100 µs: the work between two looks at the clock.
 static long warm_up(void *object) {
     for (int again = 0; again < 5; again++) repeat(object, 1);
     for (long times = 1;; times *= 2) {
@@ -111,7 +113,7 @@ static void work(long index) {
     if (object) peer->close(object);
 }
 
-/// Sets the text at its rate until the workers are done.
+/// Sets the text `publish` times a second until the workers are done.
 static void publish_beside(void) {
     stay_on_core(workers);
     prctl(PR_SET_TIMERSLACK, 1);

@@ -1,7 +1,7 @@
 import CLMDB
 import Timing
 
-/// A text in LMDB, as peers.c has it, read into a String.
+/// Text in LMDB, set up as in peers.c, read into a String.
 enum LMDBString {
     static var peer: peer {
         Timing.peer(
@@ -47,7 +47,7 @@ enum LMDBString {
             check(mdb_txn_commit(transaction))
             check(mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction))
             mdb_txn_reset(transaction)
-            guard let environment, let transaction else { fatalError("LMDB gave nothing") }
+            guard let environment, let transaction else { fatalError("LMDB returned no environment or transaction") }
             self.environment = environment
             self.reader = transaction
             self.database = database

@@ -1,7 +1,7 @@
 import SharedMemory
 import Timing
 
-/// Our own text through the Swift door, read in one of several ways.
+/// Our own text through the Swift interface, read in one of several ways.
 enum Ours {
     static func peer(_ name: StaticString, _ read: @escaping @convention(c) (UnsafeMutableRawPointer?, Int) -> UInt)
         -> peer

@@ -1,6 +1,6 @@
 import Timing
 
-/// What a `String` of the text costs by itself, wherever the bytes are from.
+/// The cost of making a `String` of the text, wherever the bytes come from.
 enum PlainString {
     static var peer: peer {
         Timing.peer(

@@ -1,6 +1,6 @@
 import Timing
 
-// What Swift programs do with a text; the command line is timing.c's.
+// The operations of Swift programs. timing.c has the command line.
 @main
 enum SwiftPeers {
     static func main() {

@@ -1,5 +1,5 @@
-// What a program here measures: ways to share one text. The program has the ways, timing.c has the clock, the
-// processes and the command line, so that all of them are measured by the same code.
+// Measures ways to share text. Each program implements some ways. timing.c has the clock, the processes and the command
+// line, so that the same code measures all of them.
 
 #ifndef TIMING_H
 #define TIMING_H
@@ -12,32 +12,32 @@ extern "C" {
 #endif
 
 struct job {
-    const char *directory; // on a tmpfs; what is in it, the driver takes away
+    const char *directory; // on a tmpfs; the harness removes its contents
     char *text;
     size_t length;
 };
 
-/// One way to share a text. What it cannot do is NULL.
+/// One way to share text. An operation that it does not support is NULL.
 struct peer {
     const char *name;
-    /// Makes the shared object with the text in it, before any process opens it.
+    /// Creates the shared object with the text in it, before any process opens it.
     void (*create)(const struct job *job);
     /// Attaches this process.
     void *(*open)(const struct job *job);
     void (*close)(void *object);
-    /// Reads so often. What comes back is made of all that was read, so that no reading can be left out.
+    /// Reads `count` times. The result depends on everything that was read, so that the compiler cannot omit a read.
     uintptr_t (*read)(void *object, long count);
-    /// Sets the job's text so often.
+    /// Sets the job's text `count` times.
     void (*write)(void *object, long count);
 };
 
-/// Does what the command line says with one of the peers and prints one number; see timing.c.
+/// Runs the command line with one of the peers and prints the result. See timing.c.
 int measure_peers(int argc, char **argv, const struct peer *peers, size_t count);
 
-/// Ends the process with a message.
+/// Ends the process with `what` and the meaning of errno on standard error.
 void give_up(const char *what);
 
-/// Does so if `well` is 0.
+/// Gives up if `well` is 0.
 static inline void require(int well, const char *what) {
     if (!well) give_up(what);
 }
