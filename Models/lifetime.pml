@@ -1,52 +1,52 @@
 /*
- * How a segment comes to be and goes: Sources/SharedMemory/Attachment, and Segment.unlink.
+ * The lifetime of a segment: attaching, detaching and unlinking, as in Sources/SharedMemory/Attachment and Segment.unlink.
  *
- * [A1] to [A4] are the design's steps of attaching, [D] is detaching, [L] the law of names.
- * Progress labels stand where an attach has come to its end, one way or the other.
- * A STEP is one system call. Between any two of them others go on, and at each the process may be killed.
- * The macros of `#ifdef`s are mutants: each breaks one thing, and Models/mutants demands that it is found out.
+ * [A1] to [A4] are the steps of attaching, [D] is detaching, and [L] is the law of names.
+ * A progress label marks each place where an attach ends, whatever its result.
+ * A STEP is one system call. Other processes run between any two steps, and a process may be killed at each step.
+ * Macros in `#ifdef`s are mutants. Each breaks one thing, and Models/mutants checks that Spin finds the fault.
  */
 
 #ifndef ATTACHERS
-#define ATTACHERS 2   /* for reading and writing */
+#define ATTACHERS 2   /* read-write attachments */
 #endif
 #ifndef READERS
-#define READERS 0     /* for reading only */
+#define READERS 0     /* read-only attachments */
 #endif
 #ifndef ROUNDS
-#define ROUNDS 1      /* of attaching and detaching, by each */
+#define ROUNDS 1      /* how often each attaches and detaches */
 #endif
 #ifndef PERSISTENT
 #define PERSISTENT 0  /* 1: an attach may ask for persistence */
 #endif
 #ifndef UNLINKS
-#define UNLINKS 0     /* explicit ones, by one process */
+#define UNLINKS 0     /* explicit unlinks, all by one process */
 #endif
 #ifndef CRASHES
-#define CRASHES 1     /* in all */
+#define CRASHES 1     /* in total */
 #endif
 
 #define PROCESSES (ATTACHERS + READERS)
 #define FILES     (1 + ATTACHERS * ROUNDS)
 #define NOTHING   255
 
-/* A file, the kernel's locks on it, and what the properties speak of. */
+/* A file, the kernel's locks on it, and variables that only the properties use. */
 typedef File {
     bool persistent;
-    byte sharers;    /* of the lifetime: a bit for each process */
-    byte exclusive;  /* of the lifetime: the process + 1 */
-    byte nameLock;   /* the process + 1 */
+    byte sharers;    /* of the lifetime lock: one bit for each process */
+    byte exclusive;  /* the process that holds the lifetime lock exclusively, + 1 */
+    byte nameLock;   /* the process that holds it, + 1 */
 
-    byte attached;   /* how many are, from the end of their attach to the beginning of their detach */
-    byte members;    /* who keeps it alive, from the shared lock on: a bit for each process */
-    bool isOver;     /* the last member is gone: its text must not be seen again */
-    bool isUnlinked  /* explicitly */
+    byte attached;   /* how many processes are, from the end of their attach to the beginning of their detach */
+    byte members;    /* the processes that keep it alive, from their shared lock on: one bit for each */
+    bool isOver;     /* the last member has left: no process may see its text again */
+    bool isUnlinked  /* by an explicit unlink */
 }
-File files[FILES];   /* the first is what a killed process left behind */
-byte name, created;  /* which file the name leads to; how many there were after the first */
+File files[FILES];   /* the first was left behind by a killed process */
+byte name, created;  /* the file that the name leads to; how many files were created after the first */
 
-byte overFor[PROCESSES];       /* the file that was over when the process began to attach */
-bool sawNoSegment[PROCESSES];  /* whether there was a moment without a segment since then */
+byte overFor[PROCESSES];       /* the file that was already over when the process began to attach */
+bool sawNoSegment[PROCESSES];  /* whether there has been a moment without a segment since then */
 byte crashes, finished;
 hidden byte k;
 
@@ -58,7 +58,7 @@ hidden byte k;
 #define DIE       atomic { crashes < CRASHES -> crashes++; dropLocks(); goto died }
 #define STEP(...) if :: d_step { skip; __VA_ARGS__ } :: DIE fi
 
-/* At the end of a descriptor: the kernel drops the locks. */
+/* The kernel drops a descriptor's locks when it is closed. */
 inline dropLocks() {
     if
     :: f != NOTHING ->
@@ -81,13 +81,14 @@ inline dropShared() {
     fi
 }
 
-/* To be done after whatever may end a segment. */
+/* Follows every step that may end a segment. */
 inline observe() {
     for (k : 0 .. PROCESSES - 1) { if :: !ISALIVE(name) -> sawNoSegment[k] = true :: else fi }
     k = 0
 }
 
-/* With the shared lock one is a member, unless the segment was over before one began: then there must be others. */
+/* A process with the shared lock is a member, unless the segment was over before its attach began. Then there must be
+   other members. */
 inline becomeMember() {
     if
     :: name == f && overFor[me] != f ->
@@ -100,7 +101,7 @@ inline becomeMember() {
 }
 
 inline becomeAttached() {
-    assert(overFor[me] != f);  /* the first one after the last finds it empty */
+    assert(overFor[me] != f);  /* the first to attach after the last has left finds it empty */
     for (k : 0 .. FILES - 1) {
         assert(k == f || files[k].attached == 0 || files[k].isUnlinked) /* never two living segments under one name */
     }
@@ -109,7 +110,8 @@ inline becomeAttached() {
     isAttached = true
 }
 
-/* [L] Nobody unlinks a name without its file's name lock, and then having checked that it still leads there. */
+/* [L] A process unlinks a name only while it holds the file's name lock, and after checking that the name still leads to
+   the file. */
 inline removeName(explicitly) {
 #ifdef NO_NAME_LOCK
     granted = true;
@@ -130,8 +132,8 @@ inline removeName(explicitly) {
 #endif
         if
         :: leads ->
-            STEP(assert(name == f || name == NOTHING);                        /* what is unlinked is what was meant, */
-                assert(explicitly || it.attached == 0 && !it.persistent);     /* and it is alive only if that was meant */
+            STEP(assert(name == f || name == NOTHING);                        /* the file that was meant is unlinked, */
+                assert(explicitly || it.attached == 0 && !it.persistent);     /* and a living one only explicitly */
                 it.isUnlinked = (it.isUnlinked || explicitly);
                 name = NOTHING;
                 observe())
@@ -142,7 +144,7 @@ inline removeName(explicitly) {
     fi
 }
 
-/* Whether nobody is attached to what is not persistent; if so, the lifetime is locked. */
+/* Checks whether the segment is not persistent and no process is attached to it. If so, locks the lifetime. */
 inline lookWhetherLeftover() {
     isLeftover = false;
     granted = false;
@@ -184,7 +186,7 @@ again:
     STEP(f = name; persists = false; granted = false; leads = false; isLeftover = false); /* [A1] */
     if
     :: f == NOTHING && isReader -> goto progressNotFound
-    :: f == NOTHING && !isReader -> /* The unnamed file is nobody's business before it is linked. */
+    :: f == NOTHING && !isReader -> /* No other process can see the unnamed file before it is linked. */
 #ifdef LINK_BEFORE_LOCK
         STEP(if :: name == NOTHING -> created++; f = created; name = f; it.persistent = asksForPersistence :: else fi);
         if :: f == NOTHING -> goto again :: else fi;
@@ -234,7 +236,7 @@ again:
         fi;
 #ifndef REFUSAL_TAKEN_FOR_LIFE
         if
-        :: !granted && !persists -> /* Refused for whose sake? Only a shared lock is a sign of life. */
+        :: !granted && !persists -> /* A refusal may come from another exclusive lock. Only a shared one is a sign of life. */
             STEP(granted = (OTHERS != 0));
             if :: !granted -> CLOSE; goto again :: else fi
         :: else
@@ -275,7 +277,7 @@ progressAttached: /* [D] */
     STEP(isLeftover = !it.persistent);
     granted = true;
 #else
-    if :: isReader -> STEP(leads = (name == f)); if :: !leads -> goto closing :: else fi :: else fi; /* opens it again, to write */
+    if :: isReader -> STEP(leads = (name == f)); if :: !leads -> goto closing :: else fi :: else fi; /* opens it again, for writing */
     lookWhetherLeftover();
 #endif
     if :: isLeftover -> removeName(false) :: else fi;
@@ -293,7 +295,7 @@ died:
 done:
     atomic {
         finished++;
-        /* Where nobody was killed, nothing is left. */
+        /* If no process was killed, nothing is left behind. */
         assert(finished < PROCESSES || UNLINKS > 0 || crashes > 0 || name == NOTHING || files[name].persistent)
     }
 }

@@ -1,10 +1,10 @@
 /*
- * How a text is published, borrowed and copied: Sources/SharedMemory/Publication, and Attachment/Sweep.swift.
+ * How text is published, borrowed and copied: Sources/SharedMemory/Publication, and Sources/SharedMemory/Attachment/Sweep.swift.
  *
- * [P1] to [P6] are the design's steps of publishing, [B1] to [B4] of borrowing, [R1] to [R3] of a Reader, which keeps its
- * pin on what it has read, [O] is the optimistic copy.
- * A STEP touches shared memory once. Between any two of them others go on, and at each the process may be killed.
- * The macros of `#ifdef`s are mutants: each breaks one thing, and Models/mutants demands that it is found out.
+ * [P1] to [P6] are the steps of publishing, [B1] to [B4] of borrowing, and [R1] to [R3] of a Reader, which keeps its pin on
+ * the text that it has read. [O] is the optimistic copy.
+ * A STEP is one access to shared memory. Other processes run between any two steps, and a process may be killed at each step.
+ * Macros in `#ifdef`s are mutants. Each breaks one thing, and Models/mutants checks that Spin finds the fault.
  */
 
 #ifndef WRITERS
@@ -14,13 +14,13 @@
 #define SETS 1        /* by the first writer */
 #endif
 #ifndef OTHER_SETS
-#define OTHER_SETS 1  /* by each of the others, at most as many */
+#define OTHER_SETS 1  /* by each other writer; at most SETS */
 #endif
 #ifndef CONDITIONAL
-#define CONDITIONAL 0 /* 1: a set may be a conditional one */
+#define CONDITIONAL 0 /* 1: a set may be conditional */
 #endif
 #ifndef PUNCHES
-#define PUNCHES 0     /* in all: a claimed slot's memory is given back instead of being filled */
+#define PUNCHES 0     /* how often, in total, a claimed slot's memory is given back instead of being filled */
 #endif
 #ifndef BORROWERS
 #define BORROWERS 1
@@ -41,14 +41,14 @@
 #define COPIES 0      /* by the one optimistic reader */
 #endif
 #ifndef CRASHES
-#define CRASHES 1     /* in all */
+#define CRASHES 1     /* in total */
 #endif
 
 #define ROWS (WRITERS + BORROWERS + READERS)
 #ifdef ONE_SLOT_LESS
 #define SLOTS (PINS + WRITERS)
 #else
-#define SLOTS (PINS + WRITERS + 1)  /* as 191 = 64 + 126 + 1 */
+#define SLOTS (PINS + WRITERS + 1)  /* like 191 = 64 + 126 + 1 */
 #endif
 
 #ifdef STAMP_IS_ZERO_WHILE_FILLED
@@ -59,32 +59,32 @@
 #define ANY 255
 #define NO_SLOT 255
 
-/* The file. Number and slot are one word, and so are a pin's owner and slot. An owner is a row + 1; 0 = free. */
+/* The file. The number and the current slot are one word, and so are a pin's owner and slot. An owner is a row + 1; 0 = free. */
 typedef Slot {
     byte claim;
     byte stamp;
-    byte text[2]; /* in the slot's first page, and behind it */
-    bool mark;    /* the header says that there is memory behind text[1] */
-    bool memory   /* there is */
+    byte text[2]; /* one word in the slot's first page, and one behind it */
+    bool mark;    /* the header says that text[1] has memory */
+    bool memory   /* text[1] has memory */
 }
 typedef Pin { byte owner; byte slot }
 byte number, current;
 Slot slots[SLOTS];
-Pin pins[PINS + 1]; /* the last one is never used: an array must have one */
+Pin pins[PINS + 1]; /* the last one is never used: an array cannot be empty */
 
 bool locked[ROWS];  /* the kernel's locks on the rows */
 
-/* Known to nobody; the properties speak of these. */
+/* Only the properties use these. */
 byte published[WRITERS * SETS + 1]; /* the text of each number */
 byte crashes, punches, finished;
 hidden byte k, l;
 hidden byte isFree, oneIsFree;
 
-/* A process killed loses its locks, by the kernel's doing. What takes its place begins anew. */
+/* The kernel drops the locks of a killed process. Another process takes its place, and begins at the beginning. */
 #define DIE       atomic { crashes < CRASHES -> crashes++; locked[row] = false; goto died }
 #define STEP(...) if :: d_step { __VA_ARGS__ } :: DIE fi
 
-/* Clears a row's pins and claims, one at a step, under the row's lock. */
+/* Clears a row's pins and claims, one in each step, under the row's lock. */
 inline reclaim() {
     do
     ::  if
@@ -108,7 +108,7 @@ inline reclaim() {
     od
 }
 
-/* There is a slot that is neither current, nor claimed, nor pinned, whenever a writer looks for one. */
+/* Whenever a writer looks for a slot, there is one that is neither current, nor claimed, nor pinned. */
 inline assertOneIsFree() {
     oneIsFree = false;
     for (k : 0 .. SLOTS - 1) {
@@ -122,8 +122,8 @@ inline assertOneIsFree() {
 
 #define mine slots[s]
 
-/* [P2] Usable is what is neither current nor, then, pinned. The order matters: a slot that is claimed and not
-   current can not become current, so who pins it from now on will see that it is not. */
+/* [P2] A slot is usable if it is not current and, when looked at after that, not pinned. The order matters: a slot that
+   is claimed and not current cannot become current, so a reader that pins it from now on will see that it is not. */
 inline lookAtCurrent() {
 #ifdef NO_LOOK_AT_CURRENT_AFTER_CLAIM
     skip
@@ -143,7 +143,7 @@ inline lookAtPins() {
 #endif
 }
 
-/* [P3] The exchange of the stamp. */
+/* [P3] The change of the stamp. */
 inline beginFilling() {
     STEP(mine.stamp = BEING_FILLED)
 }
@@ -168,7 +168,7 @@ next:
         if :: expected = ANY :: CONDITIONAL -> expected = number fi
     };
 
-claiming: /* [P2] Any slot: in what order they are tried is no matter of correctness. */
+claiming: /* [P2] Any slot: the order in which slots are tried does not affect correctness. */
     atomic {
         d_step { assertOneIsFree() };
         s = 0;
@@ -203,7 +203,7 @@ claiming: /* [P2] Any slot: in what order they are tried is no matter of correct
     :: usable
     fi;
 
-    if /* [P3] Reserve, and remember the mark. */
+    if /* [P3] Reserves memory, then sets the mark. */
     :: mine.mark
     :: !mine.mark ->
 #ifdef MARK_BEFORE_MEMORY
@@ -249,7 +249,7 @@ publishing: /* [P5] */
         if
         :: won ->
             assert(number == n);                            /* numbers never go back, and no set is lost */
-            assert(expected == ANY || expected == number);  /* a conditional set replaces what it said */
+            assert(expected == ANY || expected == number);  /* a conditional set replaces the version it names */
             number = n + 1;
             current = s;
             published[number] = text
@@ -265,7 +265,7 @@ releasing: /* [P6] */
     d_step { s = 0; n = 0; usable = false; won = false };
     goto next;
 
-givingBack: /* Where no memory is left: a free slot gives back what lies behind its first page. */
+givingBack: /* When memory runs out, a free slot gives back all memory behind its first page. */
     punches++;
 #ifndef NO_STAMP_BEFORE_PUNCH
     beginFilling();
@@ -286,7 +286,7 @@ detaching:
     atomic { text = 0; expected = 0; locked[row] = false; finished++ }
 }
 
-/* Reads a word of the borrowed text: it is, and stays, the text of that number. */
+/* Reads a word of the borrowed text, which is, and stays, the text of that number. */
 #define READ(word) STEP(assert(slots[s].text[word] == published[n]))
 
 proctype Borrower(byte row) {
@@ -311,7 +311,7 @@ next:
         do :: p < PINS - 1 -> p++ :: break od;
         if
         :: pins[p].owner == 0 -> pins[p].owner = row + 1; pins[p].slot = s
-        :: else -> goto next /* all pins are taken: it reads as the optimistic reader does */
+        :: else -> goto next /* all pins are taken: it would copy as the optimistic reader does */
         fi }
     :: DIE
     fi;
@@ -356,7 +356,7 @@ attaching:
     atomic { !locked[row] -> locked[row] = true };
     reclaim();
 
-    if /* [R1] Owns a pin, on no slot at first. */
+    if /* [R1] Takes a pin, at first on no slot. */
     :: atomic {
         p = 0;
         do :: p < PINS - 1 -> p++ :: break od;
@@ -375,15 +375,15 @@ next:
     if
     :: d_step { read < READS -> read++; before = number }
     :: atomic { read == READS -> goto closing }
-    :: n != 0 -> /* It rests: lets go of what it has read. */
+    :: n != 0 -> /* Unpins the text that it has read. */
         STEP(pins[p].slot = NO_SLOT);
-#ifndef READS_ON_AFTER_REST
+#ifndef READS_ON_AFTER_UNPIN
         d_step { n = 0; s = 0 };
 #endif
         goto next
     fi;
 
-    /* [R2] Is it still the current one? Then there is nothing to pin. */
+    /* [R2] If it is still the current text, there is nothing to pin. */
 #ifdef NO_LOOK_WHETHER_CURRENT
     if :: n != 0 -> goto reading :: else fi;
 #endif
@@ -391,7 +391,7 @@ next:
     if :: n == 0 -> before = 0; goto next :: else fi;
     if
     :: same
-    :: !same -> /* [R3] Pins the other one, as [B1] and [B2], and no longer the one before. */
+    :: !same -> /* [R3] Moves its pin to the current text, as in [B1] and [B2]. */
 #ifndef NEXT_READ_UNDER_THE_OLD_PIN
         do
         ::  STEP(pins[p].slot = s);
@@ -412,7 +412,7 @@ next:
     fi;
     same = false;
 reading: skip;
-    d_step { assert(n >= before); before = 0 }; /* what was there when the read began, or newer */
+    d_step { assert(n >= before); before = 0 }; /* the text that was current when the read began, or newer */
     READ(0); READ(1);
     goto next;
 
@@ -429,7 +429,7 @@ detaching:
 }
 #endif
 
-/* [O] Writes nothing, so that its death is nothing either. */
+/* [O] The optimistic reader writes nothing, so its death has no effect and is not modelled. */
 proctype OptimisticReader() {
     byte copy, n, s, text[2], last;
 
@@ -438,7 +438,7 @@ proctype OptimisticReader() {
     :: copy < COPIES ->
         d_step {
             n = number; s = current;
-            assert(n == 0 || slots[s].stamp == n) /* what is current can be read by who is not overtaken */
+            assert(n == 0 || slots[s].stamp == n) /* a reader that is not overtaken can read the current text */
         };
 #ifndef NUMBER_ZERO_IS_READ
         if :: n == 0 -> copy++; goto again :: else fi;
@@ -461,7 +461,7 @@ again:  atomic { n = 0; s = 0; text[0] = 0; text[1] = 0 }
     od
 }
 
-/* Sweeps the rows of the dead; when all is over, nothing may be left. */
+/* Sweeps the rows of dead processes. When all others have finished, nothing may be left. */
 proctype Sweeper() {
     byte row;
     bool more;

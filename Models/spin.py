@@ -1,4 +1,4 @@
-"""What Models/run and Models/mutants have in common: the configurations, and how one is checked."""
+"""The configurations of the models, and the check of one, for Models/run and Models/mutants."""
 
 import re
 import subprocess
@@ -9,9 +9,9 @@ from pathlib import Path
 
 MODELS = Path(__file__).parent
 
-# Each is explored exhaustively, for the assertions and for states in which nobody can go on; "progress" for cycles on
-# which, though every process gets its turn again and again, no attach ever ends and no waiter gets on.
-# `SMALL` are what `make model` runs, and what mutants are made of.
+# Spin explores each configuration exhaustively. It looks for states that break an assertion and for deadlocks. With
+# "progress", it looks instead for cycles on which every process keeps running, but no attach ever ends and no waiter ever
+# makes progress. `make model` explores SMALL, and breaks its configurations with mutants.
 SMALL = {
     "borrow": ("publication", "WRITERS=2 SETS=1 BORROWERS=1 CRASHES=1"),
     "writers": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=1 BORROWERS=1 CRASHES=0"),
@@ -31,7 +31,7 @@ SMALL = {
     "wake": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=2 CRASHES=0"),
     "stopped": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=2 TIMEOUTS=1 CRASHES=1"),
     "reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 WAKES_ALWAYS=1 CRASHES=0"),
-    "time-outs": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1", "progress"),
+    "timeouts": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1", "progress"),
 }
 LARGE = {
     "two sets each": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=1 CRASHES=0"),
@@ -48,7 +48,7 @@ LARGE = {
 
 
 class Result:
-    """What a run of the checker found."""
+    """The result of one run of the checker."""
 
     def __init__(self, output, seconds):
         def number(pattern):
@@ -63,7 +63,7 @@ class Result:
         self.megabytes = number(r"([\d.]+)\s+total actual memory usage")
         fault = re.search(r"pan:\d+: (.*) \(at depth", output)
         self.fault = fault[1] if fault else None
-        # Cut short, by a limit of depth, memory or time, it proves nothing.
+        # A search that reached a limit of depth, memory or time proves nothing.
         self.is_complete = "errors: 0" in output and not re.search(
             r"max search depth too small|out of memory|Search not completed", output)
 
@@ -79,7 +79,7 @@ def check(model, defines, kind="safety", mutation="", optimize="-O2"):
         search, options = {"safety": ("-DSAFETY", []), "progress": ("-DNP", ["-l", "-f"])}[kind]
         for command in (
             ["spin", "-a", *macros, str(MODELS / f"{model}.pml")],
-            # No partial-order reduction: nearly every step is on what is shared, so it would gain little.
+            # Without partial-order reduction: it would gain little, because nearly every step uses shared memory.
             ["gcc", optimize, "-w", search, "-DNFAIR=4", "-DNOREDUCE", "-DCOLLAPSE", "-DMEMLIM=3800", "-o", "pan", "pan.c"],
         ):
             made = run(*command)

@@ -1,11 +1,11 @@
 /*
- * How who waits for a change is woken: Sources/SharedMemory/Publication/Wait.swift, and the loop of Lookout.wait.
+ * How publishers wake waiters: Wait.swift and the loop of ChangeNotifier.wait in Sources/SharedMemory.
  *
- * [W1] to [W4] are the steps of waiting, [P5] and [P6] those of publishing: the rest of it is the matter of publication.pml.
- * Progress labels stand where a waiter has got its next version.
- * A STEP touches shared memory once, or is one system call. Between any two of them others go on, and at each the process
- * may be killed. Who is stopped for good is one who takes no step more: it holds nothing that others need.
- * The macros of `#ifdef`s are mutants: each breaks one thing, and Models/mutants demands that it is found out.
+ * [W1] to [W4] are the steps of waiting. [P5] and [P6] are steps of publishing; publication.pml models the others.
+ * A progress label marks the place where a waiter has received its next version.
+ * A STEP is one access to shared memory, or one system call. Other processes run between any two steps, and a process may be
+ * killed at each step. A process that is stopped for good simply takes no further step: it holds nothing that others need.
+ * Macros in `#ifdef`s are mutants. Each breaks one thing, and Models/mutants checks that Spin finds the fault.
  */
 
 #ifndef PUBLISHERS
@@ -21,34 +21,35 @@
 #define WAITERS 2
 #endif
 #ifndef READERS
-#define READERS 0      /* more waiters, who can not say that they wait */
+#define READERS 0      /* more waiters, which cannot announce that they wait */
 #endif
 #ifndef WAKES_ALWAYS
-#define WAKES_ALWAYS 0 /* 1: publishers wake without being asked to, as readers may be waiting */
+#define WAKES_ALWAYS 0 /* 1: publishers wake without an announcement, because readers may be waiting */
 #endif
 #ifndef TIMEOUTS
-#define TIMEOUTS 0     /* 1: nobody sleeps longer than a second */
+#define TIMEOUTS 0     /* 1: no waiter sleeps longer than a second */
 #endif
 #ifndef CRASHES
-#define CRASHES 1      /* in all */
+#define CRASHES 1      /* in total */
 #endif
 
 #define SLEEPERS (WAITERS + READERS)
 
 /* The file, and the kernel's queue. */
 byte number, awaited, woken;
-byte sleepsOn[SLEEPERS + 1]; /* while which number is current, + 1; 0 = awake. The last one is the publishers', who never sleep */
+byte sleepsOn[SLEEPERS + 1]; /* the number on which it sleeps, + 1; 0 = awake. The last is for publishers, which never sleep */
 
-/* Known to nobody; the properties speak of these. */
+/* Only the properties use these. */
 byte crashes, finished;
 hidden byte k;
 
 #define DIE       atomic { crashes < CRASHES -> crashes++; sleepsOn[me] = 0; goto died }
 #define STEP(...) if :: d_step { skip; __VA_ARGS__ } :: DIE fi
 
-/* When the publisher of a number is through, nobody sleeps on one before it, be others killed, stopped or still on their
-   way. Nor will anybody, as the kernel compares. So nobody sleeps on what is not current, unless the publisher of what is
-   was killed or stopped, and for no longer than until the next one is through. */
+/* When the publisher of a number is done, no waiter sleeps on an earlier number, even if other publishers were killed or
+   stopped, or are not done yet. No waiter will do so later either, because the kernel compares. So a waiter sleeps on a
+   number that is not current only if the publisher of the current one was killed or stopped, and at most until the next
+   publisher is done. */
 inline assertWoken() {
     for (k : 0 .. SLEEPERS - 1) {
         assert(sleepsOn[k] == 0 || sleepsOn[k] > n || (k >= WAITERS && !WAKES_ALWAYS))
@@ -56,7 +57,7 @@ inline assertWoken() {
     k = 0
 }
 
-/* What `woken` says: who waited for a number below it has been woken. */
+/* The meaning of `woken`: waiters for the replacement of a lower number have been woken. */
 inline assertWord() {
     for (k : 0 .. WAITERS - 1) { assert(sleepsOn[k] == 0 || sleepsOn[k] > woken) }
     k = 0
@@ -86,7 +87,7 @@ inline exchange() { STEP(number++; n = number) }
 #endif
 #endif
 
-/* Nobody needs to be woken if all who said that they wait have been. */
+/* No wake is needed if all waiters that announced themselves have been woken. */
 inline lookWhoWaits() {
     STEP(w = woken);
     STEP(isAwaited = (IS_AWAITED); if :: !isAwaited -> w = 0 :: else fi)
@@ -102,7 +103,7 @@ inline lookWhoWaits() {
 #endif
 #endif
 
-/* It may be too little, as a later one may have said more meanwhile; never too much. */
+/* The value may be too low, because a later publisher may have raised it meanwhile. It is never too high. */
 inline sayWhoWasWoken() {
 #if defined(FLAG_CLEARED_BEFORE_WAKING) || defined(FLAG_CLEARED_AFTER_WAKING)
     STEP(awaited = 0)
@@ -162,7 +163,7 @@ done:
 
 #define IS_OVER (finished == PUBLISHERS && version == number)
 
-/* Waits for each next version. */
+/* Waits for one version after the other. */
 proctype Waiter(byte me) {
     byte version, a;
 
@@ -177,7 +178,7 @@ progress:
     fi;
 
 #ifndef NOT_ANNOUNCED
-    if /* [W2] What is announced is never lowered. */
+    if /* [W2] The announced number is never lowered. */
     :: atomic { awaited >= ANNOUNCEMENT -> goto looking }
     :: atomic { awaited < ANNOUNCEMENT -> a = awaited }
     :: DIE
@@ -204,7 +205,7 @@ looking:
     fi;
 #endif
 
-    if /* [W4] FUTEX_WAIT: comparing and going to sleep are one for who wakes. */
+    if /* [W4] FUTEX_WAIT: to a process that wakes, comparing and going to sleep are one step. */
 #ifdef NO_COMPARE_BY_THE_KERNEL
     :: d_step { sleepsOn[me] == 0 -> sleepsOn[me] = version + 1 }
 #else
@@ -223,7 +224,7 @@ looking:
     :: DIE
     fi;
 
-died: /* Another one comes, and knows of no version. */
+died: /* Another waiter takes its place, and has no version yet. */
     atomic { version = 0; a = 0; goto waiting };
 
 done:
