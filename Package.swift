@@ -43,9 +43,10 @@ let package = Package(
     targets: [
         // The core: no dependency beyond the toolchain.
         .target(name: "CLinux"),
+        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: strict),
         .target(
-            name: "SharedMemory", dependencies: ["CLinux"],
-            // Where a test can stop a process; see Step.
+            name: "SharedMemory", dependencies: ["CLinux", "LinuxSystem"],
+            // Lets a test stop a process at a step of the protocol; see PausePoint.
             swiftSettings: strict + [.define("PAUSE_POINTS", .when(configuration: .debug))]),
 
         // The C door: libSharedMem.so.
@@ -58,14 +59,14 @@ let package = Package(
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .target(
-            name: "SharedMemoryHTTP", dependencies: ["CLinux", "CMicroHTTPD", "SharedMemory"],
+            name: "SharedMemoryHTTP", dependencies: ["CMicroHTTPD", "LinuxSystem", "SharedMemory"],
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
 
         // The command line.
         .executableTarget(
             name: "sharedmem",
             dependencies: [
-                "SharedMemory", "SharedMemoryHTTP",
+                "LinuxSystem", "SharedMemory", "SharedMemoryHTTP",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -82,7 +83,7 @@ let package = Package(
             path: "Tests/Torture", exclude: ["worker.c"], swiftSettings: tests),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: tests),
         .testTarget(
-            name: "SharedMemoryTests", dependencies: ["SharedMemory", "TestSupport", "probe"],
+            name: "SharedMemoryTests", dependencies: ["LinuxSystem", "SharedMemory", "TestSupport", "probe"],
             exclude: ["format_reader.py"], swiftSettings: tests),
         .testTarget(
             // Its programs are compiled by the tests, against libSharedMem.so.

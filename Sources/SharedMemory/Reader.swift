@@ -144,11 +144,11 @@ extension Reader {
         forget()
         let membership = present.membership
         var current = membership.view.loadCurrent()
-        Step.readLoaded.reached()
+        PausePoint.readLoaded.reached()
         // As in `borrow`: of us and a writer that claims the slot, one sees the other.
         while current.number > 0 {
             unsafe pin.pointee.word.store(membership.pinWord(on: current.slot), ordering: .sequentiallyConsistent)
-            Step.readPinned.reached()
+            PausePoint.readPinned.reached()
             let latest = membership.view.loadCurrent()
             if latest == current { break }
             current = latest
@@ -162,7 +162,7 @@ extension Reader {
             unsafe pin.pointee.word.store(membership.ownedPinWord, ordering: .releasing)
             throw present.corrupted(current)
         }
-        Step.readChecked.reached()
+        PausePoint.readChecked.reached()
         unsafe text = pinnedText
         pinned = current
     }

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 // MARK: Waiting in a thread
 
 extension Segment {
@@ -19,7 +21,7 @@ extension Segment {
     /// - Returns: nil when the time is up.
     /// - Throws: ``SegmentError/unlinked(name:)``, at most a second after it was: nothing more will come here.
     public func wait(after version: Version, timeout: Duration? = nil) throws(SegmentError) -> Version? {
-        let deadline = timeout.map(Host.monotonicNanoseconds(after:))
+        let deadline = timeout.map(Clock.monotonicNanoseconds(after:))
         while true {
             switch try wait(after: version, until: deadline) {
             case .replaced(let version): return version
@@ -31,7 +33,7 @@ extension Segment {
 
     /// For the other doors: the same, but it ends when this thread has handled a signal.
     package func waitInterruptibly(after version: Version, timeout: Duration?) throws(SegmentError) -> WaitEnd {
-        try wait(after: version, until: timeout.map(Host.monotonicNanoseconds(after:)))
+        try wait(after: version, until: timeout.map(Clock.monotonicNanoseconds(after:)))
     }
 
     private func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitEnd {

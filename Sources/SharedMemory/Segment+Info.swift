@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 /// What there is to know about a segment, for people and monitoring.
@@ -111,7 +112,7 @@ extension Segment {
     ) throws(SegmentError) {
         let file = try SegmentFile(named: name, in: directory)
         let options = AttachmentOptions(creates: false, trustedOwners: trustedOwners)
-        let deadline = Host.coarseMilliseconds + 1000
+        let deadline = Clock.coarseMilliseconds + 1000
         repeat {
             guard let open = try OpenFile.open(file, options, forUnlinking: true) else { throw file.notFound }
             if try open.unlinkName() {
@@ -119,8 +120,8 @@ extension Segment {
                 try? open.retire()
                 return
             }
-            Host.pause()
-        } while Host.coarseMilliseconds < deadline
+            BackgroundThread.pause()
+        } while Clock.coarseMilliseconds < deadline
         throw .busy(doing: "unlinking '\(name)'")
     }
 }
@@ -147,10 +148,10 @@ extension Attachment {
     fileprivate func info() throws(SegmentError) -> SegmentInfo {
         let view = membership.view
         let (_, head) = try currentHead()
-        let status = try open.descriptor.status()
+        let status = try fromSystem(open.descriptor.status())
         var attached: [AttachedProcess] = []
-        for row in 0..<Layout.rowCount where try open.descriptor.lockElsewhere(byte: Layout.rowLock(row)) == .exclusive
-        {
+        for row in 0..<Layout.rowCount
+        where try fromSystem(open.descriptor.lockElsewhere(byte: Layout.rowLock(row))) == .exclusive {
             let time = view.header.rows[row].attachmentTime.load(ordering: .relaxed)
             attached.append(
                 AttachedProcess(

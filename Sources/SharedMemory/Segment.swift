@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 /// One named text in shared memory, which every process on the host can read and set.
@@ -176,7 +177,8 @@ extension Segment {
     package var hasName: Bool {
         get throws(SegmentError) {
             defer { extendLifetime(self) }
-            return try reference().attachment.open.descriptor.status().linkCount > 0
+            let attachment = try reference().attachment
+            return try fromSystem(attachment.open.descriptor.status()).linkCount > 0
         }
     }
 

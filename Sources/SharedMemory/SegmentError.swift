@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// Why something was refused, in cases a caller can act on.
 ///
 /// Whatever is thrown, the segment's text is what it was.
@@ -118,7 +120,7 @@ extension SegmentError: CustomStringConvertible {
         case .busy(let doing):
             "Others were in the way of \(doing) for a second or longer: try again."
         case .system(let call, let code):
-            "\(call): \(Errno.describe(code)) (errno \(code))." + (Errno.advice(code).map { " " + $0 } ?? "")
+            SystemError(call: call, code: code).sentences
         }
     }
 }

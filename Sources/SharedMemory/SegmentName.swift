@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// A segment's name: 1 to 200 of `A-Z a-z 0-9 . _ -`, not beginning with a dot.
 public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
     public let description: String
@@ -15,7 +17,7 @@ public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
     ///
     /// - Throws: ``SegmentError/invalidName(_:)`` for what the environment says.
     public static func inEnvironment() throws(SegmentError) -> SegmentName {
-        try SegmentName(Host.environment("SHAREDMEM_NAME") ?? "shared")
+        try SegmentName(Environment["SHAREDMEM_NAME"] ?? "shared")
     }
 
     private static func allows(_ byte: UInt8) -> Bool {

@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 
 /// Whether a server answers, for where there is no curl.
 public enum Healthcheck {
@@ -13,7 +14,7 @@ public enum Healthcheck {
     /// - Throws: ``HealthcheckError``
     public static func check(_ url: String = defaultURL, timeoutMilliseconds: Int = 2000) throws(HealthcheckError) {
         let target = try Target(url)
-        let deadline = Clock.milliseconds + timeoutMilliseconds
+        let deadline = Clock.coarseMilliseconds + timeoutMilliseconds
         let status: Int
         do throws(SystemError) {
             let socket = try connect(target.address, deadline)
@@ -83,12 +84,10 @@ extension Healthcheck {
         let socket = try Socket(family: address.family)
         do throws(SystemError) {
             try socket.connect(address)
-        } catch SystemError(code: EINPROGRESS) {
-            try wait(socket, CShort(POLLOUT), deadline)
-            var code: CInt = 0
-            var byteCount = socklen_t(MemoryLayout<CInt>.size)
-            try SystemError.check(unsafe getsockopt(socket.descriptor, SOL_SOCKET, SO_ERROR, &code, &byteCount))
-            if code != 0 { throw SystemError(code: code) }
+        } catch {
+            guard error.code == EINPROGRESS else { throw error }
+            try wait(socket, .writable, deadline)
+            try socket.checkConnection()
         }
         return socket
     }
@@ -96,11 +95,10 @@ extension Healthcheck {
     private static func send(_ socket: borrowing Socket, _ bytes: [UInt8], _ deadline: Int) throws(SystemError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            try wait(socket, CShort(POLLOUT), deadline)
-            let count = unsafe rest.withUnsafeBytes { bytes in
-                unsafe Glibc.send(socket.descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL))
-            }
-            rest = rest.dropFirst(Int(try SystemError.check(CInt(count))))
+            try wait(socket, .writable, deadline)
+            let count = Socket.send(rest.span, to: socket.descriptor)
+            if count < 0 { throw SystemError(call: "send", code: CInt(-count)) }
+            rest = rest.dropFirst(count)
         }
     }
 
@@ -108,27 +106,21 @@ extension Healthcheck {
     private static func receiveStatus(_ socket: borrowing Socket, _ deadline: Int) throws(SystemError) -> Int {
         var line: [UInt8] = []
         while line.count < 12 {
-            try wait(socket, CShort(POLLIN), deadline)
-            var buffer = [UInt8](repeating: 0, count: 12 - line.count)
-            let capacity = buffer.count
-            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-                unsafe recv(socket.descriptor, bytes.baseAddress, capacity, 0)
-            }
-            if try SystemError.check(CInt(count)) == 0 { return 0 }
-            line += buffer.prefix(count)
+            try wait(socket, .readable, deadline)
+            let received = try Socket.receive(from: socket.descriptor, limit: 12 - line.count)
+            if received.isEmpty { return 0 }
+            line += received
         }
         guard line.starts(with: "HTTP/1.".utf8) else { return 0 }
         return Int(String(decoding: line[9...], as: UTF8.self)) ?? 0
     }
 
-    private static func wait(_ socket: borrowing Socket, _ events: CShort, _ deadline: Int) throws(SystemError) {
-        while true {
-            let milliseconds = deadline - Clock.milliseconds
-            guard milliseconds > 0 else { throw SystemError(code: ETIMEDOUT) }
-            var poll = pollfd(fd: socket.descriptor, events: events, revents: 0)
-            let count = unsafe Glibc.poll(&poll, 1, CInt(clamping: milliseconds))
-            if count > 0 { return }
-            if count < 0, errno != EINTR { throw SystemError(code: errno) }
+    private static func wait(
+        _ socket: borrowing Socket, _ readiness: Socket.Readiness, _ deadline: Int
+    ) throws(SystemError) {
+        let left = CInt(clamping: max(0, deadline - Clock.coarseMilliseconds))
+        guard try Socket.wait(for: readiness, of: socket.descriptor, timeoutMilliseconds: left) else {
+            throw SystemError(call: "poll", code: ETIMEDOUT)
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 import SharedMemory
 import Synchronization
 

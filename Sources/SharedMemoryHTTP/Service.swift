@@ -1,3 +1,4 @@
+import LinuxSystem
 import SharedMemory
 import Synchronization
 
@@ -185,7 +186,7 @@ extension Service {
             return hold(request, exchange) { connection in
                 Watches.Arrival(
                     connection: connection, segment: segment, form: .poll, version: version,
-                    deadline: Clock.milliseconds + seconds * 1000)
+                    deadline: Clock.coarseMilliseconds + seconds * 1000)
             }
         case .stream(let segment, let version):
             // When it is let go, all of the answer is sent: the connection ends.

@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 
 /// Why the host's segments may not be seen here: a container has a /dev/shm of its own, unless it is told to share one.
 enum PrivateMemory {
@@ -28,15 +29,8 @@ enum PrivateMemory {
     /// The host's, in every kernel: PROC_IPC_INIT_INO.
     private static let initialNamespace = "ipc:[\(0xEFFF_FFFF)]"
 
-    private struct Identity: Equatable {
-        let device: UInt
-        let inode: UInt
-    }
-
-    private static func identity(of path: String) -> Identity? {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else { return nil }
-        return Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
+    private static func identity(of path: String) -> FileIdentity? {
+        (try? FileStatus.ofPath(path, followsLinks: true))?.identity
     }
 
     private static func target(of link: String) -> String? {

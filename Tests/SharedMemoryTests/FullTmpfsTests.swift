@@ -167,9 +167,9 @@ struct FullTmpfsTests {
     @Test(
         "Killed at any step of a set while it is full: the text is there, and sets go on",
         arguments: [
-            Step.setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
+            PausePoint.setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
         ])
-    func killedWhileFull(_ step: Step) async throws {
+    func killedWhileFull(_ step: PausePoint) async throws {
         // With three, the next is to have a slot that has no memory yet, and comes to have one that has.
         let sets = step == .setReserved ? 5 : 3
         let lines = try await run(

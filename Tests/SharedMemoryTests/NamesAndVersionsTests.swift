@@ -1,3 +1,4 @@
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -77,6 +78,8 @@ struct NamesAndVersionsTests {
         ]
         for error in errors { #expect("\(error)".hasSuffix("."), "\(error)") }
         #expect("\(errors[7])".contains("/d") && "\(errors[7])".contains("there: b"))
-        #expect("\(errors[18])" == "open /p: Permission denied (errno 13). \(Errno.advice(13) ?? "")")
+        #expect(
+            "\(errors[18])" == "open /p: Permission denied (errno 13). "
+                + (SystemError(call: "open", code: 13).advice ?? ""))
     }
 }

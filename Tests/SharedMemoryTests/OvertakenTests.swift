@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -73,7 +74,7 @@ struct OvertakenTests: SegmentTests {
     func timesNeverGoBack() throws {
         let segment = try attach()
         try segment.set("tomorrow's")
-        let tomorrow = Host.now.nanosecondsSince1970 + 86_400 * 1_000_000_000
+        let tomorrow = Clock.realtimeNanoseconds + 86_400 * 1_000_000_000
         try withView { $0.header.slots[1].publicationTime.store(tomorrow, ordering: .relaxed) }
         try segment.set("today's")
         #expect(try segment.snapshot().publicationTime.nanosecondsSince1970 == tomorrow)
@@ -91,7 +92,7 @@ struct OvertakenTests: SegmentTests {
     func pinnedAnewTwice() async throws {
         let segment = try attach()
         try segment.set(text(500, 1))
-        let reader = try await probe(stoppedAt: .borrowLoaded, then: .borrowPinnedAnew, "read-once", "readWrite")
+        let reader = try await probe(stoppedAt: .borrowLoaded, then: .borrowPinnedAgain, "read-once", "readWrite")
         try segment.set(text(500, 2))
         try await goOn(reader)
         var last = try segment.version
@@ -141,8 +142,8 @@ struct OvertakenTests: SegmentTests {
 
     @Test(
         "One that opened what is unlinked meanwhile attaches to what the name leads to then",
-        arguments: [Step.attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime])
-    func openedIsUnlinked(_ step: Step) async throws {
+        arguments: [PausePoint.attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime])
+    func openedIsUnlinked(_ step: PausePoint) async throws {
         let old = try attach()
         try old.set("old")
         let child = try await probe(stoppedAt: step, "set", "late")
@@ -211,8 +212,8 @@ struct OvertakenTests: SegmentTests {
 
     @Test(
         "While one is stopped in unlinking, others are told to try again: none unlinks what came after",
-        arguments: [Step.unlinkLocked, .unlinkChecked])
-    func unlinkerGoesOn(_ step: Step) async throws {
+        arguments: [PausePoint.unlinkLocked, .unlinkChecked])
+    func unlinkerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         let child = try await probe(stoppedAt: step, "unlink")
         #expect(throws: SegmentError.busy(doing: "unlinking 'text'")) {

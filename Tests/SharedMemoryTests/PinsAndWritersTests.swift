@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -94,7 +95,7 @@ struct PinsAndWritersTests: SegmentTests {
     @Test(
         "A writer stopped at any step of a set: others set and read 10,000 times",
         arguments: StoppedAndKilledTests.setting)
-    func stoppedForLong(_ step: Step) async throws {
+    func stoppedForLong(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
         let rounds = Self.isLong ? 10_000 : 1000
@@ -140,8 +141,8 @@ struct PinsAndWritersTests: SegmentTests {
         try expectNothingLeft()
     }
 
-    private static let reading: [Step] = [.borrowLoaded, .borrowPinned, .borrowChecked]
-    private static let joiningAndLeaving: [Step] = [
+    private static let reading: [PausePoint] = [.borrowLoaded, .borrowPinned, .borrowChecked]
+    private static let joiningAndLeaving: [PausePoint] = [
         .attachOpened, .attachNotLeftover, .attachSharedLifetime, .attachTookRow, .detachFreedRow,
         .detachDroppedLifetime,
     ]
@@ -150,7 +151,7 @@ struct PinsAndWritersTests: SegmentTests {
         "Killed at any step in one PID namespace, with a living process of the same number in another",
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() },
         arguments: StoppedAndKilledTests.setting + reading + joiningAndLeaving)
-    func killedBesideEqualProcessID(_ step: Step) async throws {
+    func killedBesideEqualProcessID(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
         // Number 2 in a namespace of its own, with pins; so is the one that is killed. (Number 1 can not be stopped.)

@@ -221,8 +221,8 @@ struct ReaderTests: SegmentTests {
 
     @Test(
         "A reader stopped at any step, while more sets run than there are slots, reads a whole text",
-        arguments: [Step.readLoaded, .readPinned, .readChecked])
-    func goesOn(_ step: Step) async throws {
+        arguments: [PausePoint.readLoaded, .readPinned, .readChecked])
+    func goesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         let first = try segment.set(text(7777))
         let child = try await probe(stoppedAt: step, "read-by-reader", closingInput: false)
@@ -253,8 +253,8 @@ struct ReaderTests: SegmentTests {
 
     @Test(
         "A reader killed at any step costs a slot until its row is taken",
-        arguments: [Step.readLoaded, .readPinned, .readChecked])
-    func killed(_ step: Step) async throws {
+        arguments: [PausePoint.readLoaded, .readPinned, .readChecked])
+    func killed(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set(text(1))
         let child = try await probe(stoppedAt: step, "read-by-reader")

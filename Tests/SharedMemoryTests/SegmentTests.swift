@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -25,7 +26,7 @@ extension SegmentTests {
     ///
     /// - Parameter then: where it stops next, once it is let go on.
     func probe(
-        stoppedAt step: Step, then next: Step? = nil, _ arguments: String..., closingInput: Bool = true
+        stoppedAt step: PausePoint, then next: PausePoint? = nil, _ arguments: String..., closingInput: Bool = true
     ) async throws -> ChildProcess {
         let child = try ChildProcess(
             ChildProcess.product("probe"), [directory.path, name] + arguments,

@@ -18,12 +18,12 @@ struct StoppedAndKilledTests: SegmentTests {
 
     // MARK: Setting
 
-    static let setting: [Step] = [
+    static let setting: [PausePoint] = [
         .setChosen, .setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
     ]
 
     @Test("A writer stopped at any step delays nobody; killed there, it leaves nothing", arguments: setting)
-    func writerKilled(_ step: Step) async throws {
+    func writerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
         let child = try await probe(stoppedAt: step, "set", "from the dead")
@@ -48,7 +48,7 @@ struct StoppedAndKilledTests: SegmentTests {
     }
 
     @Test("A writer that goes on after others have set makes its text the last", arguments: setting)
-    func writerGoesOn(_ step: Step) async throws {
+    func writerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
         let child = try await probe(stoppedAt: step, "set", "late")
@@ -79,8 +79,8 @@ struct StoppedAndKilledTests: SegmentTests {
 
     @Test(
         "A reader stopped between load and pin, while more sets run than there are slots, reads a whole text",
-        arguments: [Step.borrowLoaded, .borrowPinned, .borrowChecked])
-    func readerGoesOn(_ step: Step) async throws {
+        arguments: [PausePoint.borrowLoaded, .borrowPinned, .borrowChecked])
+    func readerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         let first = try segment.set(text(7777))
         let child = try await probe(stoppedAt: step, "read-once", "readWrite")
@@ -93,8 +93,10 @@ struct StoppedAndKilledTests: SegmentTests {
         try expectNothingLeft()
     }
 
-    @Test("A reader killed with a pin costs a slot until it is swept", arguments: [Step.borrowPinned, .borrowChecked])
-    func readerKilled(_ step: Step) async throws {
+    @Test(
+        "A reader killed with a pin costs a slot until it is swept",
+        arguments: [PausePoint.borrowPinned, .borrowChecked])
+    func readerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
         let child = try await probe(stoppedAt: step, "get")
@@ -108,8 +110,8 @@ struct StoppedAndKilledTests: SegmentTests {
 
     @Test(
         "A reader without a pin, overtaken at any step, reads a whole and newer text",
-        arguments: [Step.copyLoaded, .copyStamped, .copyRead], [100, 50_000])
-    func copierGoesOn(_ step: Step, _ byteCount: Int) async throws {
+        arguments: [PausePoint.copyLoaded, .copyStamped, .copyRead], [100, 50_000])
+    func copierGoesOn(_ step: PausePoint, _ byteCount: Int) async throws {
         let segment = try attach()
         try segment.set(utf8: ChecksummedText.make(byteCount: byteCount, seed: 1).span)
         let child = try await probe(stoppedAt: step, "read-once", "readOnly")
@@ -138,8 +140,8 @@ struct StoppedAndKilledTests: SegmentTests {
 
     @Test(
         "Killed at any step of attaching, it leaves nothing that the next to attach would see",
-        arguments: [Step.attachOpened, .attachBuilt, .attachNamed, .attachSharedLifetime, .attachTookRow])
-    func attacherKilled(_ step: Step) async throws {
+        arguments: [PausePoint.attachOpened, .attachBuilt, .attachNamed, .attachSharedLifetime, .attachTookRow])
+    func attacherKilled(_ step: PausePoint) async throws {
         let isFirst = [.attachBuilt, .attachNamed].contains(step)
         let segment = isFirst ? nil : try attach()
         let version = try segment?.set("before")
@@ -182,7 +184,7 @@ struct StoppedAndKilledTests: SegmentTests {
         _ = try await old.line(beginning: "attached ")
         old.kill()
         _ = try await old.finish()
-        for step in [Step.attachFoundLeftover, .unlinkLocked, .unlinkChecked] {
+        for step in [PausePoint.attachFoundLeftover, .unlinkLocked, .unlinkChecked] {
             let child = try await probe(stoppedAt: step, "hold", closingInput: false)
             #expect(throws: SegmentError.busy(doing: "attaching to 'text'")) { try attach() }
             #expect(throws: SegmentError.notFound(name: name, directory: directory.path, found: [name])) {
@@ -197,9 +199,10 @@ struct StoppedAndKilledTests: SegmentTests {
     @Test(
         "Killed at any step of the last detach, it leaves what the next to attach replaces",
         arguments: [
-            Step.detachFreedRow, .detachDroppedLifetime, .detachFoundNobody, .unlinkLocked, .unlinkChecked, .unlinkDone,
+            PausePoint.detachFreedRow, .detachDroppedLifetime, .detachFoundNobody, .unlinkLocked, .unlinkChecked,
+            .unlinkDone,
         ])
-    func lastDetacherKilled(_ step: Step) async throws {
+    func lastDetacherKilled(_ step: PausePoint) async throws {
         let child = try await probe(stoppedAt: step, "set", "gone")
         child.kill()
         _ = try await child.finish()
@@ -215,8 +218,8 @@ struct StoppedAndKilledTests: SegmentTests {
 
     @Test(
         "One that detaches stopped at any step takes nothing from who attaches meanwhile",
-        arguments: [Step.detachFreedRow, .detachDroppedLifetime])
-    func detacherOvertaken(_ step: Step) async throws {
+        arguments: [PausePoint.detachFreedRow, .detachDroppedLifetime])
+    func detacherOvertaken(_ step: PausePoint) async throws {
         let child = try await probe(stoppedAt: step, "set", "first")
         let segment = try attach()
         // As the last one's lock is still there, or just not yet asked for, it may be the old one.
@@ -230,8 +233,8 @@ struct StoppedAndKilledTests: SegmentTests {
 
     @Test(
         "Killed at any step of unlinking, it may be done again",
-        arguments: [Step.unlinkLocked, .unlinkChecked, .unlinkDone])
-    func unlinkerKilled(_ step: Step) async throws {
+        arguments: [PausePoint.unlinkLocked, .unlinkChecked, .unlinkDone])
+    func unlinkerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("kept")
         let child = try await probe(stoppedAt: step, "unlink")
@@ -252,8 +255,8 @@ struct StoppedAndKilledTests: SegmentTests {
     @Test(
         "Killed while it gives memory back on a full tmpfs: the text is there, and sets go on",
         .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() },
-        arguments: [Step.punchUnstamped, .punchMarked, .punchDone])
-    func puncherKilled(_ step: Step) async throws {
+        arguments: [PausePoint.punchUnstamped, .punchMarked, .punchDone])
+    func puncherKilled(_ step: PausePoint) async throws {
         let script = """
             mount -t tmpfs -o size=1m none "$2" || exit 1
             "$1" "$2" text hold persistent </dev/null

@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import TestSupport
 import Testing
 
@@ -14,12 +15,12 @@ struct WaitingKilledTests: WaitingSegmentTests {
 
     // MARK: Publishers
 
-    static let beforeWaking: [Step] = [.setPublished, .setUnclaimed]
+    static let beforeWaking: [PausePoint] = [.setPublished, .setUnclaimed]
 
     @Test(
         "Killed between publishing and waking, a publisher leaves a hundred sleepers who have its text in a second",
         arguments: beforeWaking)
-    func publisherKilled(_ step: Step) async throws {
+    func publisherKilled(_ step: PausePoint) async throws {
         // Five times twenty, half of whom may not say that they wait, and some tasks.
         let writer = try Segment.attach(name, AttachmentOptions(directory: directory.path, mode: 0o644))
         for round in 0..<5 {
@@ -49,7 +50,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
     }
 
     @Test("While a publisher is stopped between publishing and waking, others wake at once", arguments: beforeWaking)
-    func publisherStopped(_ step: Step) async throws {
+    func publisherStopped(_ step: PausePoint) async throws {
         let writer = try attach()
         let watchers = try ["wait", "changes"].map { try probe("watch", "readWrite", $0) }
         for watcher in watchers { _ = try await watcher.line(beginning: "saw ") }

@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import Synchronization
 import TestSupport
 import Testing
@@ -395,8 +396,8 @@ struct WaitingTests: WaitingSegmentTests {
 
     @Test(
         "What was set before the segment was unlinked is delivered, however fast the one followed the other",
-        arguments: ["wait", "changes"], [Step.waitCheckedName, .waitAnnounced])
-    func lastText(_ how: String, _ step: Step) async throws {
+        arguments: ["wait", "changes"], [PausePoint.waitCheckedName, .waitAnnounced])
+    func lastText(_ how: String, _ step: PausePoint) async throws {
         let segment = try attach()
         let child = try await probe(stoppedAt: step, "watch", "readWrite", how)
         let last = try segment.set("last")

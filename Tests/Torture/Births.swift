@@ -5,9 +5,10 @@ import TestSupport
 /// Segments that processes create, leave behind and remove, killed as they do.
 struct Births {
     /// Where a process that is alone with a segment can be killed, and through which doors it comes there.
-    static let victims: [(Step, Door)] =
+    static let victims: [(PausePoint, Door)] =
         [
-            Step.attachBuilt, .attachNamed, .leftoverNotPersistent, .attachFoundLeftover, .unlinkLocked, .unlinkChecked,
+            PausePoint.attachBuilt, .attachNamed, .leftoverNotPersistent, .attachFoundLeftover, .unlinkLocked,
+            .unlinkChecked,
             .unlinkDone,
         ]
         .flatMap { step in Door.readingAndSetting.map { (step, $0) } }
@@ -16,7 +17,7 @@ struct Births {
 
     let stage: Stage
 
-    func kill(at step: Step, _ door: Door) async throws {
+    func kill(at step: PausePoint, _ door: Door) async throws {
         let name = "\(step)-\(door)-\(stage.random(0..<Int.max))"
         switch step {
         case .attachBuilt, .attachNamed: try await killCreator(name, step, door)
@@ -37,7 +38,7 @@ struct Births {
 
     private func attach(_ name: String) throws -> Segment { try Segment.attach(name, stage.options()) }
 
-    private func victim(_ name: String, _ step: Step, _ door: Door) async throws -> ChildProcess {
+    private func victim(_ name: String, _ step: PausePoint, _ door: Door) async throws -> ChildProcess {
         let process =
             door == .http
             ? try stage.server(name, stoppingAt: [step]).process
@@ -47,7 +48,7 @@ struct Births {
     }
 
     /// Another creates and uses the segment while its creator is stopped, and goes on when it is killed.
-    private func killCreator(_ name: String, _ step: Step, _ door: Door) async throws {
+    private func killCreator(_ name: String, _ step: PausePoint, _ door: Door) async throws {
         let creator = try await victim(name, step, door)
         let segment = try attach(name)
         try segment.set("mine")
@@ -58,7 +59,7 @@ struct Births {
     }
 
     /// What is left behind is gone for whoever comes next, also when those are killed who remove it.
-    private func killRemover(_ name: String, _ step: Step, _ door: Door) async throws {
+    private func killRemover(_ name: String, _ step: PausePoint, _ door: Door) async throws {
         let other: Door = stage.randomElement([.swift, .c])
         let last = try await victim(name, .detachDroppedLifetime, other)
         try await stage.kill(last, at: .detachDroppedLifetime, other)
@@ -67,13 +68,13 @@ struct Births {
         try expectEmpty(name)
     }
 
-    private func killLast(_ name: String, _ step: Step, _ door: Door) async throws {
+    private func killLast(_ name: String, _ step: PausePoint, _ door: Door) async throws {
         let last = try await victim(name, step, door)
         try await stage.kill(last, at: step, door)
         try expectEmpty(name)
     }
 
-    private func killUnlinker(_ name: String, _ step: Step) async throws {
+    private func killUnlinker(_ name: String, _ step: PausePoint) async throws {
         let segment = try attach(name)
         try segment.set("kept")
         let unlinker = try stage.worker(.swift, name, .unlink, stoppingAt: [step])

@@ -11,7 +11,7 @@ final class PrintingWatcher: Sendable {
     private let last: Shared<Version?>
 
     /// - Parameter steps: where it stops.
-    init(_ name: String, _ stage: Stage, stoppingAt steps: [Step] = []) throws {
+    init(_ name: String, _ stage: Stage, stoppingAt steps: [PausePoint] = []) throws {
         recorder = try stage.recorder(.commandLine)
         // Closed on exec, which a pipe could not be.
         var ends: [CInt] = [0, 0]

@@ -4,14 +4,14 @@ import TestSupport
 
 /// A tmpfs without a free page, where a text that grows takes the memory of slots that are not in use.
 struct FullMemory {
-    static let steps: [Step] = [.punchUnstamped, .punchMarked, .punchDone]
+    static let steps: [PausePoint] = [.punchUnstamped, .punchMarked, .punchDone]
     /// What the tmpfs must be: a header and nine texts fit, the long one in addition does not.
     static let byteCount = 2 << 20
 
     /// Its directory is the tmpfs.
     let stage: Stage
 
-    func kill(at step: Step, _ door: Door) async throws {
+    func kill(at step: PausePoint, _ door: Door) async throws {
         // Processes that are being started hold what was open here, until they run their program.
         try await eventually("an empty tmpfs") { isEmpty ? () : nil }
         let segment = try Segment.attach("full", stage.options(.persistent))

@@ -6,8 +6,8 @@ import TestSupport
 /// One text that is used through all doors at once, while processes attached to it are killed.
 struct Members {
     enum Victim: Sendable {
-        case at(Step, Door)
-        case stoppedAt(Step, Door)
+        case at(PausePoint, Door)
+        case stoppedAt(PausePoint, Door)
         case atAnyMoment(Door)
 
         /// Through HTTP a copy is made only where no pin is to be had.
@@ -20,17 +20,18 @@ struct Members {
     }
 
     /// Where a process that uses a text which is there can be killed.
-    static let steps: [Step] = [
+    static let steps: [PausePoint] = [
         .attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime, .attachTookRow, .setChosen,
         .setClaimed, .setChecked,
         .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished, .setUnclaimed, .borrowLoaded, .borrowPinned,
-        .borrowPinnedAnew, .borrowChecked, .readLoaded, .readPinned, .readChecked, .copyLoaded, .copyStamped, .copyRead,
+        .borrowPinnedAgain, .borrowChecked, .readLoaded, .readPinned, .readChecked, .copyLoaded, .copyStamped,
+        .copyRead,
         .waitCheckedName, .waitAnnounced,
         .detachFreedRow, .detachDroppedLifetime,
     ]
 
     /// The doors through which a process comes to a step.
-    static func doors(to step: Step) -> [Door] {
+    static func doors(to step: PausePoint) -> [Door] {
         if waiting.contains(step) { return Door.allCases }
         return rereading.contains(step) ? [.swift, .c] : Door.readingAndSetting
     }
@@ -120,7 +121,7 @@ struct Members {
         var text: [UInt8]?
     }
 
-    private func atStep(_ step: Step, _ door: Door, _ body: (Stopped) async throws -> Void) async throws {
+    private func atStep(_ step: PausePoint, _ door: Door, _ body: (Stopped) async throws -> Void) async throws {
         do {
             let stopped = try await stop(at: step, door)
             defer { if let server = stopped.server { servers.remove(server) } }
@@ -133,20 +134,20 @@ struct Members {
         }
     }
 
-    fileprivate static let copying: [Step] = [.copyLoaded, .copyStamped, .copyRead]
-    private static let setting: [Step] = [
+    fileprivate static let copying: [PausePoint] = [.copyLoaded, .copyStamped, .copyRead]
+    private static let setting: [PausePoint] = [
         .setChosen, .setClaimed, .setChecked, .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished,
         .setUnclaimed,
     ]
-    private static let waiting: [Step] = [.waitCheckedName, .waitAnnounced]
-    private static let borrowing: [Step] = [.borrowLoaded, .borrowPinned, .borrowPinnedAnew, .borrowChecked]
+    private static let waiting: [PausePoint] = [.waitCheckedName, .waitAnnounced]
+    private static let borrowing: [PausePoint] = [.borrowLoaded, .borrowPinned, .borrowPinnedAgain, .borrowChecked]
     /// With a pin that is kept: the server has none.
-    private static let rereading: [Step] = [.readLoaded, .readPinned, .readChecked]
-    private static let detaching: [Step] = [.detachFreedRow, .detachDroppedLifetime]
+    private static let rereading: [PausePoint] = [.readLoaded, .readPinned, .readChecked]
+    private static let detaching: [PausePoint] = [.detachFreedRow, .detachDroppedLifetime]
 
-    private func stop(at step: Step, _ door: Door) async throws -> Stopped {
+    private func stop(at step: PausePoint, _ door: Door) async throws -> Stopped {
         // A borrow pins anew when it was overtaken.
-        let steps = step == .borrowPinnedAnew ? [.borrowLoaded, step] : [step]
+        let steps = step == .borrowPinnedAgain ? [.borrowLoaded, step] : [step]
         var stopped: Stopped
         if door == .http {
             let server = try stage.server(name, stoppingAt: steps)
@@ -186,7 +187,7 @@ struct Members {
         return stopped
     }
 
-    private func action(at step: Step, _ door: Door) -> Worker.Action {
+    private func action(at step: PausePoint, _ door: Door) -> Worker.Action {
         if Self.setting.contains(step) { return .set }
         if Self.copying.contains(step) { return .copy }
         if Self.rereading.contains(step) { return .reread }
@@ -198,7 +199,7 @@ struct Members {
         stage.randomElement(Self.watchers.filter { $0.0 == door }.map(\.1))
     }
 
-    private func kill(_ stopped: Stopped, at step: Step, _ door: Door) async throws {
+    private func kill(_ stopped: Stopped, at step: PausePoint, _ door: Door) async throws {
         try await stage.kill(stopped.process, at: step, door)
         try recorder.borrow(segment)
         try await stopped.watch?.finishReading()
@@ -206,7 +207,7 @@ struct Members {
     }
 
     /// Lets a process go on after others have set, now and then more often than there are slots.
-    private func letGoOn(_ stopped: Stopped, at step: Step, _ door: Door) async throws {
+    private func letGoOn(_ stopped: Stopped, at step: PausePoint, _ door: Door) async throws {
         for _ in 0..<stage.random(0..<2 * SegmentFormat.slotCount) { try recorder.set(segment, stage.randomText()) }
         stopped.process.send(SIGCONT)
         stage.tally.stopped()
@@ -377,7 +378,7 @@ struct Members {
     /// The last text comes from one that has woken nobody.
     private func killBeforeWaking() async throws {
         let door: Door = stage.randomElement([.swift, .c])
-        let step: Step = stage.randomElement([.setPublished, .setUnclaimed])
+        let step: PausePoint = stage.randomElement([.setPublished, .setUnclaimed])
         let publisher = try stage.worker(door, name, .set, stoppingAt: [step])
         try await publisher.stopped()
         try await stage.kill(publisher, at: step, door)

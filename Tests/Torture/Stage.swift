@@ -76,7 +76,7 @@ final class Stage: Sendable {
     // MARK: Processes
 
     /// - Parameter steps: where it stops, one after the other.
-    func worker(_ door: Door, _ name: String, _ action: Worker.Action, stoppingAt steps: [Step] = []) throws
+    func worker(_ door: Door, _ name: String, _ action: Worker.Action, stoppingAt steps: [PausePoint] = []) throws
         -> ChildProcess
     {
         let arguments = workerArguments(name, newPath(historyDirectory, ""), action)
@@ -90,7 +90,7 @@ final class Stage: Sendable {
         [directory, name, history, "\(random(0..<Int.max))", action.rawValue]
     }
 
-    func server(_ name: String, stoppingAt steps: [Step] = [], options: [String] = []) throws -> Server {
+    func server(_ name: String, stoppingAt steps: [PausePoint] = [], options: [String] = []) throws -> Server {
         let path = newPath(scratch.path, ".socket")
         let arguments = ["serve", name, "--listen", "unix:\(path)", "--directory", directory, "--threads", "1"]
         return Server(
@@ -101,7 +101,7 @@ final class Stage: Sendable {
     }
 
     /// - Parameter sink: where its output goes.
-    func watch(_ name: String, _ options: [String], stoppingAt steps: [Step] = [], sink: CInt? = nil) throws
+    func watch(_ name: String, _ options: [String], stoppingAt steps: [PausePoint] = [], sink: CInt? = nil) throws
         -> ChildProcess
     {
         try ChildProcess(
@@ -123,7 +123,7 @@ final class Stage: Sendable {
     }
 
     /// The C library attaches to a segment of its own when it is loaded: the same one.
-    private func environment(_ name: String, stoppingAt steps: [Step]) -> [String: String] {
+    private func environment(_ name: String, stoppingAt steps: [PausePoint]) -> [String: String] {
         [
             "SHAREDMEM_PAUSE_AT": steps.map(\.rawValue).joined(separator: ","), "SHAREDMEM_DIRECTORY": directory,
             "SHAREDMEM_NAME": name,
@@ -135,7 +135,7 @@ final class Stage: Sendable {
     }
 
     /// Kills a process that has stopped at a step, and counts it.
-    func kill(_ process: ChildProcess, at step: Step, _ door: Door) async throws {
+    func kill(_ process: ChildProcess, at step: PausePoint, _ door: Door) async throws {
         process.kill()
         let end = try await process.finish()
         try expect(end.wasKilled && end.status == SIGKILL, "killed at \(step): \(end)")

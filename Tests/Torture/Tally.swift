@@ -5,7 +5,7 @@ import TestSupport
 /// How many processes were killed where.
 final class Tally: Sendable {
     private struct Counts {
-        var atSteps: [Step: [Door: Int]] = [:]
+        var atSteps: [PausePoint: [Door: Int]] = [:]
         var atRandom: [Door: Int] = [:]
         var stops = 0
         var operations = 0
@@ -15,7 +15,7 @@ final class Tally: Sendable {
 
     private let counts = Mutex(Counts())
 
-    func killed(at step: Step, _ door: Door) {
+    func killed(at step: PausePoint, _ door: Door) {
         counts.withLock { $0.atSteps[step, default: [:]][door, default: 0] += 1 }
     }
 
@@ -34,7 +34,7 @@ final class Tally: Sendable {
         }
     }
 
-    func count(at step: Step, _ door: Door) -> Int { counts.withLock { $0.atSteps[step]?[door] ?? 0 } }
+    func count(at step: PausePoint, _ door: Door) -> Int { counts.withLock { $0.atSteps[step]?[door] ?? 0 } }
 
     func countAtRandom(_ door: Door) -> Int { counts.withLock { $0.atRandom[door] ?? 0 } }
 

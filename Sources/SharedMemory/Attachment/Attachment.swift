@@ -1,4 +1,5 @@
 import CLinux
+import LinuxSystem
 import Synchronization
 
 /// One process's part in one segment: its file, its mapping, its locks, its row.
@@ -37,7 +38,7 @@ final class Attachment: Sendable {
         if let row {
             membership.view.clear(row: row)
             try? open.descriptor.unlock(byte: Layout.rowLock(row))
-            Step.detachFreedRow.reached()
+            PausePoint.detachFreedRow.reached()
         }
         if takesPart { open.leaveLifetime() }
     }
@@ -47,12 +48,11 @@ final class Attachment: Sendable {
     /// Other threads may still run then, so the row, the mapping and the descriptor stay to the end.
     private func leaveAtExit() throws(SegmentError) {
         let object = unsafe Unmanaged.passUnretained(self).toOpaque()
-        try systemCall("atexit") {
-            unsafe clinux_call_at_exit(object) { object in
-                guard let object = unsafe object else { return }
-                unsafe Unmanaged<Attachment>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.open.leaveLifetime() }
-            }
+        let result = unsafe clinux_call_at_exit(object) { object in
+            guard let object = unsafe object else { return }
+            unsafe Unmanaged<Attachment>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.open.leaveLifetime() }
         }
+        if result < 0 { throw .system(call: "atexit", code: -result) }
     }
 }
 
@@ -73,17 +73,17 @@ extension Attachment {
     ///
     /// - Throws: ``SegmentError/busy(doing:)`` when others were in the way for a second.
     static func attach(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
-        let deadline = Host.coarseMilliseconds + 1000
+        let deadline = Clock.coarseMilliseconds + 1000
         var tries = 0
         repeat {
             tries += 1
             switch try attachOnce(file, options) {
             case .attached(let attachment): return attachment
             case .moved: continue
-            case .refused: Host.pause()
+            case .refused: BackgroundThread.pause()
             }
             // Some tries in any case: it may have been this process that was stopped for a second.
-        } while tries < 10 || Host.coarseMilliseconds < deadline
+        } while tries < 10 || Clock.coarseMilliseconds < deadline
         throw .busy(doing: "attaching to '\(file.name)'")
     }
 
@@ -103,7 +103,7 @@ extension Attachment {
             guard let created = try OpenFile.create(file, options) else { return .moved }
             return .attached(try join(created, options, row: 0))
         }
-        Step.attachOpened.reached()
+        PausePoint.attachOpened.reached()
         switch try open.takeLifetime() {
         case .taken: return .attached(try join(open, options, row: nil))
         case .moved: return .moved
@@ -133,7 +133,7 @@ extension Attachment {
             let mapping = try Mapping(open, writable: writable)
             let row: Int? = if let taken { taken } else if writable { try open.takeRow() } else { nil }
             let view = SegmentView(mapping, capacity: capacity)
-            Step.attachTookRow.reached()
+            PausePoint.attachTookRow.reached()
             if let row {
                 view.reclaim(row: row)
                 view.describe(row: row)
@@ -151,7 +151,11 @@ extension Attachment {
 
 extension Mapping {
     init(_ open: borrowing OpenFile, writable: Bool) throws(SegmentError) {
-        try self.init(
-            open.descriptor, byteCount: Layout.fileByteCount(capacity: open.capacity), writable: writable)
+        do throws(SystemError) {
+            try self.init(
+                open.descriptor, byteCount: Layout.fileByteCount(capacity: open.capacity), writable: writable)
+        } catch {
+            throw SegmentError(error)
+        }
     }
 }

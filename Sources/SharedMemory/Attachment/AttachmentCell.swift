@@ -1,3 +1,4 @@
+import LinuxSystem
 public import Synchronization
 
 /// A segment's attachment in this process; a forked child finds none, and attaches anew at its first use.
@@ -13,7 +14,7 @@ struct AttachmentCell: ~Copyable, Sendable {
     private let page: WipedOnFork<AtomicAddress>
 
     init() throws(SegmentError) {
-        page = try WipedOnFork(AtomicAddress.self)
+        page = try fromSystem(WipedOnFork(AtomicAddress.self))
     }
 
     deinit { reference?.release() }
@@ -33,13 +34,13 @@ struct AttachmentCell: ~Copyable, Sendable {
     /// Attaches this process, unless another of its threads does.
     func fill(_ attach: () throws(SegmentError) -> Attachment) throws(SegmentError) -> AttachmentReference {
         // An attach takes a second at most.
-        let deadline = Host.coarseMilliseconds + 2000
+        let deadline = Clock.coarseMilliseconds + 2000
         repeat {
             let (won, word) = page.content.word.compareExchange(
                 expected: Self.none, desired: Self.attaching, ordering: .acquiring)
             if word > Self.attaching { return AttachmentReference(bits: word) }
             guard won else {
-                Host.pause()
+                BackgroundThread.pause()
                 continue
             }
             do throws(SegmentError) {
@@ -50,7 +51,7 @@ struct AttachmentCell: ~Copyable, Sendable {
                 page.content.word.store(Self.none, ordering: .releasing)
                 throw error
             }
-        } while Host.coarseMilliseconds < deadline
+        } while Clock.coarseMilliseconds < deadline
         throw .busy(doing: "attaching in a forked process")
     }
 }

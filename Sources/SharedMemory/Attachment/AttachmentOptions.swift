@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// How long a segment stays.
 public enum Lifetime: UInt32, Hashable, Sendable {
     /// Gone when the last process detaches or ends, as a file mapping on Windows.
@@ -64,7 +66,7 @@ public struct AttachmentOptions: Hashable, Sendable {
     }
 
     private static func capacityInEnvironment() throws(SegmentError) -> Int? {
-        guard let text = Host.environment("SHAREDMEM_CAPACITY") else { return nil }
+        guard let text = Environment["SHAREDMEM_CAPACITY"] else { return nil }
         guard let capacity = Int(text) else {
             throw .invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: text)
         }

@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 
 extension OpenFile {
     /// Builds a whole segment in a file without a name, takes part in it, and only then names it:
@@ -14,7 +15,7 @@ extension OpenFile {
                 let temporary = TemporaryName(for: file)
                 return try create(file, options, under: temporary.path)
             }
-        } catch .system(_, let code) where Errno.isOutOfSpace(code) {
+        } catch .system(let call, let code) where SystemError(call: call, code: code).isOutOfSpace {
             throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
         }
     }
@@ -22,38 +23,40 @@ extension OpenFile {
     static func create(
         _ file: SegmentFile, _ options: AttachmentOptions, under temporaryPath: String?
     ) throws(SegmentError) -> OpenFile? {
-        let descriptor: FileDescriptor
-        if let temporaryPath {
-            descriptor = try .createNew(temporaryPath)
-        } else {
-            descriptor = try .createUnnamed(in: file.directory)
-        }
+        let descriptor = try fromSystem(newFile(in: file.directory, under: temporaryPath))
         let identity = try fill(descriptor, file, options)
         // Before anyone else can open it, as whoever watches the directory could under a temporary name.
-        guard try descriptor.tryLockShared(byte: Layout.lifetimeLock),
-            try descriptor.tryLockExclusive(byte: Layout.rowLock(0))
+        guard try fromSystem(descriptor.tryLockShared(byte: Layout.lifetimeLock)),
+            try fromSystem(descriptor.tryLockExclusive(byte: Layout.rowLock(0)))
         else { return nil }
-        try descriptor.setMode(options.mode)
-        Step.attachBuilt.reached()
-        do throws(SegmentError) {
+        try fromSystem(descriptor.setMode(options.mode))
+        PausePoint.attachBuilt.reached()
+        do throws(SystemError) {
             if let temporaryPath {
                 try Directory.rename(temporaryPath, toNew: file.path)
             } else {
                 try descriptor.link(to: file.path)
             }
-        } catch .system(_, EEXIST) {
-            return nil
+        } catch {
+            if error.code == EEXIST { return nil }
+            throw SegmentError(error)
         }
-        Step.attachNamed.reached()
-        let status = try descriptor.status()
+        PausePoint.attachNamed.reached()
+        let status = try fromSystem(descriptor.status())
         return OpenFile(
             file: file, descriptor: descriptor, status: status, identity: identity, access: .readWrite)
+    }
+
+    private static func newFile(
+        in directory: String, under temporaryPath: String?
+    ) throws(SystemError) -> FileDescriptor {
+        if let temporaryPath { try .createNew(temporaryPath) } else { try .createUnnamed(in: directory) }
     }
 
     private static func fill(
         _ descriptor: borrowing FileDescriptor, _ file: SegmentFile, _ options: AttachmentOptions
     ) throws(SegmentError) -> Identity {
-        guard try descriptor.isOnTmpfs() else { throw .notInMemory(path: file.directory) }
+        guard try fromSystem(descriptor.isOnTmpfs()) else { throw .notInMemory(path: file.directory) }
         let capacity = try options.capacityToCreate()
         let byteCount = Layout.fileByteCount(capacity: capacity)
         // Past this limit the kernel does not refuse: it kills (SIGXFSZ).
@@ -61,12 +64,12 @@ extension OpenFile {
             throw .fileSizeLimit(limit: limit, needed: byteCount)
         }
         let identity = try Identity(capacity: capacity, lifetime: options.lifetime)
-        try descriptor.setByteCount(byteCount)
-        guard try descriptor.reserve(0..<Layout.slotsOffset) else {
+        try fromSystem(descriptor.setByteCount(byteCount))
+        guard try fromSystem(descriptor.reserve(0..<Layout.slotsOffset)) else {
             throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
         }
-        try descriptor.write(identity, at: 0)
-        if options.mode & 0o044 != 0 { try descriptor.write(UInt32(1), at: Layout.wakesAlwaysOffset) }
+        try fromSystem(descriptor.write(identity, at: 0))
+        if options.mode & 0o044 != 0 { try fromSystem(descriptor.write(UInt32(1), at: Layout.wakesAlwaysOffset)) }
         return identity
     }
 }
@@ -85,10 +88,10 @@ private struct TemporaryName: ~Copyable {
 
 extension Identity {
     fileprivate init(capacity: Int, lifetime: Lifetime) throws(SegmentError) {
-        let bootID = try Host.bootID
+        let bootID = try fromSystem(Host.bootID)
         self.init(
             magic: Layout.magic, layoutVersion: Layout.version, lifetime: lifetime.rawValue,
             capacity: UInt64(capacity), instance: .random(in: .min ... .max), bootIDHigh: bootID.0,
-            bootIDLow: bootID.1, creationTime: Host.now.nanosecondsSince1970, features: 0)
+            bootIDLow: bootID.1, creationTime: Clock.realtimeNanoseconds, features: 0)
     }
 }

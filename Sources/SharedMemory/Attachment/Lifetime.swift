@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 
 /// Who is attached, and who may unlink the name.
 ///
@@ -22,16 +23,16 @@ extension OpenFile {
         if access == .readOnly {
             guard try isAlive() else { throw file.notFound }
         } else if try isLeftover() {
-            Step.attachFoundLeftover.reached()
+            PausePoint.attachFoundLeftover.reached()
             return try removeLeftover()
         } else {
-            Step.attachNotLeftover.reached()
+            PausePoint.attachNotLeftover.reached()
             // A refusal is no sign of life: it may have come from one that is removing a leftover.
             guard try isAlive() else { return .refused }
         }
         // Turns an exclusive lock into a shared one.
-        guard try descriptor.tryLockShared(byte: Layout.lifetimeLock) else { return .refused }
-        Step.attachSharedLifetime.reached()
+        guard try fromSystem(descriptor.tryLockShared(byte: Layout.lifetimeLock)) else { return .refused }
+        PausePoint.attachSharedLifetime.reached()
         return try file.leads(to: status.identity) ? .taken : .moved
     }
 
@@ -42,8 +43,8 @@ extension OpenFile {
     /// certain: it is made to stick only by those who are attached.
     private func isLeftover() throws(SegmentError) -> Bool {
         guard try !isPersistent() else { return false }
-        Step.leftoverNotPersistent.reached()
-        guard try descriptor.tryLockExclusive(byte: Layout.lifetimeLock) else { return false }
+        PausePoint.leftoverNotPersistent.reached()
+        guard try fromSystem(descriptor.tryLockExclusive(byte: Layout.lifetimeLock)) else { return false }
         return try !isPersistent()
     }
 
@@ -61,8 +62,8 @@ extension OpenFile {
     func isAlive() throws(SegmentError) -> Bool {
         // The lock first: looked at second, its last holder could have made the segment persistent after
         // the first look, and left.
-        let isAttached = try descriptor.lockElsewhere(byte: Layout.lifetimeLock) == .shared
-        Step.aliveLookedAtLock.reached()
+        let isAttached = try fromSystem(descriptor.lockElsewhere(byte: Layout.lifetimeLock)) == .shared
+        PausePoint.aliveLookedAtLock.reached()
         return isAttached ? true : try isPersistent()
     }
 
@@ -80,9 +81,9 @@ extension OpenFile {
             guard let other = try? OpenFile(reopening: self) else { return }
             return other.leaveLifetime()
         }
-        Step.detachDroppedLifetime.reached()
+        PausePoint.detachDroppedLifetime.reached()
         if (try? isLeftover()) == true {
-            Step.detachFoundNobody.reached()
+            PausePoint.detachFoundNobody.reached()
             _ = try? unlinkName()
         }
         try? descriptor.unlock(byte: Layout.lifetimeLock)
@@ -92,21 +93,21 @@ extension OpenFile {
     ///
     /// - Returns: false when another process is at it.
     func unlinkName() throws(SegmentError) -> Bool {
-        guard try descriptor.tryLockExclusive(byte: Layout.nameLock) else { return false }
-        Step.unlinkLocked.reached()
+        guard try fromSystem(descriptor.tryLockExclusive(byte: Layout.nameLock)) else { return false }
+        PausePoint.unlinkLocked.reached()
         if try file.leads(to: status.identity) {
-            Step.unlinkChecked.reached()
-            try Directory.unlink(file.path)
+            PausePoint.unlinkChecked.reached()
+            try fromSystem(Directory.unlink(file.path))
         }
-        Step.unlinkDone.reached()
-        try descriptor.unlock(byte: Layout.nameLock)
+        PausePoint.unlinkDone.reached()
+        try fromSystem(descriptor.unlock(byte: Layout.nameLock))
         return true
     }
 
     /// The same file with write access; nil when the name leads elsewhere by now.
     private init?(reopening open: borrowing OpenFile) throws(SegmentError) {
-        let descriptor = try FileDescriptor.open(open.file.path, .readWrite)
-        guard try descriptor.status().identity == open.status.identity else { return nil }
+        let descriptor = try fromSystem(FileDescriptor.open(open.file.path, .readWrite))
+        guard try fromSystem(descriptor.status()).identity == open.status.identity else { return nil }
         self.init(
             file: open.file, descriptor: descriptor, status: open.status, identity: open.identity, access: .readWrite)
     }

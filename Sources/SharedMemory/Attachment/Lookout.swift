@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 /// Waits for the next publication: in the caller's own thread, or in one thread for all of a process's callbacks.
@@ -47,7 +48,7 @@ final class Lookout: Sendable {
     /// Looks at the name and only then at the text: where the name is gone, that is the last one.
     private func look() -> (name: Result<Void, SegmentError>, current: Current) {
         let name = Result { () throws(SegmentError) in try checkName() }
-        Step.waitCheckedName.reached()
+        PausePoint.waitCheckedName.reached()
         return (name, membership.view.loadCurrent())
     }
 
@@ -55,7 +56,7 @@ final class Lookout: Sendable {
     ///
     /// - Throws: ``SegmentError/unlinked(name:)`` when it does not.
     private func checkName() throws(SegmentError) {
-        let now = Host.coarseMilliseconds
+        let now = Clock.coarseMilliseconds
         let isTold = membership.view.header.state.retired.load(ordering: .relaxed) != 0
         guard isTold || now >= nextNameCheck.load(ordering: .relaxed) else { return }
         guard try file.leads(to: identity) else { throw .unlinked(name: file.name.description) }
@@ -65,7 +66,7 @@ final class Lookout: Sendable {
     /// For how many nanoseconds to sleep at most: not past the next look at the name, which another thread may be due
     /// to have.
     private var sleepLimit: Int {
-        let milliseconds = nextNameCheck.load(ordering: .relaxed) - Host.coarseMilliseconds
+        let milliseconds = nextNameCheck.load(ordering: .relaxed) - Clock.coarseMilliseconds
         return min(membership.sleepLimit, max(milliseconds, 1) * 1_000_000)
     }
 }
@@ -91,7 +92,7 @@ extension Lookout {
             if present != version { return .replaced(by: present) }
             try name.get()
             var limit = sleepLimit
-            if let deadline { limit = min(limit, deadline - Host.monotonicNanoseconds) }
+            if let deadline { limit = min(limit, deadline - Clock.monotonicNanoseconds) }
             if limit <= 0 { return .timeIsUp }
             if try membership.sleep(while: current, nanoseconds: limit) == .interrupted { return .interrupted }
         }
@@ -134,18 +135,18 @@ extension Lookout {
         guard state.hasLeft else { return }
         state.thread?.join()
         state.thread = nil
-        state.thread = try BackgroundThread(named: "sharedmem wait") { [self] in run() }
+        state.thread = try fromSystem(BackgroundThread(named: "sharedmem wait") { [self] in run() })
         state.hasLeft = false
     }
 
     private func run() {
-        var lastNeeded = Host.coarseMilliseconds
+        var lastNeeded = Clock.coarseMilliseconds
         // Not even a look at the segment once it is told to stop: a call may have been what ended its attachment.
         while !state.withLock({ $0.isStopping }) {
             let (name, current) = look()
             let present = version(of: current)
             let isGone = (try? name.get()) == nil
-            let now = Host.coarseMilliseconds
+            let now = Clock.coarseMilliseconds
             let (calls, isNeeded) = state.withLock { state in
                 if !state.callbacks.isEmpty { lastNeeded = now }
                 state.hasLeft = now - lastNeeded >= 1000
@@ -164,7 +165,7 @@ extension Lookout {
             _ = try membership.sleep(while: current, nanoseconds: nanoseconds)
         } catch {
             // What keeps a thread from sleeping must not have it spin.
-            Host.pause()
+            BackgroundThread.pause()
         }
     }
 
@@ -179,7 +180,7 @@ extension Lookout {
         if thread.isCurrent { return thread.detach() }
         while !state.withLock({ $0.hasLeft }) {
             membership.view.wakeSleepers()
-            Host.pause()
+            BackgroundThread.pause()
         }
         thread.join()
     }

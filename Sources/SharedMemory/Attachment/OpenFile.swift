@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 
 /// A segment's file, opened and recognised; nothing is locked or mapped yet.
 struct OpenFile: ~Copyable {
@@ -21,30 +22,32 @@ struct OpenFile: ~Copyable {
         _ file: SegmentFile, _ options: AttachmentOptions, forUnlinking: Bool = false
     ) throws(SegmentError) -> OpenFile? {
         let path = file.path
-        let descriptor: FileDescriptor
-        do throws(SegmentError) {
-            descriptor = try .open(path, options.access == .readOnly ? .readOnly : .readWrite)
-        } catch .system(_, ENOENT) {
-            return nil
-        } catch .system(_, ELOOP) {
-            throw .notASegment(path: path, reason: "it is a symbolic link")
-        } catch .system(_, EISDIR) {
-            throw .notASegment(path: path, reason: "it is a directory")
-        } catch .system(_, EAGAIN) {
-            // A lease on the file: its holder has been told to give it up, and has a while to do so.
-            throw .busy(doing: "opening '\(file.name)'")
-        } catch .system(_, ENXIO) {
-            throw .notASegment(path: path, reason: "it is a socket or a device")
-        }
-        let status = try descriptor.status()
-        guard status.isRegular else { throw .notASegment(path: path, reason: "it is not a regular file") }
-        guard try descriptor.isOnTmpfs() else { throw .notInMemory(path: path) }
+        guard let descriptor = try openDescriptor(file, options.access) else { return nil }
+        let status = try fromSystem(descriptor.status())
+        guard status.kind == .regular else { throw .notASegment(path: path, reason: "it is not a regular file") }
+        guard try fromSystem(descriptor.isOnTmpfs()) else { throw .notInMemory(path: path) }
         try checkOwner(status.owner, path, options)
         let identity = try Identity.read(from: descriptor, path)
         try identity.checkMagic(path)
         if !forUnlinking { try identity.checkUse(status, path) }
         return OpenFile(
             file: file, descriptor: descriptor, status: status, identity: identity, access: options.access)
+    }
+
+    private static func openDescriptor(_ file: SegmentFile, _ access: Access) throws(SegmentError) -> FileDescriptor? {
+        do throws(SystemError) {
+            return try .open(file.path, access == .readOnly ? .readOnly : .readWrite)
+        } catch {
+            switch error.code {
+            case ENOENT: return nil
+            case ELOOP: throw .notASegment(path: file.path, reason: "it is a symbolic link")
+            case EISDIR: throw .notASegment(path: file.path, reason: "it is a directory")
+            case ENXIO: throw .notASegment(path: file.path, reason: "it is a socket or a device")
+            // The file has a lease: the kernel has asked its holder to give it up, and gives the holder some time.
+            case EAGAIN: throw .busy(doing: "opening '\(file.name)'")
+            default: throw SegmentError(error)
+            }
+        }
     }
 
     /// In a world-writable directory anyone may have put the file there.
@@ -54,16 +57,16 @@ struct OpenFile: ~Copyable {
         if options.trustedOwners.contains(owner) { return }
         // Seen from a user namespace, the overflow user is every user it does not know: nobody's word.
         let isKnown = owner == 0 || owner == Host.effectiveUser
-        guard isKnown, try owner != Host.overflowUser else { throw .untrustedOwner(path: path, owner: owner) }
+        guard isKnown, try fromSystem(owner != Host.overflowUser) else {
+            throw .untrustedOwner(path: path, owner: owner)
+        }
     }
 
     /// Whether anyone asked for persistence, at creation or since.
     func isPersistent() throws(SegmentError) -> Bool {
         if identity.lifetime == Lifetime.persistent.rawValue { return true }
         var sticky: UInt32 = 0
-        _ = try unsafe withUnsafeMutableBytes(of: &sticky) { buffer throws(SegmentError) in
-            unsafe try descriptor.read(into: buffer, at: Layout.persistentOffset)
-        }
+        _ = try fromSystem(descriptor.read(into: &sticky, at: Layout.persistentOffset))
         return sticky != 0
     }
 }
@@ -75,9 +78,7 @@ extension Identity {
         var identity = Identity(
             magic: 0, layoutVersion: 0, lifetime: 0, capacity: 0, instance: 0, bootIDHigh: 0, bootIDLow: 0,
             creationTime: 0, features: 0)
-        let count = try unsafe withUnsafeMutableBytes(of: &identity) { buffer throws(SegmentError) in
-            unsafe try descriptor.read(into: buffer, at: 0)
-        }
+        let count = try fromSystem(descriptor.read(into: &identity, at: 0))
         guard count == MemoryLayout<Identity>.size else {
             throw .notASegment(path: path, reason: "it has only \(count) bytes")
         }
@@ -107,7 +108,7 @@ extension Identity {
         guard status.byteCount == expected else {
             throw .notASegment(path: path, reason: "it has \(status.byteCount) bytes instead of \(expected)")
         }
-        let bootID = try Host.bootID
+        let bootID = try fromSystem(Host.bootID)
         let isKnown = bootID != (0, 0) && (bootIDHigh, bootIDLow) != (0, 0)
         guard !isKnown || bootID == (bootIDHigh, bootIDLow) else { throw .otherKernel(path: path) }
     }

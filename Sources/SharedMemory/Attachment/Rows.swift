@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 /// The attachment table: a row is a process's while it holds the lock on the row's first byte.
@@ -6,8 +7,9 @@ extension OpenFile {
     func takeRow() throws(SegmentError) -> Int {
         // A sweep holds a dead one's lock for a moment: a second look tells.
         for look in 0..<3 {
-            if look > 0 { Host.pause() }
-            for row in 0..<Layout.rowCount where try descriptor.tryLockExclusive(byte: Layout.rowLock(row)) {
+            if look > 0 { BackgroundThread.pause() }
+            for row in 0..<Layout.rowCount where try fromSystem(descriptor.tryLockExclusive(byte: Layout.rowLock(row)))
+            {
                 return row
             }
         }
@@ -37,7 +39,7 @@ extension SegmentView {
     /// Says who is attached, for people.
     func describe(row: Int) {
         header.rows[row].processID.store(UInt64(Host.processID), ordering: .relaxed)
-        header.rows[row].attachmentTime.store(Host.now.nanosecondsSince1970, ordering: .relaxed)
+        header.rows[row].attachmentTime.store(Clock.realtimeNanoseconds, ordering: .relaxed)
         let name = Array(Host.programName.utf8)
         for index in 0..<RowLine.programWordCount {
             let word = (0..<8).reduce(into: UInt64(0)) { word, byte in

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 /// Where a segment's file is.
 struct SegmentFile: Hashable, Sendable {
     let name: SegmentName
@@ -8,7 +10,7 @@ struct SegmentFile: Hashable, Sendable {
 
     init(_ name: SegmentName, in directory: String?) {
         self.name = name
-        let directory = directory ?? Host.environment("SHAREDMEM_DIRECTORY") ?? "/dev/shm"
+        let directory = directory ?? Environment["SHAREDMEM_DIRECTORY"] ?? "/dev/shm"
         if !directory.hasPrefix("/"), let workingDirectory = Host.workingDirectory {
             self.directory = workingDirectory + "/" + directory
         } else {
@@ -27,7 +29,7 @@ struct SegmentFile: Hashable, Sendable {
     /// The names of the segments in the directory, sorted.
     func neighbours() throws(SegmentError) -> [SegmentName] {
         var names: [SegmentName] = []
-        for entry in try Directory.names(in: directory) where entry.hasSuffix(Self.suffix) {
+        for entry in try fromSystem(Directory.names(in: directory)) where entry.hasSuffix(Self.suffix) {
             if let name = try? SegmentName(String(entry.dropLast(Self.suffix.count))) { names.append(name) }
         }
         return names.sorted { $0.description < $1.description }
@@ -41,6 +43,6 @@ struct SegmentFile: Hashable, Sendable {
 
     /// Whether the name leads to that file.
     func leads(to identity: FileIdentity) throws(SegmentError) -> Bool {
-        try FileStatus.ofPath(path)?.identity == identity
+        try fromSystem(FileStatus.ofPath(path))?.identity == identity
     }
 }

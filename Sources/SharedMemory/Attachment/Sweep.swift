@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 extension Attachment {
@@ -7,7 +8,7 @@ extension Attachment {
     /// descriptor is granted, whoever of its users holds it.
     func sweep() {
         lastSweepMilliseconds.withLockIfAvailable { last in
-            let now = Host.coarseMilliseconds
+            let now = Clock.coarseMilliseconds
             guard now - last >= 100 else { return }
             last = now
             for row in 0..<Layout.rowCount where row != self.row {

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 /// A mapped segment: its header, and its slots' bytes.

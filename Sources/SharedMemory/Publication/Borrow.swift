@@ -85,12 +85,12 @@ extension AttachmentReference {
         let view = membership.view
         var current = view.loadCurrent()
         if current.number == 0 { return .empty }
-        Step.borrowLoaded.reached()
+        PausePoint.borrowLoaded.reached()
         guard membership.mark != 0, let pin = unsafe membership.takePin(membership.pinWord(on: current.slot))
         else {
             return try borrowWithoutPin()
         }
-        Step.borrowPinned.reached()
+        PausePoint.borrowPinned.reached()
         // A writer claims a slot and then looks at the pins; we pin one and then look whether it is
         // still current. All four are sequentially consistent, so one of the two sees the other.
         while true {
@@ -98,13 +98,13 @@ extension AttachmentReference {
             if latest == current { break }
             current = latest
             unsafe pin.pointee.word.store(membership.pinWord(on: current.slot), ordering: .sequentiallyConsistent)
-            Step.borrowPinnedAnew.reached()
+            PausePoint.borrowPinnedAgain.reached()
         }
         guard current.slot < Layout.slotCount, let text = unsafe view.text(ofSlot: current.slot) else {
             unsafe pin.pointee.word.store(0, ordering: .releasing)
             throw corrupted(current)
         }
-        Step.borrowChecked.reached()
+        PausePoint.borrowChecked.reached()
         return unsafe Borrow(text, current, .pin(pin))
     }
 

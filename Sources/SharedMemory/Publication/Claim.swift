@@ -1,4 +1,5 @@
 import CLinux
+import LinuxSystem
 import Synchronization
 
 /// A slot that this process alone may fill, until the end of its life.
@@ -9,18 +10,18 @@ struct Claim: ~Copyable {
     /// Claims a slot that is free: neither current, nor claimed, nor pinned; nil when it is not.
     static func attempt(_ slot: Int, _ membership: Membership) -> Claim? {
         let view = membership.view
-        Step.setChosen.reached()
+        PausePoint.setChosen.reached()
         guard view.header.slots[slot].claim.load(ordering: .relaxed) == 0,
             view.header.slots[slot].claim.compareExchange(
                 expected: 0, desired: membership.mark, ordering: .sequentiallyConsistent
             ).exchanged
         else { return nil }
         let claim = Claim(slot: slot, view: view)
-        Step.setClaimed.reached()
+        PausePoint.setClaimed.reached()
         // First the claim, then the looks: whoever pinned the slot before is seen here, and whoever
         // pins it after sees that it is not current.
         guard view.loadCurrent().slot != slot, !view.isPinned(slot: slot) else { return nil }
-        Step.setChecked.reached()
+        PausePoint.setChecked.reached()
         return claim
     }
 
@@ -57,7 +58,7 @@ struct Claim: ~Copyable {
         var reserved = reservedByteCount
         while reserved < needed {
             let end = min(reserved + 1 << 20, needed)
-            guard try descriptor.reserve(offset + reserved..<offset + end) else { return false }
+            guard try fromSystem(descriptor.reserve(offset + reserved..<offset + end)) else { return false }
             reserved = end
             view.header.slots[slot].reserved.store(UInt64(reserved), ordering: .relaxed)
         }
@@ -70,19 +71,19 @@ struct Claim: ~Copyable {
         let reserved = reservedByteCount
         guard reserved > kept else { return }
         beginFilling()
-        Step.punchUnstamped.reached()
+        PausePoint.punchUnstamped.reached()
         // The mark first: were we killed between, it must not promise memory that is gone.
         view.header.slots[slot].reserved.store(UInt64(kept), ordering: .sequentiallyConsistent)
-        Step.punchMarked.reached()
+        PausePoint.punchMarked.reached()
         let offset = Layout.slotOffset(slot, capacity: view.capacity)
-        try descriptor.punch(offset + kept..<offset + view.slotStride)
-        Step.punchDone.reached()
+        try fromSystem(descriptor.punch(offset + kept..<offset + view.slotStride))
+        PausePoint.punchDone.reached()
     }
 
     /// - Throws: what ``Draft/check()`` throws, if that was left for now.
     func fill(with draft: Draft) throws(SegmentError) {
         beginFilling()
-        Step.setStamped.reached()
+        PausePoint.setStamped.reached()
         let text = unsafe draft.bytes
         let room = unsafe view.room(ofSlot: slot)
         if draft.isStreamed {
@@ -92,7 +93,7 @@ struct Claim: ~Copyable {
             unsafe room.copyMemory(from: text)
         }
         view.header.slots[slot].byteCount.store(UInt64(text.count), ordering: .relaxed)
-        Step.setFilled.reached()
+        PausePoint.setFilled.reached()
     }
 
     /// Gives the filled slot the number and time it is about to be published with.

@@ -18,7 +18,7 @@
     func check() throws(SegmentError) {
         let invalid = isUTF8 ? nil : unsafe Text.firstInvalidOffset(bytes)
         let valid = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<(invalid ?? bytes.count)])
-        if let offset = unsafe Bytes.firstZero(in: valid) { throw .containsNUL(offset: offset) }
+        if let offset = unsafe Text.firstZeroOffset(valid) { throw .containsNUL(offset: offset) }
         if let invalid { throw .notUTF8(offset: invalid) }
     }
 }

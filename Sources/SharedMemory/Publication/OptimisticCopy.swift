@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 extension Attachment {
@@ -24,12 +25,12 @@ extension Attachment {
         let view = membership.view
         let slot = current.slot
         if current.number == 0 { return .empty }
-        Step.copyLoaded.reached()
+        PausePoint.copyLoaded.reached()
         // Acquiring: pairs with the stamping of the filled slot.
         guard view.header.slots[slot].stamp.load(ordering: .acquiring) == current.number else { return nil }
         let byteCount = view.header.slots[slot].byteCount.load(ordering: .relaxed)
         let publicationTime = view.header.slots[slot].publicationTime.load(ordering: .relaxed)
-        Step.copyStamped.reached()
+        PausePoint.copyStamped.reached()
         let isPossible = byteCount <= UInt64(view.capacity)
         let copiedByteCount = isPossible ? Int(byteCount) : 0
         // The publication time stands before the text.
@@ -41,7 +42,7 @@ extension Attachment {
             UnsafeRawBufferPointer(rebasing: words[..<copiedByteCount]), current,
             .copy(allocation.baseAddress.unsafelyUnwrapped))
         try unsafe read(slot, into: words)
-        Step.copyRead.reached()
+        PausePoint.copyRead.reached()
         // Pairs with the writer's fence between its first stamp and the bytes: had any of these
         // been read, so would be the stamp.
         atomicMemoryFence(ordering: .acquiring)
@@ -58,7 +59,7 @@ extension Attachment {
     private func read(_ slot: Int, into copy: UnsafeMutableRawBufferPointer) throws(SegmentError) {
         guard copy.count <= Layout.pageByteCount else {
             let offset = Layout.slotOffset(slot, capacity: membership.view.capacity)
-            let count = try unsafe open.descriptor.read(into: copy, at: offset)
+            let count = try fromSystem(unsafe open.descriptor.read(into: copy, at: offset))
             guard count == copy.count else { throw corrupted("the file ends in a text") }
             return
         }

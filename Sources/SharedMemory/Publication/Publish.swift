@@ -29,7 +29,7 @@ extension Attachment {
             try claim.fill(with: draft)
             return try makeCurrent(claim, condition)
         }
-        Step.setUnclaimed.reached()
+        PausePoint.setUnclaimed.reached()
         membership.wakeWaiters(published: version.number)
         return version
     }
@@ -43,14 +43,14 @@ extension Attachment {
             let (current, head) = try checkedHead(condition)
             let number = head.version.number + 1
             guard number <= Current.maximumNumber else { throw corrupted("the number is \(number - 1)") }
-            let time = max(Host.now, head.publicationTime)
+            let time = max(Timestamp.now, head.publicationTime)
             claim.stamp(number: number, publicationTime: time.nanosecondsSince1970)
-            Step.setNumbered.reached()
+            PausePoint.setNumbered.reached()
             let (exchanged, _) = view.header.current.word.compareExchange(
                 expected: current.rawValue, desired: Current(number: number, slot: claim.slot).rawValue,
                 ordering: .sequentiallyConsistent)
             guard exchanged else { continue }
-            Step.setPublished.reached()
+            PausePoint.setPublished.reached()
             return Version(instance: membership.instance, number: number)
         }
     }
@@ -99,7 +99,7 @@ extension Attachment {
     /// The claim with memory behind it; when there is none left, nil, and the claim is no more.
     private func reserved(_ claim: consuming Claim, _ byteCount: Int) throws(SegmentError) -> Claim? {
         if try claim.reserve(byteCount, in: open.descriptor) {
-            Step.setReserved.reached()
+            PausePoint.setReserved.reached()
             return claim
         }
         // What little was had is not kept from others.

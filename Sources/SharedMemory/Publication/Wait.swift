@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 /// How many nanoseconds who waits sleeps at a time, whatever happens.
@@ -10,16 +11,16 @@ enum SleepLimit {
 
 extension Membership {
     /// Sleeps until `current` is replaced or the time is up; it may also end for no reason.
-    func sleep(while current: Current, nanoseconds: Int) throws(SegmentError) -> Futex.End {
+    func sleep(while current: Current, nanoseconds: Int) throws(SegmentError) -> Futex.Outcome {
         if mark != 0 { view.announce(waitingFor: current.number) }
         // The publisher exchanges `current` and then looks at what is awaited; we say what we await and then
         // look at `current`. All four are sequentially consistent, so one of the two sees the other. Who sees the
         // old one here is asleep, or on its way there, before the exchange: the kernel compares once more.
         guard view.loadCurrent() == current else { return .changedBefore }
-        Step.waitAnnounced.reached()
-        return try unsafe Futex.sleep(
-            on: view.futexWord, while: UInt32(truncatingIfNeeded: current.rawValue),
-            nanoseconds: nanoseconds)
+        PausePoint.waitAnnounced.reached()
+        return try fromSystem(
+            unsafe Futex.sleep(
+                on: view.futexWord, while: UInt32(truncatingIfNeeded: current.rawValue), nanoseconds: nanoseconds))
     }
 
     /// For how many nanoseconds to sleep at most.

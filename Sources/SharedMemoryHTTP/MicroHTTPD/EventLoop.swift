@@ -1,5 +1,6 @@
 internal import CMicroHTTPD
 internal import Glibc
+import LinuxSystem
 import SharedMemory
 import Synchronization
 
@@ -51,7 +52,7 @@ import Synchronization
                 unsafe poll(&polled, nfds_t(polled.count), 1)
             }
             // Silenced first: what it rings for from now on, it rings for again.
-            if polled[1].revents != 0 { waker.bell.silence() }
+            if polled[1].revents != 0 { waker.bell.clear() }
             var count: UInt32
             repeat {
                 // Where there was no room for another connection, only the next run listens again.
@@ -76,7 +77,7 @@ import Synchronization
     /// The socket is the caller's again.
     func quiesce() {
         _ = unsafe MHD_quiesce_daemon(daemon)
-        waker.bell.ring()
+        waker.bell.signal()
     }
 
     /// Closes what connections there are and ends the thread.
@@ -89,7 +90,7 @@ import Synchronization
         }
         guard let running else { return }
         isStopping.store(true, ordering: .releasing)
-        waker.bell.ring()
+        waker.bell.signal()
         running.join()
         unsafe MHD_stop_daemon(daemon)
     }
@@ -97,11 +98,11 @@ import Synchronization
 
 /// What MHD's callbacks, and a connection that another thread lets go, know of their loop.
 @safe final class Waker: @unchecked Sendable {
-    let bell: Bell
+    let bell: EventDescriptor
     private let owner: Unmanaged<Daemon>
 
     fileprivate init?(_ owner: Daemon) {
-        guard let bell = try? Bell() else { return nil }
+        guard let bell = try? EventDescriptor() else { return nil }
         self.bell = bell
         unsafe self.owner = Unmanaged.passUnretained(owner)
     }

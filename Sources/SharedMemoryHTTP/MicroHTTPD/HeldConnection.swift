@@ -1,5 +1,5 @@
 internal import CMicroHTTPD
-internal import Glibc
+import LinuxSystem
 
 /// A connection that MHD leaves alone until it is let go: it neither reads nor writes, nor sees the client leave.
 @safe struct HeldConnection: @unchecked Sendable {
@@ -16,17 +16,14 @@ internal import Glibc
     /// Gives it back to MHD, which has the request finished again; from then on it may be gone.
     func letGo() {
         unsafe MHD_resume_connection(connection)
-        waker?.bell.ring()
+        waker?.bell.signal()
     }
 
     /// As ``Socket/send(_:to:)``.
-    func send(_ bytes: UnsafeRawBufferPointer) -> Int { unsafe Socket.send(bytes, to: descriptor) }
+    func send(_ bytes: UnsafeRawBufferPointer) -> Int { Socket.send(unsafe bytes.bytes, to: descriptor) }
 
     /// Has small pieces sent without waiting for more.
-    func sendAtOnce() {
-        var on: CInt = 1
-        unsafe setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-    }
+    func sendAtOnce() { Socket.sendAtOnce(descriptor) }
 }
 
 extension Request {

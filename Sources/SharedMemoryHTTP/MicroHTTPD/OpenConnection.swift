@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 import Synchronization
 
 /// How long a client may take for each part of an exchange.
@@ -39,7 +40,7 @@ final class OpenConnection: Sendable {
     }
 
     private static func deadline(_ phase: Phase, _ seconds: Int, byteCount: Int = 0) -> Int {
-        4 * (Clock.milliseconds + seconds * 1000 + milliseconds(for: byteCount)) + phase.rawValue
+        4 * (Clock.coarseMilliseconds + seconds * 1000 + milliseconds(for: byteCount)) + phase.rawValue
     }
 
     private static let never = Int.max & ~3 | Phase.isHeld.rawValue
@@ -95,7 +96,7 @@ extension OpenConnection {
         // Lost to the connection's own thread, it is not late any more.
         guard deadline.compareExchange(expected: seen, desired: .min, ordering: .relaxed).exchanged else { return }
         if seen & 3 == Phase.awaitsBody.rawValue {
-            _ = unsafe answer.withUnsafeBytes { unsafe Socket.send($0, to: descriptor) }
+            _ = Socket.send(answer.span, to: descriptor)
         }
         Socket.shutDown(descriptor)
     }

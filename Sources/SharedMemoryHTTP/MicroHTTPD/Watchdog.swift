@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 import SharedMemory
 import Synchronization
 
@@ -7,7 +8,7 @@ import Synchronization
 final class Watchdog: Sendable {
     private let answer: [UInt8]
     private let state = Mutex(State())
-    private let bell: Bell
+    private let bell: EventDescriptor
 
     private struct State: ~Copyable {
         /// By descriptor: each is here until just before it is closed.
@@ -21,10 +22,10 @@ final class Watchdog: Sendable {
     /// - Throws: what the system says.
     init(answer: [UInt8]) throws(SystemError) {
         self.answer = answer
-        bell = try Bell()
+        bell = try EventDescriptor()
         let watchdog = unsafe Unmanaged.passUnretained(self)
-        let thread = try SystemError.of { () throws(SegmentError) in
-            try BackgroundThread(named: "sharedmem limit") { unsafe watchdog._withUnsafeGuaranteedRef { $0.run() } }
+        let thread = try BackgroundThread(named: "sharedmem limit") {
+            unsafe watchdog._withUnsafeGuaranteedRef { $0.run() }
         }
         state.withLock { $0.thread = thread }
     }
@@ -37,7 +38,7 @@ final class Watchdog: Sendable {
             defer { state.isAwake = true }
             return state.isAwake
         }
-        if !wasAwake { bell.ring() }
+        if !wasAwake { bell.signal() }
     }
 
     /// Once this has returned, the descriptor may be closed.
@@ -51,7 +52,7 @@ final class Watchdog: Sendable {
             return state.thread
         }
         guard let thread else { return }
-        bell.ring()
+        bell.signal()
         thread.join()
     }
 
@@ -75,7 +76,7 @@ extension Watchdog {
         var polls = connections.keys.map { pollfd(fd: $0, events: closedHalf, revents: 0) }
         unsafe poll(&polls, nfds_t(polls.count), 0)
         for poll in polls where poll.revents & closedHalf != 0 { connections[poll.fd]?.endIfAbandoned() }
-        let now = Clock.milliseconds
+        let now = Clock.coarseMilliseconds
         for connection in connections.values { connection.endIfLate(now: now, answer: answer) }
     }
 }

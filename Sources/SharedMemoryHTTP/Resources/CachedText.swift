@@ -1,3 +1,4 @@
+import LinuxSystem
 import SharedMemory
 
 /// The response to whoever reads one version: made once in a second, queued for everyone.
@@ -23,14 +24,14 @@ struct CachedText: ~Copyable {
         lastModified = Int64(time.secondsSince1970)
         guard let text = unsafe CountedCopy(borrow.text.bytes, budget) else { return nil }
         self.text = text
-        second = Clock.secondsSince1970
+        second = Clock.realtimeSeconds
         response = Self.response(text, entityTag, lastModified, date: second)
     }
 
     /// Sees to it that the response has the present date. (MHD would make one for each answer, which takes longer than all
     /// else that is done here.)
     mutating func renewDate() {
-        let now = Clock.secondsSince1970
+        let now = Clock.realtimeSeconds
         guard now != second else { return }
         second = now
         response = Self.response(text, entityTag, lastModified, date: now)

@@ -1,3 +1,4 @@
+import LinuxSystem
 import SharedMemory
 import Synchronization
 
@@ -29,7 +30,7 @@ final class SegmentResource: Sendable {
         self.report = report
         let segment = try Segment.attach(name, options)
         state = Mutex(State(segment: segment, cached: nil))
-        nextCheck = Atomic(Clock.milliseconds + Self.checkInterval)
+        nextCheck = Atomic(Clock.coarseMilliseconds + Self.checkInterval)
     }
 }
 
@@ -153,7 +154,7 @@ extension SegmentResource {
     /// On reads and changes, now and then: no thread wakes up for it while nobody asks.
     func checkAttachmentSometimes() {
         let next = nextCheck.load(ordering: .relaxed)
-        let now = Clock.milliseconds
+        let now = Clock.coarseMilliseconds
         guard now >= next else { return }
         let (won, _) = nextCheck.compareExchange(
             expected: next, desired: now + Self.checkInterval, ordering: .relaxed)

@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 
 /// A bound and listening socket.
 ///
@@ -20,7 +21,7 @@ struct Listener: ~Copyable {
         }
         switch requested {
         case .tcp:
-            address = SocketAddress(of: socket.descriptor).listenAddress ?? requested
+            address = ListenAddress(of: socket.descriptor) ?? requested
             file = nil
         case .unix(let path):
             address = requested
@@ -52,12 +53,12 @@ extension Listener {
         let address = try resolve(host: host, port: port)
         do throws(SystemError) {
             let socket = try Socket(family: address.family)
-            try socket.set(SO_REUSEADDR, SOL_SOCKET)
+            try socket.set(.reuseAddress)
             // [::] and 0.0.0.0 are two addresses.
-            if address.family == AF_INET6 { try socket.set(IPV6_V6ONLY, CInt(IPPROTO_IPV6)) }
+            if address.family == AF_INET6 { try socket.set(.ipv6Only) }
             // As accepted ones inherit it: of what a client does not read, the system keeps no more than this. By itself
             // it takes megabytes for each.
-            try socket.set(TCP_NOTSENT_LOWAT, CInt(IPPROTO_TCP), to: 64 << 10)
+            try socket.set(.unsentByteLimit, to: 64 << 10)
             try socket.bind(address)
             try socket.listen()
             return socket
@@ -74,7 +75,7 @@ extension Listener {
         do throws(SystemError) {
             let socket = try Socket(family: AF_UNIX)
             // Linux gives the file the mode of the socket: no moment of other permissions.
-            try SystemError.check(fchmod(socket.descriptor, mode))
+            try socket.setMode(mode)
             do throws(SystemError) {
                 try socket.bind(address)
             } catch {
@@ -94,31 +95,34 @@ extension Listener {
         do throws(SystemError) {
             try Socket(family: AF_UNIX).connect(address)
         } catch {
-            guard error.code == ECONNREFUSED, let stale = SocketFile(path) else { throw SystemError(code: EADDRINUSE) }
-            return stale.remove()
+            if error.code == ECONNREFUSED, let stale = SocketFile(path) { return stale.remove() }
         }
-        throw SystemError(code: EADDRINUSE)
+        throw SystemError(call: "bind \(path)", code: EADDRINUSE)
+    }
+}
+
+extension ListenAddress {
+    /// As bound, with the port that the system chose.
+    fileprivate init?(of socket: CInt) {
+        guard let (host, port) = SocketAddress(of: socket).numericHostAndPort else { return nil }
+        self = .tcp(host: host, port: port)
     }
 }
 
 /// A socket's name in the file system.
 private struct SocketFile {
     private let path: String
-    private let device: UInt
-    private let inode: UInt
+    private let identity: FileIdentity
 
     /// Nil when there is no socket of this name.
     init?(_ path: String) {
-        var status = stat()
-        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+        guard let status = try? FileStatus.ofPath(path), status.kind == .socket else { return nil }
         self.path = path
-        device = UInt(status.st_dev)
-        inode = UInt(status.st_ino)
+        identity = status.identity
     }
 
     /// Removes the name, unless it leads to another socket by now.
     func remove() {
-        guard let present = SocketFile(path), present.device == device, present.inode == inode else { return }
-        unsafe unlink(path)
+        if SocketFile(path)?.identity == identity { try? Directory.unlink(path) }
     }
 }

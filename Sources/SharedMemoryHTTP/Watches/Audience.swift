@@ -1,4 +1,4 @@
-internal import CLinux
+import LinuxSystem
 import SharedMemory
 import Synchronization
 
@@ -8,7 +8,7 @@ import Synchronization
 final class Audience: @unchecked Sendable {
     private let feeds: [Feed]
     private let times: WatchTimes
-    private let poll: Poll
+    private let poll: Epoll
     private let turn = Mutex(())
     /// By descriptor.
     private var watchers: [CInt: Watcher] = [:]
@@ -22,7 +22,7 @@ final class Audience: @unchecked Sendable {
     private let heartbeat = EventBytes.heartbeat()
     private let end = EventBytes.end()
 
-    init(_ feeds: [Feed], _ times: WatchTimes, _ poll: consuming Poll) {
+    init(_ feeds: [Feed], _ times: WatchTimes, _ poll: consuming Epoll) {
         self.feeds = feeds
         self.times = times
         self.poll = poll
@@ -75,7 +75,7 @@ extension Audience {
     private var timeoutMilliseconds: CInt {
         if !leaving.isEmpty { return 1 }
         let next = min(nextDeadline, nextTry)
-        return next == .max ? -1 : CInt(clamping: max(0, next - Clock.milliseconds))
+        return next == .max ? -1 : CInt(clamping: max(0, next - Clock.coarseMilliseconds))
     }
 }
 
@@ -101,7 +101,7 @@ extension Audience {
         if refresh == .done, let isHeard = try? feed.listen(call) {
             if !isHeard { nextTry = 0 }
         } else {
-            nextTry = min(nextTry, Clock.milliseconds + 100)
+            nextTry = min(nextTry, Clock.coarseMilliseconds + 100)
         }
     }
 
@@ -120,7 +120,7 @@ extension Audience {
     }
 
     private func attendToDue() {
-        let now = Clock.milliseconds
+        let now = Clock.coarseMilliseconds
         guard now >= nextDeadline else { return }
         nextDeadline = .max
         for feed in feeds { attend(to: feed) { attendIfDue(to: $0, now) } }
@@ -140,9 +140,9 @@ extension Audience {
 // MARK: One watcher
 
 extension Audience {
-    private func attend(to event: Poll.Event) {
+    private func attend(to event: Epoll.Event) {
         guard let watcher = watchers[event.descriptor] else { return }
-        if event.has_left { remove(watcher) } else { attend(to: watcher) }
+        if event.hasLeft { remove(watcher) } else { attend(to: watcher) }
     }
 
     private func begin(_ arrival: Watches.Arrival) {
@@ -174,7 +174,7 @@ extension Audience {
 
     /// Whether a poll is to be answered.
     private func isOver(_ poll: Watcher) -> Bool {
-        guard stage == .open, Clock.milliseconds < poll.deadline else { return true }
+        guard stage == .open, Clock.coarseMilliseconds < poll.deadline else { return true }
         guard let present = poll.feed.version else { return false }
         return present != poll.version
     }

@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 import SharedMemory
 
 /// A part of an event stream, made once and sent to all who watch.
@@ -85,7 +86,7 @@ extension EventBytes {
                 unframed:
                     """
                     HTTP/1.1 200 OK\r
-                    Date: \(HTTPDate.format(Clock.secondsSince1970))\r
+                    Date: \(HTTPDate.format(Clock.realtimeSeconds))\r
                     Content-Type: text/event-stream\r
                     Cache-Control: no-store\r
                     X-Content-Type-Options: nosniff\r

@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 import SharedMemory
 
 /// A client whose request is held.
@@ -64,7 +65,7 @@ extension Watcher {
     func send(_ bytes: EventBytes, _ times: WatchTimes) -> Progress {
         let byteCount = bytes.byteCount(isChunked: isChunked)
         deadline =
-            Clock.milliseconds + times.sendSeconds * 1000 + OpenConnection.milliseconds(for: byteCount)
+            Clock.coarseMilliseconds + times.sendSeconds * 1000 + OpenConnection.milliseconds(for: byteCount)
         sending = (bytes, 0)
         return goOn(times)
     }
@@ -77,7 +78,7 @@ extension Watcher {
                 break
             }
             let sent = unsafe bytes.withBytes(from: offset, isChunked: isChunked) { unsafe connection.send($0) }
-            if sent < 0 { return errno == EAGAIN ? .blocked : .failed }
+            if sent < 0 { return sent == -Int(EAGAIN) ? .blocked : .failed }
             sending?.offset += sent
         }
         return .done
@@ -87,7 +88,7 @@ extension Watcher {
         sending = nil
         if let version = bytes.version { self.version = version }
         isOver = bytes.isEnd
-        deadline = Clock.milliseconds + times.heartbeatSeconds * 1000
+        deadline = Clock.coarseMilliseconds + times.heartbeatSeconds * 1000
     }
 }
 

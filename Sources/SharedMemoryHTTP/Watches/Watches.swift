@@ -1,4 +1,5 @@
 internal import Glibc
+import LinuxSystem
 import SharedMemory
 import Synchronization
 
@@ -8,9 +9,9 @@ import Synchronization
 /// Those that serve requests hand one over and get it back when it is over: however many watch, nobody else waits.
 final class Watches: Sendable {
     private let limit: Int
-    private let bell: Bell
+    private let bell: EventDescriptor
     private let audience: Audience
-    private let beginDeadline = Clock.milliseconds + 1000
+    private let beginDeadline = Clock.coarseMilliseconds + 1000
     private let state = Mutex(State())
 
     private struct State: ~Copyable {
@@ -54,15 +55,13 @@ final class Watches: Sendable {
         _ resources: [SegmentResource], limit: Int, _ times: WatchTimes, _ budget: ByteBudget
     ) throws(SystemError) {
         self.limit = limit
-        bell = try Bell()
-        let poll = try Poll()
+        bell = try EventDescriptor()
+        let poll = try Epoll()
         try poll.add(bell)
         audience = Audience(resources.map { Feed($0, budget) }, times, poll)
         let watches = unsafe Unmanaged.passUnretained(self)
-        let thread = try SystemError.of { () throws(SegmentError) in
-            try BackgroundThread(named: "sharedmem tell") {
-                unsafe watches._withUnsafeGuaranteedRef { $0.audience.run($0) }
-            }
+        let thread = try BackgroundThread(named: "sharedmem tell") {
+            unsafe watches._withUnsafeGuaranteedRef { $0.audience.run($0) }
         }
         state.withLock { $0.thread = thread }
     }
@@ -79,7 +78,7 @@ extension Watches {
     ///
     /// While the server starts, that is waited for, but not for long: should it fail, MHD must hold nothing when it stops.
     func admit() -> Admission {
-        while Clock.milliseconds < beginDeadline, state.withLock({ !$0.hasBegun && $0.news.stage == .open }) {
+        while Clock.coarseMilliseconds < beginDeadline, state.withLock({ !$0.hasBegun && $0.news.stage == .open }) {
             usleep(1000)
         }
         return state.withLock { state in
@@ -96,7 +95,7 @@ extension Watches {
             state.news.arrivals.append(arrival)
             return false
         }
-        if isOver { arrival.connection.letGo() } else { bell.ring() }
+        if isOver { arrival.connection.letGo() } else { bell.signal() }
     }
 
     /// From now on requests are held.
@@ -117,7 +116,7 @@ extension Watches {
 
     private func advance(to stage: Stage) {
         state.withLock { $0.news.stage = stage }
-        bell.ring()
+        bell.signal()
     }
 }
 
@@ -128,7 +127,7 @@ extension Watches {
     func hasChanged(_ segment: Int) {
         if audience.tell(segment, self) { return }
         state.withLock { _ = $0.news.changed.insert(segment) }
-        bell.ring()
+        bell.signal()
     }
 
     func takeNews() -> News {

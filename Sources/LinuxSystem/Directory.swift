@@ -1,11 +1,11 @@
-import CLinux
+internal import CLinux
 internal import Glibc
 
 /// Names in the file system.
-enum Directory {
+package enum Directory {
     /// The names in a directory, in no order.
-    static func names(in path: String) throws(SegmentError) -> [String] {
-        guard let stream = unsafe opendir(path) else { throw .system(call: "opendir \(path)", code: errno) }
+    package static func names(in path: String) throws(SystemError) -> [String] {
+        guard let stream = unsafe opendir(path) else { throw SystemError(call: "opendir \(path)", code: errno) }
         defer { unsafe closedir(stream) }
         var names: [String] = []
         while let entry = unsafe readdir(stream) {
@@ -17,12 +17,12 @@ enum Directory {
         return names
     }
 
-    static func unlink(_ path: String) throws(SegmentError) {
+    package static func unlink(_ path: String) throws(SystemError) {
         try systemCall("unlink", on: path) { negatedErrno(unsafe Glibc.unlink(path)) }
     }
 
-    /// Renames a file to a name that nothing has yet.
-    static func rename(_ path: String, toNew new: String) throws(SegmentError) {
+    /// Renames a file, unless the new name exists.
+    package static func rename(_ path: String, toNew new: String) throws(SystemError) {
         try systemCall("renameat2", on: new) { unsafe clinux_rename_new(path, new) }
     }
 }

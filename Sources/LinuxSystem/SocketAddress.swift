@@ -1,16 +1,14 @@
 internal import Glibc
 
-/// A socket address as the system takes it.
-@safe struct SocketAddress {
+/// A socket address, as the operating system represents it.
+@safe package struct SocketAddress: Sendable {
     private var storage = sockaddr_storage()
-    private(set) var byteCount: socklen_t
+    private var byteCount: socklen_t
 
-    var family: CInt { CInt(storage.ss_family) }
+    package var family: CInt { CInt(storage.ss_family) }
 
-    /// The first address that a host has; for a name this may ask a name server.
-    ///
-    /// - Throws: what the resolver says.
-    init(host: String, port: UInt16) throws(ResolverError) {
+    /// The first address of a host; for a name, this may ask a name server.
+    package init(host: String, port: UInt16) throws(ResolverError) {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = AI_NUMERICSERV
@@ -26,8 +24,8 @@ internal import Glibc
         }
     }
 
-    /// Nil when the path has more bytes than such an address holds (107).
-    init?(path: String) {
+    /// The address of a Unix socket; nil if the path has more bytes than such an address holds (107).
+    package init?(path: String) {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let fits = unsafe withUnsafeMutableBytes(of: &address.sun_path) { buffer in
@@ -43,7 +41,7 @@ internal import Glibc
     }
 
     /// The address that a socket is bound to.
-    init(of socket: CInt) {
+    package init(of socket: CInt) {
         byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let byteCount = byteCount
         self.byteCount = unsafe withUnsafeMutablePointer(to: &storage) { storage in
@@ -59,8 +57,8 @@ internal import Glibc
         }
     }
 
-    /// Whether only this host can reach it.
-    var isLoopback: Bool {
+    /// Whether only this host can reach the address.
+    package var isLoopback: Bool {
         switch family {
         case AF_UNIX: true
         case AF_INET: bytes(at: 4, count: 1) == [127]
@@ -78,8 +76,8 @@ internal import Glibc
         unsafe withUnsafeBytes(of: storage) { unsafe Array($0[offset..<offset + count]) }
     }
 
-    /// In digits, without a name server.
-    var listenAddress: ListenAddress? {
+    /// The host and the port in digits, without asking a name server; nil if the address has none.
+    package var numericHostAndPort: (host: String, port: UInt16)? {
         var host = [CChar](repeating: 0, count: 64)
         var port = [CChar](repeating: 0, count: 8)
         let code = unsafe withPointer { address, byteCount in
@@ -88,7 +86,7 @@ internal import Glibc
                 NI_NUMERICHOST | NI_NUMERICSERV)
         }
         guard code == 0, let number = UInt16(text(port)) else { return nil }
-        return .tcp(host: text(host), port: number)
+        return (text(host), number)
     }
 
     private func text(_ characters: [CChar]) -> String {
@@ -96,6 +94,7 @@ internal import Glibc
     }
 }
 
-struct ResolverError: Error {
-    let reason: String
+/// Why a host's name has no address, in the resolver's words.
+package struct ResolverError: Error {
+    package let reason: String
 }

@@ -1,12 +1,13 @@
 #if PAUSE_POINTS
 internal import Glibc
+import LinuxSystem
 import Synchronization
 #endif
 
-/// A step of the protocol at which a test can stop the process, to look on or to kill it.
+/// A step of the protocol at which a test can stop the process, to look at its state or to kill it.
 ///
-/// Only in debug builds: release builds know nothing of it.
-package enum Step: String, Sendable {
+/// Only debug builds have pause points.
+package enum PausePoint: String, Sendable {
     // Attaching.
     case attachOpened, leftoverNotPersistent, attachFoundLeftover, attachNotLeftover, aliveLookedAtLock, attachBuilt,
         attachNamed, attachSharedLifetime, attachTookRow
@@ -15,7 +16,7 @@ package enum Step: String, Sendable {
     // Giving memory back.
     case punchUnstamped, punchMarked, punchDone
     // Borrowing, and copying without a pin.
-    case borrowLoaded, borrowPinned, borrowPinnedAnew, borrowChecked, copyLoaded, copyStamped, copyRead
+    case borrowLoaded, borrowPinned, borrowPinnedAgain, borrowChecked, copyLoaded, copyStamped, copyRead
     // Reading under a pin that is owned.
     case readLoaded, readPinned, readChecked
     // Waiting.
@@ -23,8 +24,10 @@ package enum Step: String, Sendable {
     // Detaching and unlinking.
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
 
-    /// Stops the process (SIGSTOP) when it comes to the step that `SHAREDMEM_PAUSE_AT` names: the first
-    /// of several with commas between, then at the next one, and so on.
+    /// Stops the process (SIGSTOP) if this is the step that `SHAREDMEM_PAUSE_AT` names.
+    ///
+    /// If the variable names several steps, separated by commas, the process stops at the first one, then at the next
+    /// one, and so on.
     @inline(__always)
     func reached() {
         #if PAUSE_POINTS
@@ -37,7 +40,7 @@ package enum Step: String, Sendable {
 
     #if PAUSE_POINTS
     private static let next = Atomic<Int>(0)
-    private static let pausing = (Host.environment("SHAREDMEM_PAUSE_AT") ?? "").split(separator: ",")
-        .compactMap { Step(rawValue: String($0)) }
+    private static let pausing = (Environment["SHAREDMEM_PAUSE_AT"] ?? "").split(separator: ",")
+        .compactMap { PausePoint(rawValue: String($0)) }
     #endif
 }

@@ -1,0 +1,44 @@
+public import Glibc
+
+/// The kernel's clocks.
+@usableFromInline package enum Clock {
+    /// Milliseconds on a clock that never goes back, accurate to a few of them; takes a few nanoseconds to read.
+    @inlinable
+    package static var coarseMilliseconds: Int {
+        let time = read(CLOCK_MONOTONIC_COARSE)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+
+    /// Nanoseconds on a clock that never goes back.
+    @inlinable
+    package static var monotonicNanoseconds: Int {
+        let time = read(CLOCK_MONOTONIC)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+
+    /// The moment, on the monotonic clock, when `duration` will have passed.
+    ///
+    /// A negative duration counts as zero, and a longer one than 136 years as 136 years.
+    package static func monotonicNanoseconds(after duration: Duration) -> Int {
+        let (seconds, attoseconds) = min(max(duration, .zero), .seconds(1 << 32)).components
+        return monotonicNanoseconds + Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
+    }
+
+    /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock.
+    @inlinable
+    package static var realtimeNanoseconds: UInt64 {
+        let time = read(CLOCK_REALTIME)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    /// Whole seconds since 1970-01-01T00:00:00Z by the wall clock; takes a few nanoseconds to read.
+    @inlinable
+    package static var realtimeSeconds: Int64 { Int64(read(CLOCK_REALTIME_COARSE).tv_sec) }
+
+    @inlinable @inline(__always)
+    package static func read(_ clock: clockid_t) -> timespec {
+        var time = timespec()
+        unsafe clock_gettime(clock, &time)
+        return time
+    }
+}

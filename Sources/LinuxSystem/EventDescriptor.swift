@@ -1,0 +1,34 @@
+internal import CLinux
+internal import Glibc
+
+/// A descriptor on which one thread waits until another signals it.
+package struct EventDescriptor: ~Copyable {
+    package let descriptor: CInt
+
+    package init() throws(SystemError) {
+        descriptor = try systemCall("eventfd") { clinux_new_event_descriptor() }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Makes the descriptor readable.
+    package func signal() {
+        var count: UInt64 = 1
+        unsafe write(descriptor, &count, 8)
+    }
+
+    /// Makes the descriptor unreadable until it is signalled again.
+    package func clear() {
+        var count: UInt64 = 0
+        unsafe read(descriptor, &count, 8)
+    }
+
+    /// Waits for a signal and clears it.
+    ///
+    /// - Parameter timeoutMilliseconds: if negative, there is no timeout.
+    package func wait(timeoutMilliseconds: CInt) {
+        var poll = pollfd(fd: descriptor, events: CShort(POLLIN), revents: 0)
+        unsafe Glibc.poll(&poll, 1, timeoutMilliseconds)
+        clear()
+    }
+}

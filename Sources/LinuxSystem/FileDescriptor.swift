@@ -1,0 +1,125 @@
+internal import CLinux
+internal import Glibc
+
+/// An open file, closed when its life ends and immediately in a forked child.
+package struct FileDescriptor: ~Copyable {
+    package let number: CInt
+
+    deinit { clinux_close(number) }
+}
+
+// MARK: Opening
+
+extension FileDescriptor {
+    package enum Access { case readOnly, readWrite }
+
+    package static func open(_ path: String, _ access: Access) throws(SystemError) -> FileDescriptor {
+        let flags = access == .readOnly ? O_RDONLY : O_RDWR
+        return FileDescriptor(number: try systemCall("open", on: path) { unsafe clinux_open(path, flags) })
+    }
+
+    /// Creates a file without a name.
+    package static func createUnnamed(in directory: String) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(
+            number: try systemCall("open(O_TMPFILE)", on: directory) { unsafe clinux_open_unnamed(directory) })
+    }
+
+    /// Creates a file at `path`, where there is none.
+    package static func createNew(_ path: String) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(number: try systemCall("open(O_CREAT)", on: path) { unsafe clinux_open_new(path) })
+    }
+
+    /// Gives a name to a file that was created without one.
+    package func link(to path: String) throws(SystemError) {
+        try systemCall("linkat", on: path) { unsafe clinux_link_unnamed(number, path) }
+    }
+}
+
+// MARK: Content and memory
+
+extension FileDescriptor {
+    /// Fills the buffer, or as much of it as the file has bytes for, and returns how many bytes that was.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
+        var total = 0
+        while total < buffer.count {
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
+            let count = try systemCall("pread") {
+                negatedErrno(unsafe pread(number, rest.baseAddress, rest.count, off_t(offset + total)))
+            }
+            if count == 0 { break }
+            total += count
+        }
+        return total
+    }
+
+    /// Reads a value of fixed layout and returns how many bytes of it the file has.
+    package func read<Value: BitwiseCopyable>(into value: inout Value, at offset: Int) throws(SystemError) -> Int {
+        try unsafe withUnsafeMutableBytes(of: &value) { buffer throws(SystemError) in
+            unsafe try read(into: buffer, at: offset)
+        }
+    }
+
+    /// Writes a value of fixed layout.
+    package func write<Value: BitwiseCopyable>(_ value: Value, at offset: Int) throws(SystemError) {
+        try systemCall("pwrite") {
+            unsafe withUnsafeBytes(of: value) { bytes in
+                negatedErrno(unsafe pwrite(number, bytes.baseAddress, bytes.count, off_t(offset)))
+            }
+        }
+    }
+
+    package func setMode(_ mode: UInt32) throws(SystemError) {
+        try systemCall("fchmod") { negatedErrno(fchmod(number, mode)) }
+    }
+
+    package func setByteCount(_ byteCount: Int) throws(SystemError) {
+        try systemCall("ftruncate") { negatedErrno(ftruncate(number, off_t(byteCount))) }
+    }
+
+    /// Puts memory behind a range, so that touching it cannot fail.
+    ///
+    /// - Returns: false if no memory is left.
+    package func reserve(_ range: Range<Int>) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            try systemCall("fallocate") { clinux_reserve(number, Int64(range.lowerBound), Int64(range.count)) }
+            return true
+        } catch {
+            if error.isOutOfSpace { return false }
+            throw error
+        }
+    }
+
+    /// Gives back the memory behind a range.
+    package func punch(_ range: Range<Int>) throws(SystemError) {
+        try systemCall("fallocate(FALLOC_FL_PUNCH_HOLE)") {
+            clinux_punch(number, Int64(range.lowerBound), Int64(range.count))
+        }
+    }
+}
+
+// MARK: Locks
+
+/// Open file description locks: they hold across containers, and the kernel drops them once the last descriptor and the
+/// last mapping of the description are gone.
+extension FileDescriptor {
+    package func tryLockExclusive(byte: Int) throws(SystemError) -> Bool {
+        try systemCall("fcntl(F_OFD_SETLK)") { clinux_lock_exclusive(number, Int64(byte)) } == 1
+    }
+
+    /// Locks the byte for this description together with others, or turns its exclusive lock into a shared one.
+    package func tryLockShared(byte: Int) throws(SystemError) -> Bool {
+        try systemCall("fcntl(F_OFD_SETLK)") { clinux_lock_shared(number, Int64(byte)) } == 1
+    }
+
+    package func unlock(byte: Int) throws(SystemError) {
+        try systemCall("fcntl(F_OFD_SETLK)") { clinux_unlock(number, Int64(byte)) }
+    }
+
+    package enum LockState: CInt { case unlocked, shared, exclusive }
+
+    /// The lock that other descriptions hold on the byte.
+    package func lockElsewhere(byte: Int) throws(SystemError) -> LockState {
+        let state = try systemCall("fcntl(F_OFD_GETLK)") { clinux_lock_elsewhere(number, Int64(byte)) }
+        return LockState(rawValue: state) ?? .exclusive
+    }
+}

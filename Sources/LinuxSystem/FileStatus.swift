@@ -1,0 +1,68 @@
+internal import CLinux
+internal import Glibc
+
+/// Which file this is: one name can lead to different files over time.
+package struct FileIdentity: Hashable, Sendable {
+    package let device: UInt
+    package let inode: UInt
+}
+
+/// What the file system knows about a file.
+package struct FileStatus: Sendable {
+    package let identity: FileIdentity
+    package let kind: Kind
+    /// A user id.
+    package let owner: UInt32
+    /// The permissions.
+    package let mode: UInt32
+    package let byteCount: Int
+    /// The number of names the file has.
+    package let linkCount: Int
+    /// The bytes of memory or disk behind the file.
+    package let allocatedByteCount: Int
+
+    package enum Kind: Sendable { case regular, socket, other }
+
+    init(_ status: stat) {
+        identity = FileIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
+        kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .regular
+            case S_IFSOCK: .socket
+            default: .other
+            }
+        owner = status.st_uid
+        mode = status.st_mode & 0o7777
+        byteCount = Int(status.st_size)
+        linkCount = Int(status.st_nlink)
+        allocatedByteCount = Int(status.st_blocks) * 512
+    }
+
+    /// The status of the file at `path`; nil if there is none.
+    ///
+    /// - Parameter followsLinks: if false, a symbolic link is a file itself.
+    package static func ofPath(_ path: String, followsLinks: Bool = false) throws(SystemError) -> FileStatus? {
+        var status = stat()
+        do throws(SystemError) {
+            try systemCall(followsLinks ? "stat" : "lstat", on: path) {
+                negatedErrno(unsafe followsLinks ? stat(path, &status) : lstat(path, &status))
+            }
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+        return FileStatus(status)
+    }
+}
+
+extension FileDescriptor {
+    package func status() throws(SystemError) -> FileStatus {
+        var status = stat()
+        try systemCall("fstat") { negatedErrno(unsafe fstat(number, &status)) }
+        return FileStatus(status)
+    }
+
+    package func isOnTmpfs() throws(SystemError) -> Bool {
+        try systemCall("fstatfs") { clinux_is_tmpfs(number) } == 1
+    }
+}

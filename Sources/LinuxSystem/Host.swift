@@ -1,0 +1,74 @@
+internal import CLinux
+internal import Glibc
+
+/// The environment variables of this process.
+package enum Environment {
+    /// A variable's value; nil if it is unset or empty, or if the process has more rights than its caller
+    /// (`secure_getenv`).
+    package static subscript(_ name: String) -> String? {
+        guard let value = unsafe clinux_environment(name), unsafe value.pointee != 0 else { return nil }
+        return unsafe String(cString: value)
+    }
+}
+
+/// Facts about this process and its kernel.
+package enum Host {
+    package static var processID: Int32 { getpid() }
+
+    package static var effectiveUser: UInt32 { geteuid() }
+
+    package static var programName: String { unsafe String(cString: clinux_program_name()) }
+
+    /// The most bytes a file of this process may have; nil without a limit.
+    package static var fileSizeLimit: UInt64? {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return nil }
+        return limit.rlim_cur == rlim_t(bitPattern: -1) ? nil : UInt64(limit.rlim_cur)
+    }
+
+    /// The running kernel's boot id, 128 bits; zero if it cannot be read.
+    package static var bootID: (UInt64, UInt64) {
+        get throws(SystemError) {
+            // As bytes, in half the time that characters take: this is a good part of attaching.
+            let line = try firstLine(ofFile: "/proc/sys/kernel/random/boot_id") ?? ""
+            let digits = line.utf8.filter { $0 != UInt8(ascii: "-") }
+            func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+                UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
+            }
+            guard let high = number(digits.prefix(16)), let low = number(digits.dropFirst(16)) else { return (0, 0) }
+            return (high, low)
+        }
+    }
+
+    /// The user that stands for every user a user namespace does not know; nil outside of such a namespace.
+    package static var overflowUser: UInt32? {
+        get throws(SystemError) {
+            let map = try firstLine(ofFile: "/proc/self/uid_map")?.utf8.split(separator: UInt8(ascii: " "))
+            if map?.map({ String($0) }) == ["0", "0", "4294967295"] { return nil }
+            return try firstLine(ofFile: "/proc/sys/kernel/overflowuid").flatMap { UInt32($0) } ?? 65534
+        }
+    }
+
+    package static var workingDirectory: String? {
+        guard let path = unsafe getcwd(nil, 0) else { return nil }
+        defer { unsafe free(path) }
+        return unsafe String(cString: path)
+    }
+
+    /// Nil if the file is missing or must not be read, as where /proc is not mounted.
+    private static func firstLine(ofFile path: String) throws(SystemError) -> String? {
+        do throws(SystemError) {
+            return try firstLine(of: .open(path, .readOnly))
+        } catch {
+            if [ENOENT, EACCES, EPERM, ENOTDIR].contains(error.code) { return nil }
+            throw error
+        }
+    }
+
+    private static func firstLine(of file: borrowing FileDescriptor) throws(SystemError) -> String {
+        var bytes = InlineArray<256, UInt8>(repeating: 0)
+        let count = try file.read(into: &bytes, at: 0)
+        let line = (0..<count).map { bytes[$0] }.prefix { $0 != UInt8(ascii: "\n") }
+        return String(decoding: line, as: UTF8.self)
+    }
+}

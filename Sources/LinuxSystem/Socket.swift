@@ -1,0 +1,124 @@
+internal import Glibc
+
+/// A stream socket, closed when its life ends.
+package struct Socket: ~Copyable {
+    package let descriptor: CInt
+
+    /// Creates a socket that does not block and that started programs do not inherit.
+    package init(family: CInt) throws(SystemError) {
+        let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        descriptor = try systemCall("socket") { negatedErrno(socket(family, type, 0)) }
+    }
+
+    deinit { close(descriptor) }
+}
+
+// MARK: Any socket
+
+extension Socket {
+    /// Ends the connection of a socket, or refuses new ones if it listens; the descriptor stays open.
+    ///
+    /// All uses of SHUT_RDWR are in this file: an optimized build with Swift 6.3 does not find it in a second one.
+    package static func shutDown(_ descriptor: CInt) { shutdown(descriptor, CInt(SHUT_RDWR)) }
+
+    /// Sends as many bytes as the socket takes at once.
+    ///
+    /// - Returns: the number of bytes sent; −errno if it failed, −EAGAIN if the client must read first.
+    package static func send(_ bytes: RawSpan, to descriptor: CInt) -> Int {
+        unsafe bytes.withUnsafeBytes { bytes in
+            negatedErrno(
+                unsafe Glibc.send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL | MSG_DONTWAIT)))
+        }
+    }
+
+    /// Sends as many bytes as the socket takes at once, as for a `RawSpan`.
+    package static func send(_ bytes: Span<UInt8>, to descriptor: CInt) -> Int {
+        send(unsafe bytes.bytes, to: descriptor)
+    }
+
+    /// Receives as many bytes as have arrived, at most `limit`; none at the end of the connection.
+    package static func receive(from descriptor: CInt, limit: Int) throws(SystemError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: limit)
+        let count = try systemCall("recv") {
+            negatedErrno(unsafe bytes.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) })
+        }
+        return Array(bytes.prefix(count))
+    }
+
+    /// Has short messages sent at once instead of together with later ones.
+    package static func sendAtOnce(_ descriptor: CInt) {
+        var on: CInt = 1
+        unsafe setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    package enum Readiness { case readable, writable }
+
+    /// Waits until a socket is ready.
+    ///
+    /// - Returns: false if the time is up first.
+    package static func wait(
+        for readiness: Readiness, of descriptor: CInt, timeoutMilliseconds: CInt
+    ) throws(SystemError) -> Bool {
+        let deadline = Clock.coarseMilliseconds + Int(timeoutMilliseconds)
+        return try systemCall("poll") {
+            let left = CInt(clamping: max(0, deadline - Clock.coarseMilliseconds))
+            var poll = pollfd(
+                fd: descriptor, events: CShort(readiness == .readable ? POLLIN : POLLOUT), revents: 0)
+            return negatedErrno(unsafe Glibc.poll(&poll, 1, left))
+        } > 0
+    }
+}
+
+// MARK: A socket of one's own
+
+extension Socket {
+    /// An option of the socket, by its constants in `<sys/socket.h>` and `<netinet/in.h>`.
+    package struct Option: Sendable {
+        let name: CInt
+        let level: CInt
+
+        package static let reuseAddress = Option(name: SO_REUSEADDR, level: SOL_SOCKET)
+        package static let ipv6Only = Option(name: IPV6_V6ONLY, level: CInt(IPPROTO_IPV6))
+        /// The most unsent bytes that the kernel takes over.
+        package static let unsentByteLimit = Option(name: TCP_NOTSENT_LOWAT, level: CInt(IPPROTO_TCP))
+    }
+
+    package func set(_ option: Option, to value: CInt = 1) throws(SystemError) {
+        var value = value
+        try systemCall("setsockopt") {
+            negatedErrno(
+                unsafe setsockopt(
+                    descriptor, option.level, option.name, &value, socklen_t(MemoryLayout<CInt>.size)))
+        }
+    }
+
+    /// Sets the permissions that the file of a Unix socket is created with.
+    package func setMode(_ mode: UInt32) throws(SystemError) {
+        try systemCall("fchmod") { negatedErrno(fchmod(descriptor, mode)) }
+    }
+
+    package func bind(_ address: SocketAddress) throws(SystemError) {
+        try systemCall("bind") { negatedErrno(unsafe address.withPointer { unsafe Glibc.bind(descriptor, $0, $1) }) }
+    }
+
+    package func listen() throws(SystemError) {
+        try systemCall("listen") { negatedErrno(Glibc.listen(descriptor, SOMAXCONN)) }
+    }
+
+    /// Begins to connect; throws `EINPROGRESS` if the connection is not there at once.
+    package func connect(_ address: SocketAddress) throws(SystemError) {
+        try systemCall("connect") {
+            negatedErrno(unsafe address.withPointer { unsafe Glibc.connect(descriptor, $0, $1) })
+        }
+    }
+
+    /// Throws the error with which the socket's last connecting ended, if any.
+    package func checkConnection() throws(SystemError) {
+        var code: CInt = 0
+        var byteCount = socklen_t(MemoryLayout<CInt>.size)
+        try systemCall("getsockopt") {
+            negatedErrno(unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &byteCount))
+        }
+        if code != 0 { throw SystemError(call: "connect", code: code) }
+    }
+}

@@ -1,0 +1,29 @@
+internal import Glibc
+
+/// What the operating system answered to a call that failed.
+package struct SystemError: Error, Hashable, Sendable {
+    /// The call's name in section 2 of the manual and, where one is known, the path it was made for.
+    package let call: String
+    /// The errno.
+    package let code: CInt
+
+    package init(call: String, code: CInt) {
+        self.call = call
+        self.code = code
+    }
+
+    @inline(never)
+    init(_ call: StaticString, on path: String?, code: CInt) {
+        self.init(call: "\(call)" + (path.map { " " + $0 } ?? ""), code: code)
+    }
+
+    /// The manual's words for the errno.
+    package var reason: String { unsafe String(cString: strerror(code)) }
+
+    /// Whether a tmpfs has no memory left, takes no further file, or the user's quota is used up.
+    package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
+}
+
+extension SystemError: CustomStringConvertible {
+    package var description: String { "\(call): \(reason) (errno \(code))" }
+}
