@@ -158,7 +158,7 @@ struct HostileFilesTests: SegmentTests {
         let lines = result.text.split(separator: "\n").map(String.init)
         try #require(lines.count == 4, "\(lines)")
         #expect(lines[0].contains("Permission denied"), "\(lines)")
-        #expect(lines[0].contains("use a directory that can be written"), "\(lines)")
+        #expect(lines[0].contains("use a directory that you can write to"), "\(lines)")
         #expect(lines[1].hasSuffix("-2") && lines[2].contains("-2 "), "\(lines)")
         #expect(lines[3].contains("Permission denied"), "\(lines)")
         #expect(try directory.names == ["text.sharedmem"])
@@ -179,7 +179,7 @@ struct HostileFilesTests: SegmentTests {
         let lines = result.text.split(separator: "\n").map(String.init)
         try #require(lines.count == 3, "\(lines)")
         #expect(lines[0].hasSuffix("-1 true"))
-        for line in lines[1...] { #expect(line.contains("Use a directory that can be written"), "\(line)") }
+        for line in lines[1...] { #expect(line.contains("Use a directory that you can write to"), "\(line)") }
     }
 
     @Test(
