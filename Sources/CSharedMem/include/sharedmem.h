@@ -19,8 +19,8 @@
 // errno, and sharedmem_last_error() then says in a sentence what happened and what to do. Each function below lists
 // the errors it can return. In general, they mean:
 //
-//     EINVAL     an argument is invalid: a null pointer, an unknown flag, a name or a capacity. Or a variable of the
-//                environment is
+//     EINVAL     an argument is invalid, such as a null pointer, a flag, a name or a capacity; or an environment
+//                variable of this library is
 //     EMSGSIZE   the text is longer than the segment's capacity
 //     EILSEQ     the text is not UTF-8, or contains U+0000
 //     ERANGE     the text did not fit the buffer
@@ -39,7 +39,7 @@
 //     ENODEV     the directory is not on a tmpfs, so the text would not be in memory
 //     EREMOTE    the segment belongs to another kernel, whose locks are not visible here
 //     EUCLEAN    the segment is damaged: another program has written to its file
-//     EUSERS     the segment already has as many read-write attachments (126), or borrows and readers (64), as it can
+//     EUSERS     the segment has 126 read-write attachments; or, for a reader, all 64 places are taken
 //     ENOSPC     the tmpfs is full
 //     EFBIG      the process may not create a file of this size (RLIMIT_FSIZE)
 //     ESHUTDOWN  the process is exiting, and the library is already unloaded
@@ -65,11 +65,11 @@ extern "C" {
 // SHAREDMEM_CAPACITY change that, except in a process with more privileges than its caller. The first process to
 // attach finds the text empty. The segment is gone when the last process has ended or unloaded the library.
 //
-// If attaching fails, the process goes on, and each of these two functions tries again. Neither returns a result:
-// sharedmem_last_error() is "" after a call without errors, and errno is set after any other. Both can fail with
-// the errors of sharedmem_attach, and with ESHUTDOWN if a thread first calls them while the process is exiting.
+// If attaching fails, the process goes on, and each call of these two functions tries again. They return nothing, so
+// check sharedmem_last_error(): after a call without errors it is "", and after any other, errno is set as well. Both
+// can fail with the errors of sharedmem_attach. A thread that first calls them while the process exits gets ESHUTDOWN.
 
-/// Sets the text, `text` up to its terminating zero.
+/// Sets the text to the characters of `text` before its terminating zero.
 ///
 /// Errors:
 ///     EINVAL     `text` is NULL
@@ -113,17 +113,17 @@ typedef struct sharedmem_version_t {
 typedef struct sharedmem_options_t {
     /// sizeof(sharedmem_options_t), by which the library recognizes the options of its other versions.
     size_t size;
-    /// A directory on a tmpfs. By default, SHAREDMEM_DIRECTORY of the environment, or /dev/shm.
+    /// A directory on a tmpfs. By default, the environment variable SHAREDMEM_DIRECTORY, or /dev/shm.
     const char *directory;
     /// The longest text that the segment can hold, in bytes from 1 to 1 GiB, fixed when the segment is created. By
-    /// default, the capacity of the existing segment. A new one gets SHAREDMEM_CAPACITY of the environment, or 1 MiB.
-    /// The segment takes memory only as it uses it.
+    /// default, the capacity of the existing segment; a new segment gets the environment variable SHAREDMEM_CAPACITY,
+    /// or 1 MiB. The segment takes memory only as it uses it.
     size_t capacity;
     /// Any of SHAREDMEM_READ_ONLY, SHAREDMEM_PERSISTENT and SHAREDMEM_EXISTING.
     uint32_t flags;
     /// The permissions of the segment's file if it is created. By default, 0600.
     uint32_t mode;
-    /// Users whose segments the caller trusts, besides its own and root's.
+    /// Users whose segments the caller trusts, in addition to its own and root's.
     const uid_t *trusted_owners;
     size_t trusted_owner_count;
 } sharedmem_options_t;
@@ -132,16 +132,16 @@ typedef struct sharedmem_options_t {
 
 /// Attaches to a segment, and creates it if it does not exist.
 ///
-/// `name` is 1 to 200 of `A-Z a-z 0-9 . _ -` and does not begin with a dot. NULL stands for SHAREDMEM_NAME of the
-/// environment, or `shared`. `options` may be NULL. Returns a handle, which the caller must detach before it unloads
-/// the library.
+/// `name` is 1 to 200 of `A-Z a-z 0-9 . _ -` and does not begin with a dot. NULL stands for the environment variable
+/// SHAREDMEM_NAME, or `shared`. `options` may be NULL. Returns a handle, which the caller must detach before it
+/// unloads the library.
 ///
 /// Errors:
-///     EINVAL     the name, the capacity, a flag, another option or a variable of the environment is invalid
-///     ENOENT     the segment does not exist, and a flag says not to create it. Or the directory does not exist
-///     EEXIST     the segment has another capacity than `options->capacity`
-///     EACCES     the directory's or the file's permissions do not allow it
-///     EPERM, EOWNERDEAD, ENODEV, ENOTSUP, EREMOTE   the file or its directory cannot be used; see the list above
+///     EINVAL     the name, an option or an environment variable is invalid
+///     ENOENT     the segment does not exist, and a flag says not to create it; or the directory does not exist
+///     EEXIST     the segment exists, and its capacity is not `options->capacity`
+///     EACCES     the permissions of the directory or the file deny access
+///     EPERM, EOWNERDEAD, ENODEV, ENOTSUP, EREMOTE   the file or its directory cannot be used: see the list above
 ///     EUSERS     the segment has 126 read-write attachments. Read-only attachments are not limited
 ///     ENOSPC, EFBIG, EMFILE, ENOMEM   there is no memory, or a limit of the process is reached
 ///     EAGAIN     other processes kept attaching or detaching for a second
@@ -240,7 +240,7 @@ int sharedmem_borrow(sharedmem_t *segment, sharedmem_borrow_t *borrow);
 /// Ends a borrow, from any thread, and clears `*borrow`. If it is already clear, or NULL, it does nothing.
 void sharedmem_release(sharedmem_t *segment, sharedmem_borrow_t *borrow);
 
-/// Reads the same segment again and again, in one thread at a time.
+/// A reader: reads the same segment again and again, in one thread at a time.
 typedef struct sharedmem_reader sharedmem_reader_t;
 
 /// Opens a reader, which takes one of the segment's 64 places for borrows until it is closed.
