@@ -41,7 +41,7 @@ PEERS = {
     "seqlock": Peer("bare seqlock", debian("libc6"), "a sequence number around the text; -O2",
                     "lower bound: only copies; a killed writer blocks all others forever"),
     "memcpy": Peer("memcpy", debian("libc6"), "glibc's; the writer rotates through three places; -O2",
-                   "lower bound: readers can see torn text, and do not learn where new text is"),
+                   "reference: readers can see torn text, and do not learn where new text is"),
     "exchange": Peer("one exchange", debian("libc6"), "of a word on a cache line of its own; -O2",
                      "part of a borrow; shares nothing"),
     "string": Peer("a String", "swift --version 2>/dev/null | grep -o 'Swift version [0-9.]*' | head -1",
