@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 
 #include "CLinux.h"
+#include "fork.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,58 +14,46 @@ struct call {
 };
 
 static struct call *calls;
-// As in descriptors.c.
-static pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
-static bool locked_for_fork;
+
+/// The objects are the parent's. Nothing is freed: a child must not trust the allocator.
+static void forget_calls(void) { calls = NULL; }
+
+struct clinux_guard clinux_exit_guard = {PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP, false, forget_calls};
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int once_error;
-
-static void before_fork(void) { locked_for_fork = pthread_mutex_lock(&mutex) == 0; }
-
-static void after_fork_in_parent(void) {
-    if (locked_for_fork) pthread_mutex_unlock(&mutex);
-}
-
-static void after_fork_in_child(void) {
-    // The objects are the parent's. Nothing is freed: a child may not trust the allocator.
-    calls = NULL;
-    mutex = (pthread_mutex_t)PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
-}
+static bool is_registered;
 
 static void at_exit(void) {
-    if (pthread_mutex_lock(&mutex)) return;
+    if (clinux_enter(&clinux_exit_guard)) return;
     for (struct call *each = calls; each; each = each->next) each->leave(each->object);
-    pthread_mutex_unlock(&mutex);
+    clinux_leave(&clinux_exit_guard);
 }
 
-static void watch_process(void) {
-    once_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    if (once_error == 0 && atexit(at_exit) != 0) once_error = ENOMEM;
-}
+static void register_at_exit(void) { is_registered = atexit(at_exit) == 0; }
 
 int clinux_call_at_exit(void *object, void (*leave)(void *object)) {
-    pthread_once(&once, watch_process);
-    if (once_error) return -once_error;
+    pthread_once(&once, register_at_exit);
+    if (!is_registered) return -ENOMEM;
     struct call *call = malloc(sizeof *call);
     if (!call) return -ENOMEM;
-    int error = pthread_mutex_lock(&mutex);
+    int error = clinux_enter(&clinux_exit_guard);
     if (error) {
         free(call);
-        return -error;
+        return error;
     }
     *call = (struct call){calls, object, leave};
     calls = call;
-    pthread_mutex_unlock(&mutex);
+    clinux_leave(&clinux_exit_guard);
     return 0;
 }
 
 void clinux_do_not_call_at_exit(const void *object) {
-    if (pthread_mutex_lock(&mutex)) return;
+    if (clinux_enter(&clinux_exit_guard)) return;
     struct call **link = &calls;
     while (*link && (*link)->object != object) link = &(*link)->next;
     struct call *found = *link;
     if (found) *link = found->next;
-    pthread_mutex_unlock(&mutex);
+    clinux_leave(&clinux_exit_guard);
     free(found);
 }
 

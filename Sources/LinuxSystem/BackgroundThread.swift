@@ -74,6 +74,9 @@ package final class BackgroundThread: Sendable {
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
     }
 
-    /// Has the calling thread sleep for about a millisecond.
-    package static func pause() { usleep(1000) }
+    /// Has the calling thread sleep for about this time.
+    ///
+    /// - Returns: false if a signal was handled and ended the sleep early.
+    @discardableResult
+    package static func pause(milliseconds: Int = 1) -> Bool { usleep(useconds_t(milliseconds) * 1000) == 0 }
 }

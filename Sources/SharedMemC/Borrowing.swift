@@ -11,7 +11,7 @@ public func sharedmem_borrow(_ segment: OpaquePointer?, _ borrow: UnsafeMutableP
 @c @implementation
 public func sharedmem_release(_ segment: OpaquePointer?, _ borrow: UnsafeMutablePointer<sharedmem_borrow_t>?) {
     guard let segment = unsafe segment, let borrow = unsafe borrow, unsafe borrow.pointee.text != nil else { return }
-    let hold = unsafe BorrowHold(rawValue: borrow.pointee.opaque)
+    let hold = unsafe BorrowToken(rawValue: borrow.pointee.opaque)
     unsafe Handle.with(segment) { $0.end(hold) }
     unsafe borrow.pointee = sharedmem_borrow_t()
 }

@@ -37,14 +37,14 @@ extension Handle {
     }
 
     @inline(__always)
-    func keep(_ borrow: consuming Borrow) -> BorrowHold {
+    func keep(_ borrow: consuming Borrow) -> BorrowToken {
         let hold = borrow.leak()
         if !hold.isPin { unpinnedBorrows.add(1, ordering: .relaxed) }
         return hold
     }
 
     @inline(__always)
-    func end(_ hold: BorrowHold) {
+    func end(_ hold: BorrowToken) {
         hold.end()
         if !hold.isPin { unpinnedBorrows.subtract(1, ordering: .releasing) }
     }

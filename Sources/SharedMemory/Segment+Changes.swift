@@ -32,13 +32,13 @@ extension Segment {
     }
 
     /// For the other doors: the same, but it ends when this thread has handled a signal.
-    package func waitInterruptibly(after version: Version, timeout: Duration?) throws(SegmentError) -> WaitEnd {
+    package func waitInterruptibly(after version: Version, timeout: Duration?) throws(SegmentError) -> WaitOutcome {
         try wait(after: version, until: timeout.map(Clock.monotonicNanoseconds(after:)))
     }
 
-    private func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitEnd {
+    func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitOutcome {
         defer { extendLifetime(self) }
-        return try attachment.lookout.wait(after: version, until: deadline)
+        return try attachment.notifier.wait(after: version, until: deadline)
     }
 }
 
@@ -105,14 +105,14 @@ extension Segment {
     ///
     /// - Throws: ``SegmentError/unlinked(name:)``, when no other will come.
     private func replacement(of version: Version) async throws(SegmentError) {
-        let lookout = try attachment.lookout
-        guard try lookout.isPresent(version) else { return }
+        let notifier = try attachment.notifier
+        guard try notifier.isPresent(version) else { return }
         let waiter = Waiter()
-        guard let id = try lookout.onReplacement(of: version, { waiter.resume() }) else { return }
+        guard let id = try notifier.onReplacement(of: version, { waiter.resume() }) else { return }
         await withTaskCancellationHandler {
             await waiter.wait()
         } onCancel: {
-            lookout.cancel(id)
+            notifier.cancel(id)
             waiter.resume()
         }
         extendLifetime(self)
@@ -127,12 +127,12 @@ extension Segment {
         of version: Version, _ call: @escaping @Sendable () -> Void
     ) throws(SegmentError) -> CallbackID? {
         defer { extendLifetime(self) }
-        return try attachment.lookout.onReplacement(of: version, call)
+        return try attachment.notifier.onReplacement(of: version, call)
     }
 
     /// For the other doors: undoes that.
     package func cancel(_ id: CallbackID) {
-        _ = try? attachment.lookout.cancel(id)
+        _ = try? attachment.notifier.cancel(id)
         extendLifetime(self)
     }
 }

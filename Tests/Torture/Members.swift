@@ -296,8 +296,8 @@ struct Members {
     }
 
     /// Takes all pins there are, those of the dead too, but for one that each of so many readers keeps.
-    private func takePins(butOf readerCount: Int) async throws -> [BorrowHold] {
-        var pins: [BorrowHold] = []
+    private func takePins(butOf readerCount: Int) async throws -> [BorrowToken] {
+        var pins: [BorrowToken] = []
         return try await eventually("all pins") {
             while pins.count < SegmentFormat.pinCount - readerCount {
                 let hold = try segment.borrow().leak()

@@ -16,7 +16,7 @@ final class Attachment: Sendable {
     let lastSweepMilliseconds = Mutex(0)
     /// The last publication whose text this process found to be UTF-8.
     let checkedNumber = Atomic<UInt64>(0)
-    let lookout: Lookout
+    let notifier: ChangeNotifier
 
     /// Whether it keeps the segment alive; a glance does not.
     private let takesPart: Bool
@@ -25,7 +25,7 @@ final class Attachment: Sendable {
         membership = Membership(
             view: SegmentView(mapping, capacity: open.capacity), instance: open.identity.instance,
             mark: row.map(SegmentView.mark(ofRow:)) ?? 0, seed: .random(in: .min ... .max))
-        lookout = Lookout(membership, open.file, open.status.identity)
+        notifier = ChangeNotifier(membership, open.file, open.status.identity)
         self.open = open
         self.mapping = mapping
         self.row = row
@@ -34,7 +34,7 @@ final class Attachment: Sendable {
 
     deinit {
         unsafe clinux_do_not_call_at_exit(Unmanaged.passUnretained(self).toOpaque())
-        lookout.stop()
+        notifier.stop()
         if let row {
             membership.view.clear(row: row)
             try? open.descriptor.unlock(byte: Layout.rowLock(row))

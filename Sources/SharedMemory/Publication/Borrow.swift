@@ -9,9 +9,9 @@ public import Synchronization
 @frozen @safe @usableFromInline package struct Borrow: ~Copyable {
     @usableFromInline package let text: UnsafeRawBufferPointer
     @usableFromInline let current: Current
-    @usableFromInline let hold: BorrowHold
+    @usableFromInline let hold: BorrowToken
 
-    init(_ text: UnsafeRawBufferPointer, _ current: Current, _ hold: BorrowHold) {
+    init(_ text: UnsafeRawBufferPointer, _ current: Current, _ hold: BorrowToken) {
         unsafe self.text = text
         self.current = current
         self.hold = hold
@@ -29,7 +29,7 @@ public import Synchronization
 
     /// Leaves it to the caller to end the borrow. (An owned value that a span depends on would be boxed.)
     @inlinable
-    package consuming func leak() -> BorrowHold {
+    package consuming func leak() -> BorrowToken {
         let hold = hold
         discard self
         return hold
@@ -37,7 +37,7 @@ public import Synchronization
 }
 
 /// What keeps a borrowed text: a pin, or the allocation of a copy.
-@frozen @safe @usableFromInline package struct BorrowHold: RawRepresentable, Sendable {
+@frozen @safe @usableFromInline package struct BorrowToken: RawRepresentable, Sendable {
     /// 0 = nothing, else the address of a pin or, made odd, of a copy.
     @usableFromInline package let rawValue: UInt
 
@@ -48,15 +48,15 @@ public import Synchronization
     @inlinable
     package var isPin: Bool { rawValue != 0 && rawValue & 1 == 0 }
 
-    static var none: BorrowHold { BorrowHold(rawValue: 0) }
+    static var none: BorrowToken { BorrowToken(rawValue: 0) }
 
     @inline(__always)
-    static func pin(_ pin: UnsafePointer<PinLine>) -> BorrowHold {
-        BorrowHold(rawValue: UInt(bitPattern: pin))
+    static func pin(_ pin: UnsafePointer<PinLine>) -> BorrowToken {
+        BorrowToken(rawValue: UInt(bitPattern: pin))
     }
 
-    static func copy(_ address: UnsafeMutableRawPointer) -> BorrowHold {
-        BorrowHold(rawValue: UInt(bitPattern: address) | 1)
+    static func copy(_ address: UnsafeMutableRawPointer) -> BorrowToken {
+        BorrowToken(rawValue: UInt(bitPattern: address) | 1)
     }
 
     var copyAddress: UnsafeMutableRawPointer? {

@@ -2,7 +2,7 @@ import LinuxSystem
 import Synchronization
 
 /// Waits for the next publication: in the caller's own thread, or in one thread for all of a process's callbacks.
-final class Lookout: Sendable {
+final class ChangeNotifier: Sendable {
     private let membership: Membership
     private let file: SegmentFile
     private let identity: FileIdentity
@@ -74,18 +74,18 @@ final class Lookout: Sendable {
 // MARK: Waiting in the caller's thread
 
 /// How waiting ends.
-package enum WaitEnd: Hashable {
+package enum WaitOutcome: Hashable {
     case replaced(by: Version)
     case timeIsUp
     /// This thread has handled a signal.
     case interrupted
 }
 
-extension Lookout {
+extension ChangeNotifier {
     /// Sleeps until the present version is another than `version`.
     ///
     /// - Parameter deadline: on the monotonic clock; nil for none.
-    func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitEnd {
+    func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitOutcome {
         while true {
             let (name, current) = look()
             let present = self.version(of: current)
@@ -106,7 +106,7 @@ package struct CallbackID: Hashable, Sendable {
     fileprivate let number: UInt64
 }
 
-extension Lookout {
+extension ChangeNotifier {
     /// Has `call` be called once: when the present version is another than `version`, or the segment is unlinked.
     ///
     /// - Parameter call: in a thread of this library; others wait behind it.
@@ -186,7 +186,7 @@ extension Lookout {
     }
 }
 
-extension Lookout.State {
+extension ChangeNotifier.State {
     /// Removes and returns the callbacks of those versions.
     fileprivate mutating func takeCallbacks(of isMeant: (Version) -> Bool) -> [@Sendable () -> Void] {
         let taken = callbacks.filter { isMeant($0.value.version) }
