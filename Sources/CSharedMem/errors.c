@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
 
-#include "door.h"
+#include "internal.h"
 #include "sharedmem.h"
 
 #include <errno.h>
@@ -14,14 +14,14 @@ static size_t whole_characters(const char *text, size_t length, size_t limit) {
     return limit;
 }
 
-void door_fail(int error, const char *text, size_t length) {
+void sharedmem_internal_fail(int error, const char *text, size_t length) {
     length = whole_characters(text, length, sizeof last_error - 1);
     memcpy(last_error, text, length);
     last_error[length] = 0;
     errno = error;
 }
 
-void door_clear_error(void) { last_error[0] = 0; }
+void sharedmem_internal_clear_error(void) { last_error[0] = 0; }
 
 const char *sharedmem_last_error(void) { return last_error; }
 

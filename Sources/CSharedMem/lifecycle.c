@@ -6,7 +6,7 @@
 // backwards, and for a library that the program is linked with, the C runtime registers the destructors only
 // after the constructors have run. What makes its first use while the process is ending is turned away.
 
-#include "door.h"
+#include "internal.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,12 +17,12 @@ static atomic_bool is_exiting;
 
 static void note_exit(void) { atomic_store(&is_exiting, true); }
 
-void door_note_use(void) {
+void sharedmem_internal_note_use(void) {
     if (!atomic_load_explicit(&is_used, memory_order_relaxed) && !atomic_exchange(&is_used, true)) atexit(note_exit);
 }
 
-__attribute__((constructor)) static void load(void) { door_load(); }
+__attribute__((constructor)) static void load(void) { sharedmem_internal_load(); }
 
 __attribute__((destructor)) static void unload(void) {
-    if (!atomic_load(&is_exiting)) door_unload();
+    if (!atomic_load(&is_exiting)) sharedmem_internal_unload();
 }

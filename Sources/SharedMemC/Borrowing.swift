@@ -11,8 +11,8 @@ public func sharedmem_borrow(_ segment: OpaquePointer?, _ borrow: UnsafeMutableP
 @c @implementation
 public func sharedmem_release(_ segment: OpaquePointer?, _ borrow: UnsafeMutablePointer<sharedmem_borrow_t>?) {
     guard let segment = unsafe segment, let borrow = unsafe borrow, unsafe borrow.pointee.text != nil else { return }
-    let hold = unsafe BorrowToken(rawValue: borrow.pointee.opaque)
-    unsafe Handle.with(segment) { $0.end(hold) }
+    let token = unsafe BorrowToken(rawValue: borrow.pointee.opaque)
+    unsafe Handle.with(segment) { $0.end(token) }
     unsafe borrow.pointee = sharedmem_borrow_t()
 }
 

@@ -24,7 +24,9 @@ func fail(_ error: SegmentError) -> CInt { fail(error.errno, error.description) 
 func fail(_ code: CInt, _ text: String) -> CInt {
     var text = text
     text.withUTF8 { bytes in
-        unsafe bytes.withMemoryRebound(to: CChar.self) { unsafe door_fail(code, $0.baseAddress, $0.count) }
+        unsafe bytes.withMemoryRebound(to: CChar.self) {
+            unsafe sharedmem_internal_fail(code, $0.baseAddress, $0.count)
+        }
     }
     return -1
 }

@@ -38,14 +38,14 @@ extension Handle {
 
     @inline(__always)
     func keep(_ borrow: consuming Borrow) -> BorrowToken {
-        let hold = borrow.leak()
-        if !hold.isPin { unpinnedBorrows.add(1, ordering: .relaxed) }
-        return hold
+        let token = borrow.leak()
+        if !token.isPin { unpinnedBorrows.add(1, ordering: .relaxed) }
+        return token
     }
 
     @inline(__always)
-    func end(_ hold: BorrowToken) {
-        hold.end()
-        if !hold.isPin { unpinnedBorrows.subtract(1, ordering: .releasing) }
+    func end(_ token: BorrowToken) {
+        token.end()
+        if !token.isPin { unpinnedBorrows.subtract(1, ordering: .releasing) }
     }
 }

@@ -12,7 +12,7 @@ enum LibrarySegment {
 
     /// Does what C asked for, and leaves the error for C if that fails.
     static func use(_ body: (Segment) throws(SegmentError) -> Void) {
-        door_note_use()
+        sharedmem_internal_note_use()
         // Acquiring and, below, releasing: between them the segment stays.
         guard callCount.add(1, ordering: .acquiring).newValue > 0 else {
             fail(ESHUTDOWN, "The library is unloaded, as the process is ending: call it no more.")
@@ -52,7 +52,7 @@ enum LibrarySegment {
 }
 
 @c @implementation
-public func door_load() { _ = try? LibrarySegment.attached() }
+public func sharedmem_internal_load() { _ = try? LibrarySegment.attached() }
 
 @c @implementation
-public func door_unload() { LibrarySegment.detach() }
+public func sharedmem_internal_unload() { LibrarySegment.detach() }

@@ -32,9 +32,9 @@ public func sharedmem_reader_read(_ reader: OpaquePointer?) -> UnsafePointer<sha
 }
 
 @c @implementation
-public func sharedmem_reader_rest(_ reader: OpaquePointer?) {
+public func sharedmem_reader_unpin(_ reader: OpaquePointer?) {
     guard let reader = unsafe reader else { return }
-    unsafe UnsafeMutablePointer<OpenReader>(reader).pointee.reader.rest()
+    unsafe UnsafeMutablePointer<OpenReader>(reader).pointee.reader.unpin()
 }
 
 @c @implementation

@@ -4,7 +4,7 @@ internal import SharedMemory
 
 @c @implementation
 public func SetSharedMem(_ text: UnsafePointer<wchar_t>?) {
-    door_clear_error()
+    sharedmem_internal_clear_error()
     guard let text = unsafe text else {
         failForNull("text")
         return
@@ -18,7 +18,7 @@ public func SetSharedMem(_ text: UnsafePointer<wchar_t>?) {
 
 @c @implementation
 public func GetSharedMem(_ buffer: UnsafeMutablePointer<wchar_t>?, _ count: UInt32) {
-    door_clear_error()
+    sharedmem_internal_clear_error()
     guard count > 0 else { return }
     guard let buffer = unsafe buffer else {
         failForNull("buffer")

@@ -20,7 +20,7 @@ extension Segment {
 /// is still the current one, reading again is two loads, and writes nothing that another processor would have to see. So
 /// have one in a thread that reads all the time. Elsewhere ``Segment/withText(_:)`` holds a pin only while it reads.
 ///
-/// The text that was read last keeps its memory until the next read: call ``rest()`` before a long pause. In a forked child
+/// The text that was read last keeps its memory until the next read: call ``unpin()`` before a long pause. In a forked child
 /// it takes a pin of the child's own at its first use.
 @safe public struct Reader: ~Copyable, @unchecked Sendable {
     private let segment: Segment
@@ -30,10 +30,10 @@ extension Segment {
     private var pin: UnsafePointer<PinLine>
     @usableFromInline var currentWord: UnsafePointer<AtomicWord>
     /// The publication whose slot is pinned, the same once its text was found to be UTF-8, and once it was made a
-    /// `String`; ``Current/none`` before.
-    @usableFromInline var pinned = Current.none
-    @usableFromInline var checked = Current.none
-    @usableFromInline var copied = Current.none
+    /// `String`; ``PublicationWord/none`` before.
+    @usableFromInline var pinned = PublicationWord.none
+    @usableFromInline var checked = PublicationWord.none
+    @usableFromInline var copied = PublicationWord.none
     @usableFromInline package private(set) var text = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     @usableFromInline var string = ""
 
@@ -87,7 +87,7 @@ extension Segment {
         return string
     }
 
-    /// The version of the text that was read last; nil before the first one, and after ``rest()``.
+    /// The version of the text that was read last; nil before the first one, and after ``unpin()``.
     ///
     /// What was made of a text, parsed for example, is as good as new while this is the same after a read.
     public var version: Version? {
@@ -96,7 +96,7 @@ extension Segment {
     }
 
     /// Lets go of the text that was read last, so that its memory can have another one; the next read takes it up again.
-    public mutating func rest() {
+    public mutating func unpin() {
         guard pinned != .none else { return }
         forget()
         guard isOfThisProcess else { return }
@@ -112,11 +112,11 @@ extension Reader {
     ///
     /// Its pin has been seen by every writer since, so there is nothing to order.
     @inlinable @inline(__always)
-    func isCurrent(_ publication: Current) -> Bool {
+    func isCurrent(_ publication: PublicationWord) -> Bool {
         guard isOfThisProcess else { return false }
         let current = unsafe currentWord.pointee.word.load(ordering: .acquiring)
         // None is never current, but in a file that is damaged.
-        return current == publication.rawValue && current != Current.none.rawValue
+        return current == publication.rawValue && current != PublicationWord.none.rawValue
     }
 
     /// Whether this is not a forked child that has yet to take a pin: then even the memory is its parent's alone.
@@ -218,7 +218,7 @@ extension Membership {
     fileprivate var ownedPinWord: UInt64 { mark << 32 }
 }
 
-extension Current {
+extension PublicationWord {
     /// No publication: no slot has this number.
-    @usableFromInline static let none = Current(rawValue: .max)
+    @usableFromInline static let none = PublicationWord(rawValue: .max)
 }

@@ -106,7 +106,7 @@ extension Segment {
     /// - Throws: ``SegmentError/unlinked(name:)``, when no other will come.
     private func replacement(of version: Version) async throws(SegmentError) {
         let notifier = try attachment.notifier
-        guard try notifier.isPresent(version) else { return }
+        guard try notifier.isCurrent(version) else { return }
         let waiter = Waiter()
         guard let id = try notifier.onReplacement(of: version, { waiter.resume() }) else { return }
         await withTaskCancellationHandler {

@@ -50,7 +50,7 @@ extension Segment {
     public static func read(
         _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
     ) throws(SegmentError) -> Snapshot {
-        let attachment = try glance(name, directory, trustedOwners)
+        let attachment = try inspect(name, directory, trustedOwners)
         let borrow = try attachment.copyCurrent()
         if let offset = unsafe Text.firstInvalidOffset(borrow.text) {
             throw attachment.corrupted("the text is not UTF-8 at offset \(offset)")
@@ -67,7 +67,7 @@ extension Segment {
     public static func info(
         _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
     ) throws(SegmentError) -> SegmentInfo {
-        try glance(name, directory, trustedOwners).info()
+        try inspect(name, directory, trustedOwners).info()
     }
 
     /// The names of the segments in a directory, sorted; those that can not be opened included.
@@ -89,11 +89,11 @@ extension Segment {
         return names
     }
 
-    private static func glance(
+    private static func inspect(
         _ name: String?, _ directory: String?, _ trustedOwners: Set<UInt32>
     ) throws(SegmentError) -> Attachment {
         let options = AttachmentOptions(access: .readOnly, creates: false, trustedOwners: trustedOwners)
-        return try Attachment.glance(SegmentFile(named: name, in: directory), options)
+        return try Attachment.inspect(SegmentFile(named: name, in: directory), options)
     }
 }
 
@@ -147,7 +147,7 @@ extension Attachment {
 
     fileprivate func info() throws(SegmentError) -> SegmentInfo {
         let view = membership.view
-        let (_, head) = try currentHead()
+        let (_, info) = try currentInfo()
         let status = try fromSystem(open.descriptor.status())
         var attached: [AttachedProcess] = []
         for row in 0..<Layout.rowCount
@@ -161,7 +161,7 @@ extension Attachment {
         }
         return SegmentInfo(
             name: open.file.name.description, path: open.file.path, capacity: view.capacity,
-            byteCount: head.byteCount, version: head.version, publicationTime: head.publicationTime,
+            byteCount: info.byteCount, version: info.version, publicationTime: info.publicationTime,
             creationTime: Timestamp(nanosecondsSince1970: view.header.identity.creationTime),
             lifetime: try open.isPersistent() ? .persistent : .whileAttached,
             mode: status.mode, owner: status.owner, memoryByteCount: status.allocatedByteCount,

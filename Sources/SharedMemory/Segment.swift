@@ -121,9 +121,9 @@ extension Segment {
     public func withBytes<Result: ~Copyable>(_ body: (RawSpan) throws -> Result) throws -> Result {
         let borrow = try borrow()
         let text = unsafe borrow.text
-        let hold = borrow.leak()
+        let token = borrow.leak()
         defer {
-            hold.end()
+            token.end()
             extendLifetime(self)
         }
         return try body(unsafe text.bytes)
@@ -138,9 +138,9 @@ extension Segment {
     public func withText<Result: ~Copyable>(_ body: (UTF8Span) throws -> Result) throws -> Result {
         let borrow = try borrowChecked()
         let text = unsafe borrow.text
-        let hold = borrow.leak()
+        let token = borrow.leak()
         defer {
-            hold.end()
+            token.end()
             extendLifetime(self)
         }
         return try body(unsafe UTF8Span(unchecked: Span(_bytes: text.bytes)))
@@ -222,7 +222,7 @@ extension Segment {
 
     /// For the other doors: sets under a condition that is asked again after each lost race.
     @discardableResult
-    package func set(utf8 bytes: RawSpan, if condition: ((Head) -> Bool)?) throws(SegmentError) -> Version {
+    package func set(utf8 bytes: RawSpan, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
         try unsafe bytes.withUnsafeBytes { bytes throws(SegmentError) in
             try publish(unsafe Draft(bytes, isUTF8: false), if: condition)
         }
@@ -246,12 +246,12 @@ extension Segment {
         throw SegmentError.busy(doing: "updating '\(name)'")
     }
 
-    private func publish(_ draft: Draft, if condition: ((Head) -> Bool)?) throws(SegmentError) -> Version {
+    private func publish(_ draft: Draft, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
         defer { extendLifetime(self) }
         return try reference().with { attachment throws(SegmentError) in try attachment.publish(draft, if: condition) }
     }
 
-    private static func condition(_ expected: Version?) -> ((Head) -> Bool)? {
+    private static func condition(_ expected: Version?) -> ((PublicationInfo) -> Bool)? {
         guard let expected else { return nil }
         return { $0.version == expected }
     }
@@ -261,14 +261,14 @@ extension AttachmentReference {
     /// Checks a text's UTF-8 when this process sees it for the first time: its writer did, but a
     /// process trusts only itself with what its `String`s are made of.
     @inline(__always)
-    func check(_ text: UnsafeRawBufferPointer, of current: Current) throws(SegmentError) {
+    func check(_ text: UnsafeRawBufferPointer, of current: PublicationWord) throws(SegmentError) {
         if with({ $0.checkedNumber.load(ordering: .relaxed) }) != current.number {
-            unsafe try checkAnew(text, of: current)
+            unsafe try validate(text, of: current)
         }
     }
 
     @inline(never)
-    private func checkAnew(_ text: UnsafeRawBufferPointer, of current: Current) throws(SegmentError) {
+    private func validate(_ text: UnsafeRawBufferPointer, of current: PublicationWord) throws(SegmentError) {
         if let offset = unsafe Text.firstInvalidOffset(text) {
             throw with { $0.corrupted("the text is not UTF-8 at offset \(offset)") }
         }

@@ -162,7 +162,7 @@ struct HostilePlacesTests {
         let slot = try currentSlot(file)
         try write([UInt8(slot)] + [UInt8](repeating: 0xff, count: 7), at: 64, to: file)
         let error = #expect(throws: SegmentError.self) { try segment.set("one too many") }
-        #expect(error == .corrupted(path: path, reason: "the number is \(Current.maximumNumber)"))
+        #expect(error == .corrupted(path: path, reason: "the number is \(PublicationWord.maximumNumber)"))
         #expect(try segment.get() == "still")
     }
 

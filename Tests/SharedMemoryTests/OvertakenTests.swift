@@ -66,7 +66,7 @@ struct OvertakenTests: SegmentTests {
         let segment = try attach()
         let writer = try await probe(stoppedAt: .setStamped, "set", "late")
         let stamp = try withView { $0.header.slots[1].stamp.load(ordering: .relaxed) }
-        #expect(stamp == .max && stamp > Current.maximumNumber)
+        #expect(stamp == .max && stamp > PublicationWord.maximumNumber)
         extendLifetime((segment, writer))
     }
 

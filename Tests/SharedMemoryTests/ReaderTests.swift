@@ -67,13 +67,13 @@ struct ReaderTests: SegmentTests {
             for round in 0..<400 { try segment.set(text(round)) }
             #expect(try pinWords() == [mark << 32 | slot + 1])
             #expect(try withView { $0.text(ofSlot: Int(slot)).map { unsafe Array($0) } } == Array("kept".utf8))
-            reader.rest()
+            reader.unpin()
             #expect(try pinWords() == [mark << 32])
             #expect((reader.version) == nil)
             #expect(try reader.get() == text(399))
             let current = try withView { UInt64($0.loadCurrent().slot) }
             #expect(try pinWords() == [mark << 32 | current + 1])
-            reader.rest()
+            reader.unpin()
             #expect(try reader.get() == text(399), "what was let go is taken up again, changed or not")
         }
         try expectNothingLeft()

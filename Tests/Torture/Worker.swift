@@ -61,7 +61,7 @@ struct Worker: ParsableCommand {
             case ..<32: try recorder.get(readOnly)
             case ..<40: try recorder.read(by: &reader)
             case ..<46: try recorder.borrow(segment)
-            case ..<47: reader.rest()
+            case ..<47: reader.unpin()
             case ..<63: try recorder.get(segment)
             default:
                 do {

@@ -149,7 +149,7 @@ static void read_by(sharedmem_reader_t *reader) {
     const sharedmem_borrow_t *read = sharedmem_reader_read(reader);
     expect(read != NULL, "read");
     record(READ, start, read->version, read->text, read->length, NULL);
-    if (random_number() % 8 == 0) sharedmem_reader_rest(reader);
+    if (random_number() % 8 == 0) sharedmem_reader_unpin(reader);
 }
 
 static sharedmem_t *attach(char **arguments, uint32_t flags) {

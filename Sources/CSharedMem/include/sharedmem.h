@@ -257,7 +257,7 @@ sharedmem_reader_t *sharedmem_reader_open(sharedmem_t *segment);
 /// takes less than half as long as a borrow.
 ///
 /// The result and its text stay valid until the next call with this reader, and there is nothing to release. Until
-/// then, the reader also keeps the memory of that text in use: before a long pause, call sharedmem_reader_rest.
+/// then, the reader also keeps the memory of that text in use: before a long pause, call sharedmem_reader_unpin.
 ///
 /// Errors:
 ///     EINVAL     `reader` is NULL
@@ -265,7 +265,7 @@ sharedmem_reader_t *sharedmem_reader_open(sharedmem_t *segment);
 const sharedmem_borrow_t *sharedmem_reader_read(sharedmem_reader_t *reader);
 
 /// Gives up the text that was read last, so that the segment can use its memory again. The reader stays open.
-void sharedmem_reader_rest(sharedmem_reader_t *reader);
+void sharedmem_reader_unpin(sharedmem_reader_t *reader);
 
 /// Closes a reader. If `reader` is NULL, it does nothing.
 void sharedmem_reader_close(sharedmem_reader_t *reader);

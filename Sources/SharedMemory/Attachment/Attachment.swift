@@ -112,7 +112,7 @@ extension Attachment {
     }
 
     /// A look at a segment that takes no part in its life.
-    static func glance(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
+    static func inspect(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
         guard let open = try OpenFile.open(file, options), try open.isAlive() else { throw file.notFound }
         let mapping = try Mapping(open, writable: false)
         return Attachment(open, mapping, row: nil, takesPart: false)

@@ -5,17 +5,16 @@ struct SegmentFile: Hashable, Sendable {
     let name: SegmentName
     /// Absolute, as a process may change its working directory while attached.
     let directory: String
+    let path: String
 
-    static let suffix = ".sharedmem"
+    private static let suffix = ".sharedmem"
 
     init(_ name: SegmentName, in directory: String?) {
         self.name = name
         let directory = directory ?? Environment["SHAREDMEM_DIRECTORY"] ?? "/dev/shm"
-        if !directory.hasPrefix("/"), let workingDirectory = Host.workingDirectory {
-            self.directory = workingDirectory + "/" + directory
-        } else {
-            self.directory = directory
-        }
+        let workingDirectory = directory.hasPrefix("/") ? nil : Host.workingDirectory
+        self.directory = (workingDirectory.map { $0 + "/" } ?? "") + directory
+        path = self.directory + "/" + name.description + Self.suffix
     }
 
     /// - Throws: ``SegmentError/invalidName(_:)``
@@ -23,8 +22,6 @@ struct SegmentFile: Hashable, Sendable {
         let name = if let name { try SegmentName(name) } else { try SegmentName.inEnvironment() }
         self.init(name, in: directory)
     }
-
-    var path: String { directory + "/" + name.description + Self.suffix }
 
     /// The names of the segments in the directory, sorted.
     func neighbours() throws(SegmentError) -> [SegmentName] {

@@ -31,7 +31,7 @@ struct Identity: BitwiseCopyable, Sendable {
 }
 
 struct CurrentLine: ~Copyable {
-    /// A ``Current``; readers only load it.
+    /// A ``PublicationWord``; readers only load it.
     let word: Atomic<UInt64>
     private let padding: InlineArray<7, UInt64>
 }
@@ -87,7 +87,7 @@ struct RowLine: ~Copyable {
 }
 
 /// The current publication: its number and the slot its text is in.
-@frozen @usableFromInline struct Current: RawRepresentable, Equatable {
+@frozen @usableFromInline struct PublicationWord: RawRepresentable, Equatable {
     @usableFromInline let rawValue: UInt64
 
     @usableFromInline init(rawValue: UInt64) { self.rawValue = rawValue }

@@ -23,10 +23,10 @@ import Synchronization
 
     /// Loads the current publication and says whether it can be one.
     @inline(__always)
-    func loadCurrent() -> Current {
+    func loadCurrent() -> PublicationWord {
         // Sequentially consistent: it pairs with the claims and pins around it; on most processors
         // a plain load.
-        Current(rawValue: header.current.word.load(ordering: .sequentiallyConsistent))
+        PublicationWord(rawValue: header.current.word.load(ordering: .sequentiallyConsistent))
     }
 
     var currentWord: UnsafePointer<AtomicWord> {

@@ -8,31 +8,31 @@ public import Synchronization
 /// returned in registers.
 @frozen @safe @usableFromInline package struct Borrow: ~Copyable {
     @usableFromInline package let text: UnsafeRawBufferPointer
-    @usableFromInline let current: Current
-    @usableFromInline let hold: BorrowToken
+    @usableFromInline let current: PublicationWord
+    @usableFromInline let token: BorrowToken
 
-    init(_ text: UnsafeRawBufferPointer, _ current: Current, _ hold: BorrowToken) {
+    init(_ text: UnsafeRawBufferPointer, _ current: PublicationWord, _ token: BorrowToken) {
         unsafe self.text = text
         self.current = current
-        self.hold = hold
+        self.token = token
     }
 
     /// The empty text that a segment is created with.
     static var empty: Borrow {
-        unsafe Borrow(UnsafeRawBufferPointer(start: nil, count: 0), Current(rawValue: 0), .none)
+        unsafe Borrow(UnsafeRawBufferPointer(start: nil, count: 0), PublicationWord(rawValue: 0), .none)
     }
 
     @inlinable
-    deinit { hold.end() }
+    deinit { token.end() }
 
     package var number: UInt64 { current.number }
 
     /// Leaves it to the caller to end the borrow. (An owned value that a span depends on would be boxed.)
     @inlinable
     package consuming func leak() -> BorrowToken {
-        let hold = hold
+        let token = token
         discard self
-        return hold
+        return token
     }
 }
 
@@ -109,7 +109,7 @@ extension AttachmentReference {
     }
 
     @inline(never)
-    func corrupted(_ current: Current) -> SegmentError {
+    func corrupted(_ current: PublicationWord) -> SegmentError {
         with { $0.corrupted("the current slot is \(current.slot), or its text is longer than the capacity") }
     }
 
@@ -126,14 +126,14 @@ extension Membership {
     /// The version of a borrowed text, and when it became the current one.
     @inline(__always)
     func identify(_ borrow: borrowing Borrow) -> (Version, Timestamp) {
-        guard let copy = unsafe borrow.hold.copyAddress else { return identify(borrow.current) }
+        guard let copy = unsafe borrow.token.copyAddress else { return identify(borrow.current) }
         let time = unsafe copy.load(as: UInt64.self)
         return (Version(instance: instance, number: borrow.number), Timestamp(nanosecondsSince1970: time))
     }
 
     /// The same of a publication whose slot is pinned.
     @inline(__always)
-    func identify(_ pinned: Current) -> (Version, Timestamp) {
+    func identify(_ pinned: PublicationWord) -> (Version, Timestamp) {
         let time =
             pinned.number == 0
             ? view.header.identity.creationTime

@@ -21,7 +21,7 @@ extension Attachment {
     }
 
     /// Returns nil when the slot is no longer, or not wholly, the publication's.
-    private func copy(_ current: Current) throws(SegmentError) -> Borrow? {
+    private func copy(_ current: PublicationWord) throws(SegmentError) -> Borrow? {
         let view = membership.view
         let slot = current.slot
         if current.number == 0 { return .empty }

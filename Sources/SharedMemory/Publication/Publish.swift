@@ -1,7 +1,7 @@
 import Synchronization
 
 /// What is known of the current text before another takes its place.
-package struct Head: Sendable {
+package struct PublicationInfo: Sendable {
     package let version: Version
     package let publicationTime: Timestamp
     package let byteCount: Int
@@ -15,7 +15,7 @@ extension Attachment {
     ///
     /// - Parameter condition: asked again after each lost race; what it last said yes to is what the text replaces.
     /// - Throws: ``SegmentError/versionMismatch(current:)`` when the condition says no, and what ``Draft/check()`` throws.
-    func publish(_ draft: Draft, if condition: ((Head) -> Bool)?) throws(SegmentError) -> Version {
+    func publish(_ draft: Draft, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
         guard row != nil else { throw .readOnly(name: open.file.name.description) }
         let byteCount = unsafe draft.bytes.count
         // The length first: what is too long is not looked at any further.
@@ -24,7 +24,7 @@ extension Attachment {
         }
         if !draft.isStreamed { try draft.check() }
         let version = try writer.withLock { _ throws(SegmentError) in
-            if condition != nil { _ = try checkedHead(condition) }
+            if condition != nil { _ = try checkedInfo(condition) }
             let claim = try claimSlot(reserving: byteCount)
             try claim.fill(with: draft)
             return try makeCurrent(claim, condition)
@@ -36,18 +36,18 @@ extension Attachment {
 
     /// The exchange in here is the moment the text changes.
     private func makeCurrent(
-        _ claim: borrowing Claim, _ condition: ((Head) -> Bool)?
+        _ claim: borrowing Claim, _ condition: ((PublicationInfo) -> Bool)?
     ) throws(SegmentError) -> Version {
         let view = membership.view
         while true {
-            let (current, head) = try checkedHead(condition)
-            let number = head.version.number + 1
-            guard number <= Current.maximumNumber else { throw corrupted("the number is \(number - 1)") }
-            let time = max(Timestamp.now, head.publicationTime)
+            let (current, info) = try checkedInfo(condition)
+            let number = info.version.number + 1
+            guard number <= PublicationWord.maximumNumber else { throw corrupted("the number is \(number - 1)") }
+            let time = max(Timestamp.now, info.publicationTime)
             claim.stamp(number: number, publicationTime: time.nanosecondsSince1970)
             PausePoint.setNumbered.reached()
             let (exchanged, _) = view.header.current.word.compareExchange(
-                expected: current.rawValue, desired: Current(number: number, slot: claim.slot).rawValue,
+                expected: current.rawValue, desired: PublicationWord(number: number, slot: claim.slot).rawValue,
                 ordering: .sequentiallyConsistent)
             guard exchanged else { continue }
             PausePoint.setPublished.reached()
@@ -56,13 +56,15 @@ extension Attachment {
     }
 
     /// The current publication, its version and time, to which the condition says yes.
-    private func checkedHead(_ condition: ((Head) -> Bool)?) throws(SegmentError) -> (Current, Head) {
-        let (current, head) = try currentHead()
-        if let condition, !condition(head) { throw .versionMismatch(current: head.version) }
-        return (current, head)
+    private func checkedInfo(_ condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> (
+        PublicationWord, PublicationInfo
+    ) {
+        let (current, info) = try currentInfo()
+        if let condition, !condition(info) { throw .versionMismatch(current: info.version) }
+        return (current, info)
     }
 
-    func currentHead() throws(SegmentError) -> (Current, Head) {
+    func currentInfo() throws(SegmentError) -> (PublicationWord, PublicationInfo) {
         let view = membership.view
         var current = view.loadCurrent()
         while true {
@@ -77,10 +79,10 @@ extension Attachment {
             let latest = view.loadCurrent()
             if latest == current {
                 guard byteCount <= UInt64(view.capacity) else { throw corrupted("the text has \(byteCount) bytes") }
-                let head = Head(
+                let info = PublicationInfo(
                     version: Version(instance: membership.instance, number: current.number),
                     publicationTime: Timestamp(nanosecondsSince1970: time), byteCount: Int(byteCount))
-                return (current, head)
+                return (current, info)
             }
             current = latest
         }

@@ -31,14 +31,14 @@ final class ChangeNotifier: Sendable {
         self.identity = identity
     }
 
-    private func version(of current: Current) -> Version {
+    private func version(of current: PublicationWord) -> Version {
         Version(instance: membership.instance, number: current.number)
     }
 
     /// Whether `version` is the present one.
     ///
     /// - Throws: ``SegmentError/unlinked(name:)`` when it is, and no other will come.
-    func isPresent(_ version: Version) throws(SegmentError) -> Bool {
+    func isCurrent(_ version: Version) throws(SegmentError) -> Bool {
         let (name, current) = look()
         guard self.version(of: current) == version else { return false }
         try name.get()
@@ -46,7 +46,7 @@ final class ChangeNotifier: Sendable {
     }
 
     /// Looks at the name and only then at the text: where the name is gone, that is the last one.
-    private func look() -> (name: Result<Void, SegmentError>, current: Current) {
+    private func look() -> (name: Result<Void, SegmentError>, current: PublicationWord) {
         let name = Result { () throws(SegmentError) in try checkName() }
         PausePoint.waitCheckedName.reached()
         return (name, membership.view.loadCurrent())
@@ -160,7 +160,7 @@ extension ChangeNotifier {
         state.withLock { $0.hasLeft = true }
     }
 
-    private func sleep(while current: Current, nanoseconds: Int) {
+    private func sleep(while current: PublicationWord, nanoseconds: Int) {
         do throws(SegmentError) {
             _ = try membership.sleep(while: current, nanoseconds: nanoseconds)
         } catch {

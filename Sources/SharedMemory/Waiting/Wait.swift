@@ -11,7 +11,7 @@ enum SleepLimit {
 
 extension Membership {
     /// Sleeps until `current` is replaced or the time is up; it may also end for no reason.
-    func sleep(while current: Current, nanoseconds: Int) throws(SegmentError) -> Futex.Outcome {
+    func sleep(while current: PublicationWord, nanoseconds: Int) throws(SegmentError) -> Futex.Outcome {
         if mark != 0 { view.announce(waitingFor: current.number) }
         // The publisher exchanges `current` and then looks at what is awaited; we say what we await and then
         // look at `current`. All four are sequentially consistent, so one of the two sees the other. Who sees the

@@ -106,7 +106,7 @@ extension SegmentResource {
     /// The conditions are asked of the very version that the text replaces: again after each race
     /// lost to another writer, through whichever door.
     func set(_ request: Request, _ text: RawSpan, isConditional: Bool) -> Bool {
-        let condition: ((Head) -> Bool)? =
+        let condition: ((PublicationInfo) -> Bool)? =
             isConditional ? { head in Self.conditions(request, head).verdict(isRead: false) == .proceed } : nil
         checkAttachmentSometimes()
         do throws(SegmentError) {
@@ -130,7 +130,7 @@ extension SegmentResource {
         return request.answer(.noContent, response)
     }
 
-    private static func conditions(_ request: Request, _ head: Head) -> Preconditions {
+    private static func conditions(_ request: Request, _ head: PublicationInfo) -> Preconditions {
         Preconditions(
             request, entityTag: EntityTag(head.version), lastModified: Int64(head.publicationTime.secondsSince1970))
     }

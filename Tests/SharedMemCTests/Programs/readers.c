@@ -42,8 +42,8 @@ static void what_was_read_stays(void) {
     for (int i = 0; i < 10000; i++) set(segment, i % 2 ? "segundo" : "tercero");
     CHECK(borrow_holds(read, "primero") && read->version.number == 1);
     CHECK(reads(reader, "segundo"));
-    sharedmem_reader_rest(reader);
-    sharedmem_reader_rest(reader);
+    sharedmem_reader_unpin(reader);
+    sharedmem_reader_unpin(reader);
     CHECK(reads(reader, "segundo"));
     sharedmem_reader_close(reader);
     CHECK(sharedmem_detach(segment) == 0);
@@ -56,7 +56,7 @@ static void detach_is_refused_while_a_reader_is_open(void) {
     set(segment, "texto");
     CHECK(reads(reader, "texto"));
     REFUSED(sharedmem_detach(segment), EBUSY);
-    sharedmem_reader_rest(reader);
+    sharedmem_reader_unpin(reader);
     REFUSED(sharedmem_detach(segment), EBUSY);
     sharedmem_reader_close(reader);
     CHECK(sharedmem_detach(segment) == 0);
@@ -73,7 +73,7 @@ static void what_can_not_be_is_refused(void) {
     NO_READER(sharedmem_reader_open(NULL), EINVAL);
     NO_READER(sharedmem_reader_open(read_only), EROFS);
     NO_READER(sharedmem_reader_read(NULL), EINVAL);
-    sharedmem_reader_rest(NULL);
+    sharedmem_reader_unpin(NULL);
     sharedmem_reader_close(NULL);
     sharedmem_reader_t *readers[64];
     for (int i = 0; i < 64; i++) readers[i] = open_reader(segment);
@@ -97,7 +97,7 @@ static void child_reads_on(void) {
     CHECK(child >= 0);
     if (child == 0) {
         sharedmem_reader_close(closed);
-        sharedmem_reader_rest(unused);
+        sharedmem_reader_unpin(unused);
         CHECK(reads(used, "padre"));
         for (int i = 0; i < 400; i++) set(segment, i % 2 ? "hijo" : "hija");
         CHECK(reads(used, "hijo"));
