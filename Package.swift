@@ -55,11 +55,16 @@ let package = Package(
             name: "SharedMemC", dependencies: ["CSharedMem", "SharedMemory"], swiftSettings: strict,
             linkerSettings: soname),
 
+        // HTTP itself: no server, no segments, no system calls.
+        .target(name: "HTTPMessages", swiftSettings: strict),
+
         // The HTTP service, on libmicrohttpd.
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .target(
-            name: "SharedMemoryHTTP", dependencies: ["CMicroHTTPD", "LinuxSystem", "SharedMemory"],
+            name: "MicroHTTPD", dependencies: ["CMicroHTTPD", "HTTPMessages", "LinuxSystem"], swiftSettings: strict),
+        .target(
+            name: "SharedMemoryHTTP", dependencies: ["HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory"],
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
 
         // The command line.
@@ -89,9 +94,10 @@ let package = Package(
             // Its programs are compiled by the tests, against libSharedMem.so.
             name: "SharedMemCTests", dependencies: ["TestSupport"], exclude: ["Programs"],
             swiftSettings: tests),
+        .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages"], swiftSettings: tests),
         .testTarget(
             name: "SharedMemoryHTTPTests",
-            dependencies: ["SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe"],
+            dependencies: ["HTTPMessages", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe"],
             swiftSettings: tests),
         .testTarget(
             name: "CommandLineTests", dependencies: ["SharedMemory", "TestSupport", "sharedmem", "probe"],

@@ -28,6 +28,10 @@ package struct Digits: Sendable {
         UInt8(value) + (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
     }
 
+    package func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        body(bytes.span.extracting(first: count))
+    }
+
     package var text: String {
         String(copying: unsafe UTF8Span(unchecked: bytes.span.extracting(first: count), isKnownASCII: true))
     }

@@ -164,6 +164,16 @@ extension Segment {
         try reference().membership.identify(borrow)
     }
 
+    /// Shows the current text in place, with its version and the time it was set; for the HTTP interface.
+    package func withPublication<Result>(
+        _ body: (Span<UInt8>, Version, Timestamp) -> Result
+    ) throws(SegmentError) -> Result {
+        let borrow = try borrow()
+        defer { extendLifetime(borrow) }
+        let (version, time) = try identify(borrow)
+        return unsafe body(Span(_bytes: borrow.text.bytes), version, time)
+    }
+
     /// For the other doors: whether a borrow of this process's attachment holds a pin.
     package var holdsPins: Bool {
         defer { extendLifetime(self) }
@@ -217,12 +227,14 @@ extension Segment {
     /// - Throws: as ``set(_:ifVersion:)-(String,_)``, and ``SegmentError/notUTF8(offset:)``.
     @discardableResult
     public func set(utf8 bytes: Span<UInt8>, ifVersion expected: Version? = nil) throws(SegmentError) -> Version {
-        try set(utf8: unsafe bytes.bytes, if: Self.condition(expected))
+        try set(utf8: bytes, if: Self.condition(expected))
     }
 
-    /// For the other doors: sets under a condition that is asked again after each lost race.
+    /// Sets the text under a condition that is judged again after each lost race; for the HTTP interface.
     @discardableResult
-    package func set(utf8 bytes: RawSpan, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
+    package func set(utf8 bytes: Span<UInt8>, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError)
+        -> Version
+    {
         try unsafe bytes.withUnsafeBytes { bytes throws(SegmentError) in
             try publish(unsafe Draft(bytes, isUTF8: false), if: condition)
         }

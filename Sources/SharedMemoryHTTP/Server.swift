@@ -1,5 +1,6 @@
-internal import Glibc
+import HTTPMessages
 import LinuxSystem
+import MicroHTTPD
 import SharedMemory
 import Synchronization
 
@@ -12,132 +13,148 @@ import Synchronization
 /// print("listening on", server.addresses)
 /// ```
 ///
-/// Serves from its own threads from ``init(_:)`` until ``stop()`` or the end of its life.
+/// The server runs on its own threads from ``init(_:)`` until ``stop()`` or until it is deallocated.
 public final class Server: Sendable {
-    /// As bound: with the ports that the system chose.
+    /// The addresses as bound, with the ports that the system chose.
     public let addresses: [ListenAddress]
     private let watchdog: Watchdog
-    private let watches: Watches
+    private let hub: SubscriptionHub
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
 
-    /// Attaches the segments, persistent and created if need be, and listens.
+    /// Attaches the segments, creating persistent ones where there are none, and listens.
     ///
     /// - Throws: ``ServerError``
     public init(_ configuration: ServerConfiguration) throws(ServerError) {
         let token = try configuration.validated()
         // The addresses first: a server that cannot listen creates no segments.
-        var bound: [Endpoint] = []
-        for address in configuration.listen { bound.append(try Endpoint(address, configuration)) }
+        var listeners: [Listener] = []
+        for address in configuration.listen { listeners.append(try Listener(address, mode: configuration.mode)) }
         let budget = ByteBudget()
-        var segments: [SegmentResource] = []
-        for name in configuration.segments { segments.append(try Self.attach(name, budget, configuration)) }
+        let segments = try configuration.attachSegments(budget)
         budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
         do throws(SystemError) {
-            watchdog = try Watchdog(answer: Array(Problem.requestTimeout.message.utf8))
-            watches = try Watches(
+            watchdog = try Watchdog(message: Array(Problem.requestTimeout.message.utf8))
+            hub = try SubscriptionHub(
                 segments, limit: configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2,
-                WatchTimes(
-                    sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds),
-                budget)
+                Subscriber.Times(
+                    sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds), budget)
         } catch {
             throw .noResources(reason: error.reason)
         }
-        for endpoint in bound {
-            let hosts = try configuration.hosts(at: endpoint.address)
-            try endpoint.start(Service(segments, token, hosts, budget, watches), watchdog)
+        var endpoints: [Endpoint] = []
+        for listener in listeners {
+            let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
+            let service = Service(segments, policy, budget, hub)
+            endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, watchdog))
         }
-        watches.begin()
-        addresses = bound.map(\.address)
+        addresses = endpoints.map(\.address)
         graceSeconds = configuration.graceSeconds
-        endpoints = Mutex(bound)
+        self.endpoints = Mutex(endpoints)
+        do throws(SystemError) {
+            // Only now, when nothing else can fail, are connections accepted.
+            for endpoint in endpoints { try endpoint.start() }
+        } catch {
+            end(endpoints)
+            throw .noResources(reason: error.reason)
+        }
     }
 
     deinit { stop() }
 
-    /// Accepts no more connections, lets the requests that are under way finish for as long as the
-    /// configuration grants, and closes what is left.
+    /// Accepts no more connections, lets the requests under way finish for as long as the configuration grants, and
+    /// closes the remaining connections.
     ///
-    /// Returns when that is done, whoever began it.
+    /// Returns when that is done; if another thread has begun to stop the server, waits for it.
     public func stop() {
-        // Who comes second waits for the first.
         endpoints.withLock { endpoints in
-            if !endpoints.isEmpty { stop(endpoints) }
+            guard !endpoints.isEmpty else { return }
+            for endpoint in endpoints { endpoint.drain() }
+            hub.close()
+            for _ in 0..<graceSeconds * 1000 {
+                if endpoints.allSatisfy({ $0.requestsInFlight == 0 }) { break }
+                BackgroundThread.pause()
+            }
+            end(endpoints)
             endpoints = []
         }
     }
 
-    private func stop(_ stopping: [Endpoint]) {
-        for endpoint in stopping { endpoint.drain() }
-        for endpoint in stopping { endpoint.refuse() }
-        watches.end()
-        for _ in 0..<graceSeconds * 200 {
-            if stopping.allSatisfy({ $0.requestsInFlight == 0 }) { break }
-            usleep(5000)
-        }
-        // Not even the last of them may be held when its daemon stops.
-        watches.stop()
-        for endpoint in stopping { endpoint.stop() }
+    private func end(_ endpoints: [Endpoint]) {
+        // Before the daemons: none of them may hold a connection when it stops.
+        hub.stop()
+        for endpoint in endpoints { endpoint.stop() }
         watchdog.stop()
-    }
-
-    private static func attach(
-        _ name: String, _ budget: ByteBudget, _ configuration: ServerConfiguration
-    ) throws(ServerError) -> SegmentResource {
-        let options = AttachmentOptions(
-            lifetime: .persistent, capacity: configuration.capacity, directory: configuration.directory,
-            mode: configuration.mode, trustedOwners: configuration.trustedOwners)
-        do throws(SegmentError) {
-            return try SegmentResource(name, options, budget, configuration.report)
-        } catch {
-            throw .segment(name: name, error)
-        }
     }
 }
 
-/// One address with the threads that serve it.
+extension ServerConfiguration {
+    fileprivate func attachSegments(_ budget: ByteBudget) throws(ServerError) -> [SegmentResource] {
+        let options = AttachmentOptions(
+            lifetime: .persistent, capacity: capacity, directory: directory, mode: mode, trustedOwners: trustedOwners)
+        var resources: [SegmentResource] = []
+        for name in segments {
+            do throws(SegmentError) {
+                let follower = try SegmentFollower(name, options) { [report] attachment in
+                    switch attachment {
+                    case .success: report("attached to '\(name)' again, as it was unlinked")
+                    case .failure(let error): report("'\(name)' cannot be attached: \(error)")
+                    }
+                }
+                try follower.attach()
+                resources.append(SegmentResource(follower, budget))
+            } catch {
+                throw .segment(name: name, error)
+            }
+        }
+        return resources
+    }
+
+    fileprivate var daemonLimits: Daemon.Limits {
+        Daemon.Limits(
+            threadCount: threadCount, connectionCount: connectionLimit,
+            connectionCountPerAddress: connectionLimitPerAddress,
+            time: TimeLimits(
+                headSeconds: headSeconds, bodySeconds: bodySeconds, sendSeconds: sendSeconds, idleSeconds: idleSeconds))
+    }
+}
+
+/// One address, and the daemon that serves it.
 private final class Endpoint: Sendable {
     private let listener: Listener
-    private let limits: Daemon.Limits
-    /// Nil until started.
-    private let running = Mutex<(daemon: Daemon, service: Service)?>(nil)
+    private let service: Service
+    private let daemon: Daemon
+
+    init(
+        _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ watchdog: Watchdog
+    ) throws(ServerError) {
+        guard let daemon = Daemon(listener.descriptor, limits, watchdog, service) else {
+            throw .cannotListen(listener.address, reason: "the system has no event loop left to give")
+        }
+        self.listener = listener
+        self.service = service
+        self.daemon = daemon
+    }
+
+    deinit { daemon.stop() }
 
     var address: ListenAddress { listener.address }
 
-    var requestsInFlight: Int { running.withLock { $0?.daemon.requestsInFlight ?? 0 } }
+    var requestsInFlight: Int { daemon.requestsInFlight }
 
-    /// Binds the address; who connects waits until it is started.
-    init(_ address: ListenAddress, _ configuration: ServerConfiguration) throws(ServerError) {
-        listener = try Listener(address, mode: configuration.mode)
-        limits = Daemon.Limits(
-            threadCount: configuration.threadCount, connectionCount: configuration.connectionLimit,
-            connectionCountPerAddress: configuration.connectionLimitPerAddress,
-            time: TimeLimits(
-                headSeconds: configuration.headSeconds, bodySeconds: configuration.bodySeconds,
-                sendSeconds: configuration.sendSeconds, idleSeconds: configuration.idleSeconds))
-    }
+    func start() throws(SystemError) { try daemon.start() }
 
-    deinit { stop() }
-
-    func start(_ service: Service, _ watchdog: Watchdog) throws(ServerError) {
-        guard let started = Daemon(listener.descriptor, limits, watchdog, service) else {
-            throw .cannotListen(address, reason: "the system has no event loop left to give")
-        }
-        running.withLock { $0 = (started, service) }
-    }
-
-    /// From now on each answer ends its connection.
-    func drain() { running.withLock { $0?.service.drain() } }
-
-    /// Accepts no more connections.
-    func refuse() {
-        running.withLock { $0?.daemon.quiesce() }
+    /// From now on accepts no more connections, and each response ends its own.
+    func drain() {
+        service.drain()
+        daemon.quiesce()
         listener.refuse()
     }
 
     func stop() {
-        refuse()
-        running.withLock { $0?.daemon.stop() }
+        daemon.quiesce()
+        listener.refuse()
+        daemon.stop()
     }
 }

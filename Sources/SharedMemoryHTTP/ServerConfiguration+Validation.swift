@@ -1,8 +1,10 @@
+import HTTPMessages
+
 // What a server checks before it starts.
 
 extension ServerConfiguration {
     /// - Returns: the token, ready for comparing.
-    func validated() throws(ServerError) -> Token? {
+    func validated() throws(ServerError) -> BearerToken? {
         guard !segments.isEmpty else { throw .invalidConfiguration("There is no segment to serve: name one.") }
         guard Set(segments).count == segments.count else {
             throw .invalidConfiguration("A segment is named twice: name each once.")
@@ -29,7 +31,7 @@ extension ServerConfiguration {
             }
             return nil
         }
-        guard let comparable = Token(token) else { throw .invalidToken }
+        guard let comparable = BearerToken(token) else { throw .invalidToken }
         return comparable
     }
 }

@@ -1,10 +1,9 @@
 import Foundation
+import HTTPMessages
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
 import Testing
-
-@testable import SharedMemoryHTTP
 
 @Suite("Contract")
 struct ContractTests {

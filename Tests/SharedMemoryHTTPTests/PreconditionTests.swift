@@ -1,9 +1,8 @@
+import HTTPMessages
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
 import Testing
-
-@testable import SharedMemoryHTTP
 
 /// What the conditions of RFC 9110 come to, each alone and all combined.
 @Suite("Preconditions")

@@ -1,54 +1,53 @@
+import HTTPMessages
 import LinuxSystem
+import MicroHTTPD
 import SharedMemory
 
-/// The response to whoever reads one version: made once in a second, queued for everyone.
-struct CachedText: ~Copyable {
+/// The response that carries one version, made at most once a second and sent to every client that reads it.
+struct CachedText {
     let version: Version
     let entityTag: EntityTag
     /// Seconds since 1970.
     let lastModified: Int64
     private(set) var response: Response
-    private let text: CountedCopy
-    /// Of the response's date.
+    private let text: TextCopy
+    /// The second in the response's date.
     private var second: Int64
 
-    /// A copy of the present text: no pin is held for as long as a client takes to read it.
+    /// Copies the current text: no pin is held while a client reads it.
     ///
-    /// - Returns: nil when so many texts are on their way that `budget` has no more.
+    /// - Returns: nil if `budget` does not have that much left.
     init?(_ segment: Segment, _ budget: ByteBudget) throws(SegmentError) {
-        let borrow = try segment.borrow()
-        defer { extendLifetime(borrow) }
-        let (version, time) = try segment.identify(borrow)
-        self.version = version
-        entityTag = EntityTag(version)
-        lastModified = Int64(time.secondsSince1970)
-        guard let text = unsafe CountedCopy(borrow.text.bytes, budget) else { return nil }
+        let copied = try segment.withPublication { text, version, time in
+            (TextCopy(text, budget), version, time)
+        }
+        guard let text = copied.0 else { return nil }
         self.text = text
+        version = copied.1
+        entityTag = EntityTag(version)
+        lastModified = Int64(copied.2.secondsSince1970)
         second = Clock.realtimeSeconds
-        response = Self.response(text, entityTag, lastModified, date: second)
+        response = Self.response(text, entityTag, lastModified)
     }
 
-    /// Sees to it that the response has the present date. (MHD would make one for each answer, which takes longer than all
-    /// else that is done here.)
+    /// Makes sure that the response has the current date.
     mutating func renewDate() {
         let now = Clock.realtimeSeconds
         guard now != second else { return }
         second = now
-        response = Self.response(text, entityTag, lastModified, date: now)
+        response = Self.response(text, entityTag, lastModified)
     }
 
-    /// The same for one who was ready to wait.
-    func response(toWaitOf seconds: Int) -> Response {
-        let response = Self.response(text, entityTag, lastModified, date: second)
-        response.add(.preferenceApplied, "wait=\(seconds)")
+    /// A response for a client that was prepared to wait for a change.
+    func response(waitSeconds: Int) -> Response {
+        let response = Self.response(text, entityTag, lastModified)
+        response.add(.preferenceApplied, "wait=\(waitSeconds)")
         return response
     }
 
-    private static func response(
-        _ text: CountedCopy, _ entityTag: EntityTag, _ lastModified: Int64, date: Int64
-    ) -> Response {
+    private static func response(_ text: TextCopy, _ entityTag: EntityTag, _ lastModified: Int64) -> Response {
         let response = Response(text)
-        response.add(.date, HTTPDate.format(date))
+        response.addDate()
         response.add(.contentType, "text/plain; charset=utf-8")
         response.add(.cacheControl, "no-cache")
         response.add(.contentTypeOptions, "nosniff")

@@ -1,0 +1,117 @@
+// The bytes of a message, as they were received.
+
+extension Span<UInt8> {
+    package static func == (bytes: Span<UInt8>, text: StaticString) -> Bool {
+        guard bytes.count == text.utf8CodeUnitCount else { return false }
+        for index in bytes.indices where unsafe bytes[index] != text.utf8Start[index] { return false }
+        return true
+    }
+
+    package func equals(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+
+    /// Compares ASCII text.
+    package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices {
+            let difference = self[index] ^ other[index]
+            if difference == 0 { continue }
+            let isLetter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self[index] | 0x20)
+            guard difference == 0x20, isLetter else { return false }
+        }
+        return true
+    }
+
+    package func equalsIgnoringCase(_ text: StaticString) -> Bool {
+        unsafe equalsIgnoringCase(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
+    }
+
+    package func starts(with text: StaticString) -> Bool {
+        count >= text.utf8CodeUnitCount && extracting(first: text.utf8CodeUnitCount) == text
+    }
+
+    package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
+        for index in start..<count where self[index] == byte { return index }
+        return nil
+    }
+
+    /// `range` without the blanks at its ends.
+    func trimmed(_ range: Range<Int>) -> Range<Int> {
+        var (lower, upper) = (range.lowerBound, range.upperBound)
+        while lower < upper, Self.isBlank(self[lower]) { lower += 1 }
+        while lower < upper, Self.isBlank(self[upper - 1]) { upper -= 1 }
+        return lower..<upper
+    }
+
+    static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+
+    static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+}
+
+// MARK: Parts of header values
+
+extension Span<UInt8> {
+    /// The next `separator` outside of quotes, or the end.
+    func endOfElement(from start: Int, at separator: UInt8) -> Int {
+        var position = start
+        var isQuoted = false
+        while position < count {
+            switch self[position] {
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: "\\") where isQuoted: position += 1
+            case separator where !isQuoted: return position
+            default: break
+            }
+            position += 1
+        }
+        return count
+    }
+
+    /// Shows each element between separators, without the blanks around it.
+    func forEachElement(from start: Int = 0, at separator: UInt8, _ body: (Span<UInt8>) -> Void) {
+        var position = start
+        while position < count {
+            let end = endOfElement(from: position, at: separator)
+            body(extracting(trimmed(position..<end)))
+            position = end + 1
+        }
+    }
+
+    /// Where the value of a parameter such as `charset="utf-8"` is, without its quotes; nil if the parameter has another
+    /// name.
+    func value(ofParameter name: StaticString) -> Range<Int>? {
+        guard let equals = firstIndex(of: UInt8(ascii: "=")),
+            extracting(trimmed(0..<equals)).equalsIgnoringCase(name)
+        else { return nil }
+        return unquoted(trimmed(equals + 1..<count))
+    }
+
+    private func unquoted(_ range: Range<Int>) -> Range<Int> {
+        guard range.count >= 2, self[range.lowerBound] == UInt8(ascii: "\""),
+            self[range.upperBound - 1] == UInt8(ascii: "\"")
+        else { return range }
+        return range.lowerBound + 1..<range.upperBound - 1
+    }
+
+    /// Nil if the bytes are not UTF-8.
+    package var text: String? {
+        guard let text = try? UTF8Span(validating: self) else { return nil }
+        return String(copying: text)
+    }
+
+    /// Nil if the bytes are not a decimal number of at most 64 bits.
+    var decimal: UInt64? {
+        var value: UInt64 = 0
+        for index in indices {
+            guard Self.isDigit(self[index]) else { return nil }
+            let (shifted, overflows) = value.multipliedReportingOverflow(by: 10)
+            let (sum, carries) = shifted.addingReportingOverflow(UInt64(self[index] - UInt8(ascii: "0")))
+            if overflows || carries { return nil }
+            value = sum
+        }
+        return isEmpty ? nil : value
+    }
+}

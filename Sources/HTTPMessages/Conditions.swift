@@ -1,0 +1,87 @@
+/// The conditions of a request (RFC 9110, 13.1), read once and judged as often as the resource changes.
+package struct Conditions: Sendable {
+    private var ifMatch: EntityTagList?
+    private var ifNoneMatch: EntityTagList?
+    private var ifModifiedSince = DateCondition()
+    private var ifUnmodifiedSince = DateCondition()
+    /// False if the request has no conditions.
+    package private(set) var isPresent = false
+
+    package enum Verdict {
+        case proceed
+        /// 304
+        case notModified
+        /// 412
+        case failed
+    }
+
+    package init() {}
+
+    /// False if an entity tag is malformed, so that the client's intention can only be guessed.
+    package var isWellFormed: Bool { ifMatch?.isWellFormed != false && ifNoneMatch?.isWellFormed != false }
+
+    package var hasIfNoneMatch: Bool { ifNoneMatch != nil }
+
+    /// Reads one of the four headers, once for each field of a repeated one.
+    mutating func add(_ name: HeaderName, _ value: Span<UInt8>) {
+        isPresent = true
+        switch name {
+        case .ifMatch: ifMatch = Self.adding(value, to: ifMatch)
+        case .ifNoneMatch: ifNoneMatch = Self.adding(value, to: ifNoneMatch)
+        case .ifModifiedSince: ifModifiedSince.add(value)
+        case .ifUnmodifiedSince: ifUnmodifiedSince.add(value)
+        default: preconditionFailure("\(name.rawValue) is not a condition")
+        }
+    }
+
+    private static func adding(_ value: Span<UInt8>, to list: EntityTagList?) -> EntityTagList {
+        var list = list ?? EntityTagList()
+        list.add(value)
+        return list
+    }
+}
+
+// MARK: Judging
+
+extension Conditions {
+    /// Judges the conditions of a `GET` or `HEAD` in the order of RFC 9110, 13.2.2.
+    ///
+    /// - Parameter lastModified: seconds since 1970; nil if the resource has no such date.
+    package func verdictForReading(_ entityTag: EntityTag, lastModified: Int64?) -> Verdict {
+        guard permitsChange(entityTag, lastModified) else { return .failed }
+        if let ifNoneMatch { return ifNoneMatch.matchesWeakly(entityTag) ? .notModified : .proceed }
+        if let date = ifModifiedSince.date, let lastModified, lastModified <= date { return .notModified }
+        return .proceed
+    }
+
+    /// Whether a `PUT` may replace the resource in its current state.
+    package func permitReplacing(_ entityTag: EntityTag, lastModified: Int64?) -> Bool {
+        permitsChange(entityTag, lastModified) && ifNoneMatch?.matchesWeakly(entityTag) != true
+    }
+
+    /// Whether a reader that knows `entityTag` waits for another one: it names the tag in `If-None-Match`, and no other
+    /// condition decides.
+    package func waitForChange(of entityTag: EntityTag) -> Bool {
+        guard let ifNoneMatch, ifNoneMatch.names(entityTag), !ifNoneMatch.isAny else { return false }
+        // Without the date: it could not tell two changes within one second apart.
+        return permitsChange(entityTag, nil)
+    }
+
+    private func permitsChange(_ entityTag: EntityTag, _ lastModified: Int64?) -> Bool {
+        if let ifMatch { return ifMatch.matchesStrongly(entityTag) }
+        guard let date = ifUnmodifiedSince.date, let lastModified else { return true }
+        // An equal date is not enough: another change may have followed within that second.
+        return date > lastModified
+    }
+}
+
+/// A date in a condition; a malformed or repeated one is ignored (RFC 9110, 13.1.3 and 13.1.4).
+private struct DateCondition {
+    private(set) var date: Int64?
+    private var isPresent = false
+
+    mutating func add(_ value: Span<UInt8>) {
+        date = isPresent ? nil : HTTPDate.parse(value)
+        isPresent = true
+    }
+}

@@ -1,0 +1,35 @@
+/// A strong entity tag (RFC 9110, 8.8.3), held in place: making and comparing one allocates nothing.
+package struct EntityTag: Sendable {
+    /// The longest opaque tag that the service makes.
+    ///
+    /// A longer one in a request matches none of them.
+    package static let maximumByteCount = 40
+
+    private var bytes = InlineArray<40, UInt8>(repeating: 0)
+    private var count = 0
+
+    /// - Parameter opaque: at most ``maximumByteCount`` bytes, without quotes.
+    package init(opaque: Span<UInt8>) {
+        precondition(opaque.count <= Self.maximumByteCount)
+        for index in opaque.indices { bytes[index] = opaque[index] }
+        count = opaque.count
+    }
+
+    package init(opaque: String) { self.init(opaque: opaque.utf8Span.span) }
+
+    /// The tag without its quotes.
+    package func withOpaque<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        body(bytes.span.extracting(first: count))
+    }
+
+    package var opaque: String { withOpaque { $0.text ?? "" } }
+
+    /// The tag as in a header.
+    package var quoted: String { "\"" + opaque + "\"" }
+}
+
+extension EntityTag: Equatable {
+    package static func == (left: EntityTag, right: EntityTag) -> Bool {
+        left.withOpaque { left in right.withOpaque { left.equals($0) } }
+    }
+}

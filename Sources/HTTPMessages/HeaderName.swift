@@ -1,0 +1,52 @@
+/// The name of a header that the service reads or writes.
+package enum HeaderName: String, Sendable {
+    case accept = "Accept"
+    case acceptEncoding = "Accept-Encoding"
+    case allow = "Allow"
+    case authorization = "Authorization"
+    case cacheControl = "Cache-Control"
+    case contentEncoding = "Content-Encoding"
+    case contentLength = "Content-Length"
+    case contentRange = "Content-Range"
+    case contentType = "Content-Type"
+    case contentTypeOptions = "X-Content-Type-Options"
+    case date = "Date"
+    case entityTag = "ETag"
+    case expect = "Expect"
+    case host = "Host"
+    case ifMatch = "If-Match"
+    case ifModifiedSince = "If-Modified-Since"
+    case ifNoneMatch = "If-None-Match"
+    case ifUnmodifiedSince = "If-Unmodified-Since"
+    case lastEventID = "Last-Event-ID"
+    case lastModified = "Last-Modified"
+    case prefer = "Prefer"
+    case preferenceApplied = "Preference-Applied"
+    case retryAfter = "Retry-After"
+    case transferEncoding = "Transfer-Encoding"
+    case vary = "Vary"
+    case wwwAuthenticate = "WWW-Authenticate"
+
+    /// Recognizes a name in a request; nil for a header that the service does not read.
+    init?(received name: Span<UInt8>) {
+        // By length first: most headers of most requests are of no interest.
+        switch name.count {
+        case 4 where name.equalsIgnoringCase("host"): self = .host
+        case 6 where name.equalsIgnoringCase("accept"): self = .accept
+        case 6 where name.equalsIgnoringCase("expect"): self = .expect
+        case 6 where name.equalsIgnoringCase("prefer"): self = .prefer
+        case 8 where name.equalsIgnoringCase("if-match"): self = .ifMatch
+        case 12 where name.equalsIgnoringCase("content-type"): self = .contentType
+        case 13 where name.equalsIgnoringCase("if-none-match"): self = .ifNoneMatch
+        case 13 where name.equalsIgnoringCase("last-event-id"): self = .lastEventID
+        case 13 where name.equalsIgnoringCase("authorization"): self = .authorization
+        case 13 where name.equalsIgnoringCase("content-range"): self = .contentRange
+        case 14 where name.equalsIgnoringCase("content-length"): self = .contentLength
+        case 16 where name.equalsIgnoringCase("content-encoding"): self = .contentEncoding
+        case 17 where name.equalsIgnoringCase("if-modified-since"): self = .ifModifiedSince
+        case 17 where name.equalsIgnoringCase("transfer-encoding"): self = .transferEncoding
+        case 19 where name.equalsIgnoringCase("if-unmodified-since"): self = .ifUnmodifiedSince
+        default: return nil
+        }
+    }
+}

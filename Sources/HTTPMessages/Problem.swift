@@ -1,0 +1,191 @@
+/// The kind of a problem (RFC 9457): one for each thing that a client could do next.
+///
+/// The contract, `openapi.yaml`, describes each under its `rawValue`.
+package enum ProblemType: String, CaseIterable, Sendable {
+    case malformedRequest = "malformed-request"
+    case notText = "not-text"
+    case noToken = "no-token"
+    case wrongToken = "wrong-token"
+    case notFound = "not-found"
+    case methodNotAllowed = "method-not-allowed"
+    case requestTimeout = "request-timeout"
+    case preconditionFailed = "precondition-failed"
+    case tooLong = "too-long"
+    case unsupportedMediaType = "unsupported-media-type"
+    case unknownExpectation = "unknown-expectation"
+    case unknownHost = "unknown-host"
+    case internalError = "internal-error"
+    case notImplemented = "not-implemented"
+    case unavailable = "unavailable"
+    case noSpace = "no-space"
+
+    package var status: Status {
+        switch self {
+        case .malformedRequest, .notText: .badRequest
+        case .noToken: .unauthorized
+        case .wrongToken: .forbidden
+        case .notFound: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .requestTimeout: .requestTimeout
+        case .preconditionFailed: .preconditionFailed
+        case .tooLong: .contentTooLarge
+        case .unsupportedMediaType: .unsupportedMediaType
+        case .unknownExpectation: .expectationFailed
+        case .unknownHost: .misdirectedRequest
+        case .internalError: .internalServerError
+        case .notImplemented: .notImplemented
+        case .unavailable: .serviceUnavailable
+        case .noSpace: .insufficientStorage
+        }
+    }
+
+    package var title: String {
+        switch self {
+        case .malformedRequest: "Malformed request"
+        case .notText: "Invalid text"
+        case .noToken: "No token"
+        case .wrongToken: "Wrong token"
+        case .notFound: "Not found"
+        case .methodNotAllowed: "Method not allowed"
+        case .requestTimeout: "Request timeout"
+        case .preconditionFailed: "Precondition failed"
+        case .tooLong: "Text too long"
+        case .unsupportedMediaType: "Unsupported media type"
+        case .unknownExpectation: "Unknown expectation"
+        case .unknownHost: "Unknown host"
+        case .internalError: "Internal error"
+        case .notImplemented: "Not implemented"
+        case .unavailable: "Temporarily unavailable"
+        case .noSpace: "No memory left"
+        }
+    }
+}
+
+/// A refusal, sent as `application/problem+json`.
+///
+/// The text stays as it was.
+package struct Problem: Sendable {
+    package let type: ProblemType
+    package let detail: String
+    package let members: [(name: String, value: MemberValue)]
+    package let headers: [(name: HeaderName, value: String)]
+
+    package enum MemberValue: Sendable {
+        case number(Int)
+        /// Text without characters that JSON would escape.
+        case text(String)
+    }
+
+    package init(
+        _ type: ProblemType, _ detail: String, members: [(name: String, value: MemberValue)] = [],
+        headers: [(name: HeaderName, value: String)] = []
+    ) {
+        self.type = type
+        self.detail = detail
+        self.members = members
+        self.headers = headers
+    }
+}
+
+extension Problem {
+    package static func malformed(_ detail: String) -> Problem { Problem(.malformedRequest, detail) }
+
+    package static var malformedHead: Problem {
+        .malformed(
+            "The request head has a space, a control character, a bare line ending or a folded line where HTTP allows none."
+        )
+    }
+
+    package static func notText(_ detail: String, offset: Int) -> Problem {
+        Problem(.notText, detail, members: [("offset", .number(offset))])
+    }
+
+    package static var noToken: Problem {
+        Problem(
+            .noToken, "The server requires a token. Send it as Authorization: Bearer TOKEN.",
+            headers: [(.wwwAuthenticate, "Bearer realm=\"sharedmem\"")])
+    }
+
+    package static var wrongToken: Problem {
+        Problem(.wrongToken, "The token is not the one that this server requires.")
+    }
+
+    package static var notFound: Problem { Problem(.notFound, "Nothing is served at this path.") }
+
+    package static func methodNotAllowed(_ allowed: AllowedMethods) -> Problem {
+        Problem(
+            .methodNotAllowed, "This resource allows \(allowed.rawValue).",
+            headers: [(.allow, allowed.rawValue)])
+    }
+
+    package static var requestTimeout: Problem {
+        Problem(.requestTimeout, "The body took too long to arrive, and nothing was set. Send the request again.")
+    }
+
+    package static func preconditionFailed(current: EntityTag) -> Problem {
+        Problem(
+            .preconditionFailed, "The current version is \(current.opaque). Get it, then retry.",
+            members: [("version", .text(current.opaque))], headers: [(.entityTag, current.quoted)])
+    }
+
+    package static func tooLong(capacity: Int) -> Problem {
+        Problem(
+            .tooLong, "The text is longer than the segment's capacity of \(capacity) bytes. Shorten it.",
+            members: [("capacity", .number(capacity))])
+    }
+
+    package static var charset: Problem {
+        Problem(.unsupportedMediaType, "The charset must be UTF-8, whatever the media type.")
+    }
+
+    package static var contentCoding: Problem {
+        Problem(
+            .unsupportedMediaType, "Content-Encoding is not supported. Send the text as it is.",
+            headers: [(.acceptEncoding, "identity")])
+    }
+
+    package static var unknownExpectation: Problem {
+        Problem(.unknownExpectation, "The only supported value of Expect is 100-continue.")
+    }
+
+    package static var unknownHost: Problem {
+        Problem(
+            .unknownHost,
+            "The server does not accept this host name. Use localhost, or add the name to the allowed hosts.")
+    }
+
+    package static var unknownMethod: Problem { Problem(.notImplemented, "This server does not know the method.") }
+
+    package static var unknownTransferCoding: Problem {
+        Problem(.notImplemented, "The only supported Transfer-Encoding is chunked.")
+    }
+
+    package static func unavailable(_ detail: String) -> Problem {
+        Problem(.unavailable, detail, headers: [(.retryAfter, "1")])
+    }
+}
+
+extension Problem {
+    /// The body of the response.
+    ///
+    /// It is short because its type leads to the description in the contract.
+    package var json: String {
+        var json = "{\"type\":\"/openapi.yaml#/components/examples/\(type.rawValue)\",\"title\":\"\(type.title)\","
+        json += "\"status\":\(type.status.rawValue),\"detail\":\"\(detail)\""
+        for member in members {
+            switch member.value {
+            case .number(let number): json += ",\"\(member.name)\":\(number)"
+            case .text(let text): json += ",\"\(member.name)\":\"\(text)\""
+            }
+        }
+        return json + "}\n"
+    }
+
+    /// A whole response, for a connection that has no request to answer.
+    package var message: String {
+        let (body, status) = (json, type.status.rawValue)
+        return
+            "HTTP/1.1 \(status) \(type.title)\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+            + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    }
+}

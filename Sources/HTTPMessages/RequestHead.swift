@@ -1,0 +1,140 @@
+/// What a request's headers say about it: how its body is framed, what the body is, who sends it, and what it asks for.
+///
+/// libmicrohttpd reads only the first of repeated headers and trusts what it reads. This type stands between it and a
+/// request that two servers would read as two different ones.
+package struct RequestHead: Sendable {
+    /// Set if the head leaves open where the request ends: refuse the request and end the connection.
+    package private(set) var framingProblem: Problem?
+    /// Set if the announced body cannot become the text.
+    package private(set) var contentProblem: Problem?
+    package private(set) var authorization: Authorization
+    package private(set) var conditions = Conditions()
+    package private(set) var acceptance = Acceptance()
+    /// How many seconds the client is prepared to wait for a change.
+    package private(set) var waitSeconds: Int?
+    /// The id of the last event that the client of an event stream received.
+    package private(set) var lastEventID: String?
+    package private(set) var expectsContinue = false
+    package private(set) var hasUnknownExpectation = false
+    /// Whether `Host` is a name of this server.
+    package private(set) var isForThisHost = true
+    package private(set) var isChunked = false
+    package private(set) var contentLength: UInt64 = 0
+
+    private var seen: SingleHeaders = []
+    private let policy: AccessPolicy
+
+    /// - Parameter isIntact: false if the head was not sent as HTTP writes it.
+    package init(_ policy: AccessPolicy, isIntact: Bool) {
+        self.policy = policy
+        authorization = policy.token == nil ? .granted : .missing
+        if !isIntact { refuse(.malformedHead) }
+    }
+
+    package var hasBody: Bool { isChunked || contentLength > 0 }
+
+    private mutating func refuse(_ problem: Problem) {
+        if framingProblem == nil { framingProblem = problem }
+    }
+}
+
+// MARK: Reading
+
+extension RequestHead {
+    /// Reads a header field.
+    ///
+    /// - Parameter received: the value, possibly with blanks after it.
+    package mutating func add(name: Span<UInt8>, value received: Span<UInt8>) {
+        guard name.isToken else { return refuse(.malformed("A header name is not a token.")) }
+        guard let name = HeaderName(received: name) else { return }
+        let value = received.extracting(received.trimmed(0..<received.count))
+        switch name {
+        case .host:
+            addOnce(.host, name)
+            if !value.isHost { refuse(.malformed("The Host header is not a valid host.")) }
+            isForThisHost = policy.allows(host: value)
+        case .contentLength:
+            addOnce(.contentLength, name)
+            contentLength = value.decimal ?? .max
+        case .transferEncoding:
+            addOnce(.transferEncoding, name)
+            isChunked = true
+            // With a blank after it, libmicrohttpd does not recognize the coding and would wait forever.
+            if !received.equalsIgnoringCase("chunked") { refuse(.unknownTransferCoding) }
+        case .authorization:
+            addOnce(.authorization, name)
+            authorization = policy.authorize(value)
+        case .expect:
+            expectsContinue = true
+            if !value.equalsIgnoringCase("100-continue") { hasUnknownExpectation = true }
+        case .contentType:
+            addOnce(.contentType, name)
+            if !ContentType.isUTF8(value) { contentProblem = .charset }
+        case .contentEncoding:
+            if !value.equalsIgnoringCase("identity") { contentProblem = .contentCoding }
+        case .contentRange:
+            contentProblem = .malformed("Content-Range is not supported: PUT replaces the whole text.")
+        case .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince:
+            conditions.add(name, value)
+        case .accept:
+            acceptance.add(value)
+        case .prefer:
+            waitSeconds = waitSeconds ?? Preference.waitSeconds(value)
+        case .lastEventID:
+            lastEventID = value.text
+        default:
+            break
+        }
+    }
+
+    private mutating func addOnce(_ header: SingleHeaders, _ name: HeaderName) {
+        if !seen.insert(header).inserted { refuse(.malformed("\(name.rawValue) appears more than once.")) }
+    }
+
+    /// Looks at the head as a whole; call it after the last header.
+    package mutating func finish(isHTTP10: Bool) {
+        if isChunked, isHTTP10 || seen.contains(.contentLength) {
+            refuse(
+                .malformed(
+                    "Transfer-Encoding is not allowed beside Content-Length or in HTTP/1.0: the end of the request would be ambiguous."
+                ))
+        }
+        if !isHTTP10, !seen.contains(.host) { refuse(.malformed("The Host header is missing.")) }
+    }
+}
+
+/// The headers whose repetition another server on the way could read differently.
+private struct SingleHeaders: OptionSet {
+    let rawValue: UInt8
+    static let host = SingleHeaders(rawValue: 1)
+    static let contentLength = SingleHeaders(rawValue: 2)
+    static let transferEncoding = SingleHeaders(rawValue: 4)
+    static let contentType = SingleHeaders(rawValue: 8)
+    static let authorization = SingleHeaders(rawValue: 16)
+}
+
+extension Span<UInt8> {
+    /// Whether this is a token, as a header name must be (RFC 9110, 5.6.2).
+    fileprivate var isToken: Bool {
+        for index in indices {
+            let byte = self[index]
+            // The characters of a token, a bit each: from U+0000, and from U+0040.
+            let characters: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
+            guard byte < 128, characters >> UInt64(byte & 63) & 1 == 1 else { return false }
+        }
+        return !isEmpty
+    }
+
+    /// Whether this has no character that would end a host in a URL; an empty host is allowed.
+    fileprivate var isHost: Bool {
+        for index in indices {
+            switch self[index] {
+            case ...UInt8(ascii: " "), 0x7f..., UInt8(ascii: ","), UInt8(ascii: "/"), UInt8(ascii: "?"),
+                UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "\\"):
+                return false
+            default: continue
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,164 @@
+internal import CMicroHTTPD
+import HTTPMessages
+package import LinuxSystem
+import Synchronization
+
+/// Serves the connections of one listening socket with libmicrohttpd.
+@safe package final class Daemon: Sendable {
+    private let handler: any RequestHandler
+    private let watchdog: Watchdog
+    private let timeLimits: TimeLimits
+    /// Empty once stopped.
+    private let loops = Mutex<[EventLoop]>([])
+    private let requestCount = Atomic<Int>(0)
+
+    package struct Limits: Sendable {
+        let threadCount: Int
+        let connectionCount: Int
+        let connectionCountPerAddress: Int
+        let time: TimeLimits
+
+        package init(threadCount: Int, connectionCount: Int, connectionCountPerAddress: Int, time: TimeLimits) {
+            self.threadCount = threadCount
+            self.connectionCount = connectionCount
+            self.connectionCountPerAddress = connectionCountPerAddress
+            self.time = time
+        }
+
+        fileprivate func share(of limit: Int) -> UInt32 { UInt32((limit + threadCount - 1) / threadCount) }
+    }
+
+    /// Prepares to serve; ``start()`` begins.
+    ///
+    /// - Returns: nil if the operating system refuses what an event loop needs.
+    package init?(_ socket: CInt, _ limits: Limits, _ watchdog: Watchdog, _ handler: any RequestHandler) {
+        self.handler = handler
+        self.watchdog = watchdog
+        timeLimits = limits.time
+        var options = unsafe cmicrohttpd_options()
+        unsafe options.listen_socket = socket
+        unsafe options.connection_limit = limits.share(of: limits.connectionCount)
+        unsafe options.connection_limit_per_address = limits.share(of: limits.connectionCountPerAddress)
+        // For the head of a request and pieces of its body. libmicrohttpd clears all of it after each request: twice as
+        // much would cost a GET a fortieth of its time.
+        unsafe options.memory_byte_count = 16 << 10
+        unsafe options.setCallbacks()
+        for _ in 0..<limits.threadCount {
+            guard let loop = unsafe EventLoop(options, for: self) else {
+                stop()
+                return nil
+            }
+            loops.withLock { $0.append(loop) }
+        }
+    }
+
+    deinit { stop() }
+
+    /// Begins to accept connections.
+    package func start() throws(SystemError) {
+        for loop in loops.withLock({ $0 }) { try loop.start() }
+    }
+
+    /// The number of requests whose head has arrived and whose response is not yet sent.
+    package var requestsInFlight: Int { requestCount.load(ordering: .acquiring) }
+
+    /// Accepts no more connections and gives the listening socket back to the caller.
+    ///
+    /// Open connections go on.
+    package func quiesce() {
+        loops.withLock { loops in
+            for loop in loops { loop.quiesce() }
+        }
+    }
+
+    /// Closes all connections and ends the threads.
+    ///
+    /// The listening socket stays the caller's. No connection may be held.
+    package func stop() {
+        quiesce()
+        loops.withLock { loops in
+            for loop in loops { loop.stop() }
+            loops = []
+        }
+    }
+}
+
+// MARK: Requests
+
+extension Daemon {
+    /// Handles one of libmicrohttpd's calls for a request.
+    ///
+    /// - Parameter state: the request's ``RequestContext``, kept by libmicrohttpd.
+    /// - Returns: false to close the connection.
+    func handle(
+        _ request: Request, _ upload: RawSpan?, _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    ) -> Bool {
+        guard let open = unsafe OpenConnection.of(request.connection), let bits = unsafe state.pointee
+        else { return false }
+        let context = unsafe RequestContext(bits: bits)
+        if let targetByteCount = context.targetByteCount {
+            requestCount.add(1, ordering: .relaxed)
+            unsafe state.pointee = RequestContext.none.bits
+            switch handler.begin(request, isIntact: request.isIntact(targetByteCount: targetByteCount)) {
+            case .refuse(let reply): return perform(reply, request, open)
+            case .proceed(let context):
+                unsafe state.pointee = context.bits
+                if context.isObject { open.awaitBody() }
+                return true
+            }
+        }
+        if let upload {
+            open.receive(byteCount: upload.byteCount)
+            return handler.receive(upload, context)
+        }
+        if context.isObject, !open.finishBody() { return false }
+        return perform(handler.finish(request, context), request, open)
+    }
+
+    /// Carries out a reply: the one place where responses are queued and connections held.
+    private func perform(_ reply: Reply, _ request: Request, _ open: OpenConnection) -> Bool {
+        switch reply {
+        case .response(let status, let response, let endsConnection):
+            if endsConnection { guard unsafe cmicrohttpd_end(request.connection) == .YES else { return false } }
+            open.respond(byteCount: response.byteCount)
+            return unsafe MHD_queue_response(request.connection, status.rawValue, response.pointer) == .YES
+        case .hold(let take):
+            open.hold()
+            unsafe MHD_suspend_connection(request.connection)
+            unsafe take(HeldConnection(request.connection, open))
+            return true
+        case .close: return false
+        }
+    }
+
+    /// Notes that a request is over, its response sent or its connection closed.
+    func complete(_ connection: OpaquePointer, _ bits: UnsafeMutableRawPointer) {
+        unsafe OpenConnection.of(connection)?.awaitHead()
+        let context = unsafe RequestContext(bits: bits)
+        guard context.targetByteCount == nil else { return }
+        context.release()
+        requestCount.subtract(1, ordering: .releasing)
+    }
+}
+
+// MARK: Connections
+
+extension Daemon {
+    /// - Returns: the connection's context in libmicrohttpd.
+    func open(_ connection: OpaquePointer, _ waker: Waker) -> UnsafeMutableRawPointer {
+        let transport = unsafe SocketTransport(descriptor: cmicrohttpd_socket(connection))
+        let open = OpenConnection(transport, timeLimits, waker)
+        watchdog.add(open)
+        return unsafe Unmanaged.passUnretained(open).toOpaque()
+    }
+
+    func close(_ connection: OpaquePointer) { unsafe watchdog.remove(cmicrohttpd_socket(connection)) }
+}
+
+extension OpenConnection {
+    /// The record of a connection; the watchdog retains it while the connection is open.
+    static func of(_ connection: OpaquePointer) -> OpenConnection? {
+        guard let context = unsafe cmicrohttpd_context(connection) else { return nil }
+        return unsafe Unmanaged<OpenConnection>.fromOpaque(context).takeUnretainedValue()
+    }
+}

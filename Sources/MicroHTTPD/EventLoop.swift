@@ -1,0 +1,107 @@
+internal import CMicroHTTPD
+internal import Glibc
+import LinuxSystem
+import Synchronization
+
+/// One of libmicrohttpd's daemons, and the thread that runs it.
+///
+/// libmicrohttpd has threads of its own, but they take 128 events at a time and, if exactly that many have arrived, wait
+/// for more before they serve any. When all clients are waiting for a response, nothing more arrives, and they wait
+/// forever: 128 of them are enough. Run from outside, libmicrohttpd waits for nothing.
+@safe final class EventLoop: @unchecked Sendable {
+    private let daemon: OpaquePointer
+    private let waker: Waker
+    private let isStopping = Atomic(false)
+    private let thread = Mutex<BackgroundThread?>(nil)
+
+    /// - Returns: nil if the operating system refuses what an event loop needs.
+    init?(_ options: cmicrohttpd_options, for owner: Daemon) {
+        guard let waker = Waker(owner) else { return nil }
+        var options = unsafe options
+        unsafe options.object = Unmanaged.passUnretained(waker).toOpaque()
+        let flags = MHD_USE_EPOLL.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+        guard let daemon = unsafe cmicrohttpd_start(flags, options) else { return nil }
+        unsafe self.daemon = daemon
+        self.waker = waker
+    }
+
+    /// Begins to accept connections.
+    func start() throws(SystemError) {
+        let loop = unsafe Unmanaged.passUnretained(self)
+        let started = try BackgroundThread(named: "sharedmem serve") {
+            unsafe loop._withUnsafeGuaranteedRef { $0.run() }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    private func run() {
+        var polls = [unsafe cmicrohttpd_epoll_descriptor(daemon), waker.event.descriptor].map {
+            pollfd(fd: $0, events: CShort(POLLIN), revents: 0)
+        }
+        var runsWithoutRest = 0
+        while !isStopping.load(ordering: .acquiring) {
+            runsWithoutRest = hasWork ? runsWithoutRest + 1 : 0
+            if runsWithoutRest == 0 {
+                unsafe poll(&polls, nfds_t(polls.count), -1)
+            } else if runsWithoutRest > Self.maximumRunsWithoutRest {
+                unsafe poll(&polls, nfds_t(polls.count), 1)
+            }
+            // Cleared first: an event that is signaled from now on wakes the loop again.
+            if polls[1].revents != 0 { waker.event.clear() }
+            var count: UInt32
+            repeat {
+                // If there was no room for another connection, only the next run listens again.
+                count = unsafe cmicrohttpd_connection_count(daemon)
+                unsafe MHD_run(daemon)
+            } while unsafe cmicrohttpd_connection_count(daemon) < count
+        }
+    }
+
+    /// A connection that libmicrohttpd has no room to read from counts as work until it is ended.
+    ///
+    /// No connection is busy for this long without an event, and one that awaits an event misses none.
+    private static let maximumRunsWithoutRest = 10_000
+
+    /// Whether there is something to do that no event will announce.
+    private var hasWork: Bool {
+        var milliseconds: UInt64 = 0
+        return unsafe MHD_get_timeout(daemon, &milliseconds) == .YES && milliseconds == 0
+    }
+
+    /// Accepts no more connections and gives the listening socket back to the caller.
+    ///
+    /// Open connections go on.
+    func quiesce() {
+        _ = unsafe MHD_quiesce_daemon(daemon)
+        waker.event.signal()
+    }
+
+    /// Closes all connections and ends the thread.
+    ///
+    /// The owner calls it once, after ``quiesce()``: otherwise the listening socket is closed too.
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        waker.event.signal()
+        thread.withLock { $0 }?.join()
+        unsafe MHD_stop_daemon(daemon)
+    }
+}
+
+/// The object that libmicrohttpd passes to the callbacks; it also wakes the loop for other threads.
+@safe final class Waker: @unchecked Sendable {
+    let event: EventDescriptor
+    private let owner: Unmanaged<Daemon>
+
+    fileprivate init?(_ owner: Daemon) {
+        guard let event = try? EventDescriptor() else { return nil }
+        self.event = event
+        unsafe self.owner = Unmanaged.passUnretained(owner)
+    }
+
+    /// Finds the waker and its daemon from the object that a callback is passed.
+    static func with<Result>(_ object: UnsafeMutableRawPointer, _ body: (Waker, Daemon) -> Result) -> Result {
+        unsafe Unmanaged<Waker>.fromOpaque(object)._withUnsafeGuaranteedRef { waker in
+            unsafe waker.owner._withUnsafeGuaranteedRef { body(waker, $0) }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package import HTTPMessages
+
+/// What a handler makes of a request.
+///
+/// ``Daemon`` carries it out, in one place.
+package enum Reply {
+    /// A response; its body is left out for `HEAD` and for the statuses 204 and 304.
+    case response(Status, Response, endsConnection: Bool = false)
+    /// No response yet: libmicrohttpd leaves the connection alone until it is resumed, then the handler is asked again.
+    case hold((HeldConnection) -> Void)
+    /// Close the connection without a response.
+    case close
+
+    package static func problem(_ problem: Problem) -> Reply { .response(problem.type.status, Response(problem)) }
+
+    /// The same response, after which the connection ends.
+    package var endingConnection: Reply {
+        if case .response(let status, let response, _) = self {
+            .response(status, response, endsConnection: true)
+        } else {
+            self
+        }
+    }
+}
+
+/// The code that replies to requests.
+///
+/// For each request libmicrohttpd leads to `begin`, then `receive` for each piece of the body, then `finish`, all from
+/// the same thread.
+package protocol RequestHandler: AnyObject, Sendable {
+    /// Handles a request whose head has arrived, but not its body.
+    ///
+    /// - Parameter isIntact: false if libmicrohttpd's view of the head is not the head as it was sent.
+    func begin(_ request: Request, isIntact: Bool) -> Beginning
+
+    /// Takes a piece of the body.
+    ///
+    /// A reply is not possible here.
+    ///
+    /// - Returns: false to close the connection.
+    func receive(_ bytes: RawSpan, _ context: RequestContext) -> Bool
+
+    /// Replies to a request that has arrived in full.
+    ///
+    /// After a hold, called again when the connection is resumed.
+    func finish(_ request: Request, _ context: RequestContext) -> Reply
+}
+
+/// What becomes of a request after its head.
+package enum Beginning {
+    /// Read on, and finish with this context.
+    case proceed(RequestContext)
+    /// Reply without reading the body; the connection ends with this.
+    case refuse(Reply)
+}

@@ -1,0 +1,42 @@
+internal import Glibc
+package import LinuxSystem
+
+/// A client's connection, for code that writes to it without libmicrohttpd: directly to its socket, or through TLS.
+package protocol Transport: Sendable {
+    /// What ``Epoll`` reports the connection as.
+    var descriptor: CInt { get }
+
+    /// Sends as much as can be sent at once.
+    ///
+    /// - Returns: how many bytes that was; 0 if the client has to read first.
+    /// - Throws: if the connection is broken.
+    func send(_ bytes: Span<UInt8>) throws(SystemError) -> Int
+
+    /// Has `epoll` report the connection now, each time that more can be sent, and when the client has left.
+    func awaitReadiness(in epoll: borrowing Epoll) throws(SystemError)
+
+    func stopAwaitingReadiness(in epoll: borrowing Epoll)
+
+    /// Ends the connection in both directions. libmicrohttpd finds it ended, and closes its descriptor.
+    func close()
+}
+
+/// A plain socket.
+///
+/// It belongs to libmicrohttpd, which closes it.
+struct SocketTransport: Transport {
+    let descriptor: CInt
+
+    func send(_ bytes: Span<UInt8>) throws(SystemError) -> Int {
+        let sent = Socket.send(unsafe bytes.bytes, to: descriptor)
+        if sent == -Int(EAGAIN) { return 0 }
+        guard sent >= 0 else { throw SystemError(call: "send", code: CInt(-sent)) }
+        return sent
+    }
+
+    func awaitReadiness(in epoll: borrowing Epoll) throws(SystemError) { try epoll.add(socket: descriptor) }
+
+    func stopAwaitingReadiness(in epoll: borrowing Epoll) { epoll.remove(socket: descriptor) }
+
+    func close() { Socket.shutDown(descriptor) }
+}

@@ -1,0 +1,75 @@
+internal import Glibc
+package import LinuxSystem
+import Synchronization
+
+/// Ends connections whose time is up or whose client has left.
+///
+/// Checks all of them once a second, and sleeps while there are none.
+package final class Watchdog: Sendable {
+    private let message: [UInt8]
+    private let state = Mutex(State())
+    private let event: EventDescriptor
+    private let thread: Mutex<BackgroundThread?>
+
+    private struct State {
+        /// By descriptor; a connection is listed until just before it is closed.
+        var connections: [CInt: OpenConnection] = [:]
+        var isAwake = false
+        var isStopping = false
+    }
+
+    /// - Parameter message: sent to a client whose body takes too long.
+    package init(message: [UInt8]) throws(SystemError) {
+        self.message = message
+        event = try EventDescriptor()
+        thread = Mutex(nil)
+        let watchdog = unsafe Unmanaged.passUnretained(self)
+        let started = try BackgroundThread(named: "sharedmem limit") {
+            unsafe watchdog._withUnsafeGuaranteedRef { $0.run() }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    deinit { stop() }
+
+    func add(_ connection: OpenConnection) {
+        let wasAwake = state.withLock { state in
+            state.connections[connection.transport.descriptor] = connection
+            defer { state.isAwake = true }
+            return state.isAwake
+        }
+        if !wasAwake { event.signal() }
+    }
+
+    /// Once this has returned, the descriptor may be closed.
+    func remove(_ descriptor: CInt) { state.withLock { _ = $0.connections.removeValue(forKey: descriptor) } }
+
+    /// Ends the thread.
+    package func stop() {
+        state.withLock { $0.isStopping = true }
+        event.signal()
+        thread.withLock { $0 }?.join()
+    }
+
+    private func run() {
+        while true {
+            let (isAwake, isStopping) = state.withLock { state in
+                endSome(state.connections)
+                state.isAwake = !state.connections.isEmpty
+                return (state.isAwake, state.isStopping)
+            }
+            if isStopping { return }
+            event.wait(timeoutMilliseconds: isAwake ? 1000 : -1)
+        }
+    }
+
+    private func endSome(_ connections: [CInt: OpenConnection]) {
+        // POLLRDHUP, which Swift does not see: the other side has closed its sending half.
+        let halfClosed: CShort = 0x2000
+        var polls = connections.keys.map { pollfd(fd: $0, events: halfClosed, revents: 0) }
+        unsafe poll(&polls, nfds_t(polls.count), 0)
+        for poll in polls where poll.revents & halfClosed != 0 { connections[poll.fd]?.endIfAbandoned() }
+        let now = Clock.coarseMilliseconds
+        for connection in connections.values { connection.endIfLate(now: now, message: message) }
+    }
+}

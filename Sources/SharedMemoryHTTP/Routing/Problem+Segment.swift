@@ -1,0 +1,52 @@
+import HTTPMessages
+import SharedMemory
+
+extension EntityTag {
+    init(_ version: Version) {
+        var digits = Digits()
+        version.write(to: &digits)
+        self = digits.withSpan { EntityTag(opaque: $0) }
+    }
+}
+
+extension Problem {
+    /// What a client is told about a segment's error.
+    init(_ error: SegmentError) {
+        switch error {
+        case .tooLong(_, let capacity): self = .tooLong(capacity: capacity)
+        case .notUTF8(let offset):
+            self = .notText(
+                "The byte at offset \(offset) is not valid UTF-8. Encode the text as UTF-8.", offset: offset)
+        case .containsNUL(let offset):
+            self = .notText(
+                "The text contains U+0000 at offset \(offset), where C programs would see it end. Remove it.",
+                offset: offset)
+        case .versionMismatch(let current): self = .preconditionFailed(current: EntityTag(current))
+        case .noSpace:
+            self = Problem(
+                .noSpace,
+                "The server's tmpfs is full, and nothing was set. Free memory there, then send the text again.")
+        case .busy, .tooManyAttached: self = .unavailable("The segment is busy, and nothing was set. Try again.")
+        default:
+            self = Problem(
+                .internalError,
+                "The server cannot use the segment, which may be damaged. Inspect it on the server's host.")
+        }
+    }
+
+    static var malformedEntityTag: Problem { .malformed("If-Match or If-None-Match contains a malformed entity tag.") }
+
+    /// The segment cannot be attached at the moment.
+    static var unattached: Problem { .unavailable("The server is not attached to the segment. Try again.") }
+
+    /// The text being received and sent takes all the memory that it may.
+    static var tooMuchInFlight: Problem {
+        .unavailable("The server has no memory left for text in flight. Try again.")
+    }
+
+    static var tooManySubscribers: Problem {
+        .unavailable("The server has as many subscribers as it allows. Try again later.")
+    }
+
+    static var draining: Problem { .unavailable("The server is shutting down. Try again later.") }
+}

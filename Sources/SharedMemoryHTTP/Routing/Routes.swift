@@ -1,0 +1,66 @@
+import HTTPMessages
+
+/// The resource that a target leads to.
+enum Route: Equatable {
+    /// A segment, by its index among those that are served.
+    case segment(Int)
+    case contract
+    case alive
+    case ready
+    /// `*`: the server as a whole, for `OPTIONS`.
+    case server
+
+    var allowed: AllowedMethods {
+        switch self {
+        case .segment, .server: .readAndWrite
+        case .contract, .alive, .ready: .read
+        }
+    }
+
+    /// Whether a request needs the token, if there is one.
+    var isProtected: Bool {
+        switch self {
+        case .segment: true
+        case .contract, .alive, .ready, .server: false
+        }
+    }
+}
+
+/// The paths of the service: `/shared` is the first segment, `/shared/NAME` is each of them.
+struct Routes: Sendable {
+    private let names: [[UInt8]]
+
+    init(_ segments: [String]) { names = segments.map { Array($0.utf8) } }
+
+    /// - Parameter target: a path, or an absolute URL as sent to a proxy, which a server must accept too.
+    func route(_ target: Span<UInt8>) -> Route? {
+        guard !target.isEmpty, target[0] != UInt8(ascii: "/") else { return route(path: target) }
+        if target == "*" { return .server }
+        guard let authority = Self.authority(target) else { return nil }
+        return route(path: target.extracting(authority.upperBound..<target.count))
+    }
+
+    /// Where an absolute URL has its host; nil for any other target.
+    static func authority(_ target: Span<UInt8>) -> Range<Int>? {
+        guard target.count > 7, target.extracting(first: 7).equalsIgnoringCase("http://"),
+            let path = target.firstIndex(of: UInt8(ascii: "/"), from: 7)
+        else { return nil }
+        return 7..<path
+    }
+
+    private func route(path: Span<UInt8>) -> Route? {
+        if path.starts(with: "/shared") {
+            if path.count == 7 { return .segment(0) }
+            guard path[7] == UInt8(ascii: "/") else { return nil }
+            let name = path.extracting(8..<path.count)
+            for (index, served) in names.enumerated() {
+                if name.equals(served.span) { return .segment(index) }
+            }
+            return nil
+        }
+        if path == "/livez" { return .alive }
+        if path == "/readyz" { return .ready }
+        if path == "/openapi.yaml" { return .contract }
+        return nil
+    }
+}

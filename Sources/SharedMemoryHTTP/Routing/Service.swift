@@ -1,0 +1,176 @@
+import HTTPMessages
+import LinuxSystem
+import MicroHTTPD
+import SharedMemory
+import Synchronization
+
+/// Replies to the requests of one address: finds the resource, checks access, and lets the resource reply.
+final class Service: Sendable {
+    private let routes: Routes
+    private let segments: [SegmentResource]
+    private let policy: AccessPolicy
+    private let budget: ByteBudget
+    private let hub: SubscriptionHub
+    private let contract = Document.contract()
+    private let alive = Document.probe("alive")
+    private let ready = Document.probe("ready")
+    private let isDraining = Atomic<Bool>(false)
+
+    init(_ segments: [SegmentResource], _ policy: AccessPolicy, _ budget: ByteBudget, _ hub: SubscriptionHub) {
+        self.segments = segments
+        self.policy = policy
+        self.budget = budget
+        self.hub = hub
+        routes = Routes(segments.map(\.name))
+    }
+
+    /// From now on each response ends its connection, and the server is no longer ready.
+    func drain() { isDraining.store(true, ordering: .relaxed) }
+}
+
+// MARK: The head
+
+extension Service: RequestHandler {
+    func begin(_ request: Request, isIntact: Bool) -> Beginning {
+        let head = request.head(policy, isIntact: isIntact)
+        if let problem = head.framingProblem { return .refuse(.problem(problem)) }
+        let action = action(for: request, head)
+        if head.hasBody {
+            if !action.takesBody, !isWorthDraining(head) { return .refuse(reply(to: action)) }
+        } else if isDraining.load(ordering: .relaxed) {
+            // A reply to the head ends the connection, which is what is wanted now.
+            return .refuse(reply(to: action))
+        } else if case .read(.segment(let segment), let conditions) = action, !conditions.isPresent {
+            // Most requests: between libmicrohttpd's calls a number, and no object.
+            return .proceed(RequestContext(UInt32(segment)))
+        }
+        return .proceed(RequestContext(retaining: PendingRequest(action, isChunked: head.isChunked, budget)))
+    }
+
+    /// Whether to read a useless body to its end and keep the connection: not if the client waits to be asked for the
+    /// body, nor if there is too much of it.
+    private func isWorthDraining(_ head: RequestHead) -> Bool {
+        !head.expectsContinue && head.contentLength <= PendingRequest.maximumDrainedByteCount
+    }
+
+    private func action(for request: Request, _ head: RequestHead) -> Action {
+        if head.hasUnknownExpectation { return .refuse(.unknownExpectation) }
+        guard head.isForThisHost, request.withTarget({ isForThisHost($0) }) else { return .refuse(.unknownHost) }
+        guard let method = request.method else { return .refuse(.unknownMethod) }
+        guard let route = request.withTarget({ routes.route($0) }) else { return .refuse(.notFound) }
+        if route.isProtected {
+            switch head.authorization {
+            case .granted: break
+            case .missing: return .refuse(.noToken)
+            case .wrong: return .refuse(.wrongToken)
+            }
+        }
+        switch (method, route) {
+        case (.options, _): return .listMethods(route.allowed)
+        case (.get, .segment(let segment)) where head.acceptance.isEventStream:
+            if head.hasBody { return .refuse(.malformed("A request for an event stream cannot have a body.")) }
+            return .stream(segment: segment, after: head.lastEventID.flatMap { Version($0) })
+        case (.get, .segment(let segment)), (.head, .segment(let segment)):
+            guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
+            else { return .read(route, head.conditions) }
+            return .poll(segment: segment, seconds: min(seconds, Self.maximumPollSeconds), head.conditions)
+        case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route, head.conditions)
+        case (.put, .segment(let segment)): return put(segment, head)
+        default: return .refuse(.methodNotAllowed(route.allowed))
+        }
+    }
+
+    private func put(_ segment: Int, _ head: RequestHead) -> Action {
+        if let problem = head.contentProblem { return .refuse(problem) }
+        guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
+        guard let capacity = segments[segment].capacity else { return .refuse(.unattached) }
+        guard head.contentLength <= capacity else { return .refuse(.tooLong(capacity: capacity)) }
+        return .put(segment: segment, capacity: capacity, head.conditions)
+    }
+
+    /// A target that names a host overrides `Host`.
+    private func isForThisHost(_ target: Span<UInt8>) -> Bool {
+        guard let authority = Routes.authority(target) else { return true }
+        return policy.allows(host: target.extracting(authority))
+    }
+}
+
+// MARK: The body and the reply
+
+extension Service {
+    func receive(_ bytes: RawSpan, _ context: RequestContext) -> Bool {
+        context.number != nil || context.object(PendingRequest.self).receive(bytes)
+    }
+
+    func finish(_ request: Request, _ context: RequestContext) -> Reply {
+        if let segment = context.number { return segments[Int(segment)].read() }
+        let pending = context.object(PendingRequest.self)
+        let reply = hold(pending, request) ?? pending.withBody { self.reply(to: pending.action, $0) }
+        // libmicrohttpd reads the lines between chunks more leniently than other servers: what follows the last chunk may
+        // not be a request.
+        return pending.isChunked ? reply.endingConnection : reply
+    }
+
+    private func reply(to action: Action, _ body: Span<UInt8> = Span()) -> Reply {
+        switch action {
+        case .put(let segment, _, let conditions): segments[segment].put(body, conditions)
+        case .read(.segment(let segment), let conditions): segments[segment].read(conditions)
+        case .poll(let segment, let seconds, let conditions): segments[segment].read(conditions, waitSeconds: seconds)
+        case .stream: .problem(.draining)
+        case .read(.contract, let conditions): contract.read(conditions)
+        case .read(.ready, _): readiness
+        case .read: alive.read()
+        case .listMethods(let methods): .methods(methods)
+        case .refuse(let problem): .problem(problem)
+        }
+    }
+
+    private var readiness: Reply {
+        if isDraining.load(ordering: .relaxed) { return .problem(.draining) }
+        return segments.allSatisfy(\.isAttached) ? ready.read() : .problem(.unattached)
+    }
+}
+
+extension Reply {
+    fileprivate static func methods(_ methods: AllowedMethods) -> Reply {
+        let response = Response()
+        response.addDate()
+        response.add(.allow, methods.rawValue)
+        return .response(.noContent, response)
+    }
+}
+
+// MARK: Requests that are held
+
+extension Service {
+    static let maximumPollSeconds = 300
+
+    /// - Returns: nil if the request is to be answered now.
+    private func hold(_ pending: PendingRequest, _ request: Request) -> Reply? {
+        switch pending.action {
+        case .poll(let segment, let seconds, let conditions):
+            guard !pending.wasHeld, let version = segments[segment].versionAwaited(by: conditions) else { return nil }
+            let deadline = Clock.coarseMilliseconds + seconds * 1000
+            return subscribe(pending) { Subscriber($0, segment, .poll(deadline: deadline), version) }
+        case .stream(let segment, let version):
+            // Once resumed, all of the response has been sent.
+            if pending.wasHeld { return .close }
+            guard segments[segment].isAttached else { return .problem(.unattached) }
+            let isChunked = !request.isHTTP10
+            return subscribe(pending) { Subscriber($0, segment, .stream(isChunked: isChunked), version) }
+        default: return nil
+        }
+    }
+
+    private func subscribe(
+        _ pending: PendingRequest, _ subscriber: @escaping (HeldConnection) -> Subscriber
+    ) -> Reply? {
+        switch hub.admit() {
+        case .admitted:
+            pending.wasHeld = true
+            return .hold { [hub] in hub.add(subscriber($0)) }
+        case .full: return .problem(.tooManySubscribers)
+        case .closing: return nil
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import HTTPMessages
+import MicroHTTPD
+import SharedMemory
+
+/// A part of an event stream, encoded once and counted in a budget until the last subscriber has it.
+final class Event {
+    let chunk: EventChunk
+    /// What a client knows once it has received this; nil unless this carries the text.
+    let version: Version?
+    private let budget: ByteBudget?
+    private let budgetedByteCount: Int
+
+    private init(_ chunk: EventChunk, _ version: Version?, _ budget: ByteBudget?, _ budgetedByteCount: Int) {
+        self.chunk = chunk
+        self.version = version
+        self.budget = budget
+        self.budgetedByteCount = budgetedByteCount
+    }
+
+    convenience init(_ chunk: EventChunk) { self.init(chunk, nil, nil, 0) }
+
+    deinit { budget?.giveBack(budgetedByteCount) }
+
+    /// The event that carries the current text.
+    ///
+    /// - Parameter budget: where to count it, up to half of the limit; nil for nowhere.
+    /// - Returns: nil if `budget` does not have that much left.
+    static func text(of segment: Segment, _ budget: ByteBudget?) throws(SegmentError) -> Event? {
+        try segment.withPublication { text, version, _ in
+            let id = version.description
+            let byteCount = EventChunk.contentByteCount(id: id, text: text)
+            if let budget, !budget.take(byteCount, upToOneIn: 2) { return nil }
+            return Event(.event(id: id, text: text), version, budget, byteCount)
+        }
+    }
+}

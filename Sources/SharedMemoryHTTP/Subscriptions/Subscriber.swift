@@ -1,0 +1,105 @@
+import HTTPMessages
+import LinuxSystem
+import MicroHTTPD
+import SharedMemory
+
+/// A client whose request is held.
+///
+/// `@unchecked`: once the hub has it, the hub's thread alone uses it.
+final class Subscriber: @unchecked Sendable {
+    let connection: HeldConnection
+    /// The segment, by its index among those that are served.
+    let segment: Int
+    /// Its index among the subscribers of the channel.
+    var index = 0
+    /// What the client knows; nil for nothing.
+    private(set) var version: Version?
+    /// In coarse milliseconds: until when a poll is held, or until when the client must have read what is being sent; if
+    /// nothing is being sent, when a heartbeat is due.
+    private(set) var deadline: Int
+    /// Whether the stream has ended.
+    private(set) var isFinished = false
+    private let form: Form
+    private var sending: (event: Event, offset: Int)?
+
+    enum Form {
+        /// One response, from the thread that serves the connection.
+        case poll(deadline: Int)
+        /// Events, sent from the hub's thread.
+        case stream(isChunked: Bool)
+    }
+
+    init(_ connection: HeldConnection, _ segment: Int, _ form: Form, _ version: Version?) {
+        self.connection = connection
+        self.segment = segment
+        self.form = form
+        self.version = version
+        deadline = if case .poll(let deadline) = form { deadline } else { .max }
+    }
+
+    var isPoll: Bool { if case .poll = form { true } else { false } }
+
+    var isSending: Bool { sending != nil }
+
+    /// The version that is being sent.
+    var versionInFlight: Version? { sending?.event.version }
+
+    private var isChunked: Bool { if case .stream(let isChunked) = form { isChunked } else { false } }
+}
+
+// MARK: Sending
+
+extension Subscriber {
+    enum Progress {
+        case done
+        /// The client has to read first.
+        case blocked
+        case failed
+    }
+
+    /// The time that a client has, and how long a stream is silent.
+    struct Times: Sendable {
+        /// For the client to read what is sent, plus a second for each 64 KiB of it.
+        let sendSeconds: Int
+        let heartbeatSeconds: Int
+    }
+
+    /// Begins a stream with its head.
+    func begin(_ times: Times) -> Progress {
+        if isPoll { return .done }
+        connection.sendWithoutDelay()
+        return send(Event(.head(date: Clock.realtimeSeconds, isChunked: isChunked)), times)
+    }
+
+    /// Sends the next part of a stream; the one before must be done.
+    func send(_ event: Event, _ times: Times) -> Progress {
+        let byteCount = event.chunk.byteCount(isChunked: isChunked)
+        deadline = Clock.coarseMilliseconds + times.sendSeconds * 1000 + TimeLimits.milliseconds(for: byteCount)
+        sending = (event, 0)
+        return goOn(times)
+    }
+
+    /// Sends as much as the client takes.
+    func goOn(_ times: Times) -> Progress {
+        while let (event, offset) = sending {
+            guard offset < event.chunk.byteCount(isChunked: isChunked) else {
+                finish(event, times)
+                break
+            }
+            let sent = try? event.chunk.withBytes(from: offset, isChunked: isChunked) {
+                try connection.transport.send($0)
+            }
+            guard let sent else { return .failed }
+            if sent == 0 { return .blocked }
+            sending?.offset += sent
+        }
+        return .done
+    }
+
+    private func finish(_ event: Event, _ times: Times) {
+        sending = nil
+        version = event.version ?? version
+        isFinished = event.chunk.isEnd
+        deadline = Clock.coarseMilliseconds + times.heartbeatSeconds * 1000
+    }
+}

@@ -1,0 +1,270 @@
+import HTTPMessages
+import LinuxSystem
+import MicroHTTPD
+import SharedMemory
+import Synchronization
+
+/// The requests that are held: polls until the text changes, event streams for as long as their client stays.
+///
+/// The threads that serve requests hand a request over and get it back when it is over. One thread of the hub has all of
+/// them: however many subscribers there are, no other request waits for them.
+///
+/// `@unchecked`: only the hub's thread uses the properties listed under its name.
+final class SubscriptionHub: @unchecked Sendable {
+    private let limit: Int
+    private let times: Subscriber.Times
+    private let wakeUp: EventDescriptor
+    private let inbox = Mutex(Inbox())
+    private let thread = Mutex<BackgroundThread?>(nil)
+
+    // The hub's thread.
+    private let epoll: Epoll
+    private let channels: [Channel]
+    /// By descriptor.
+    private var subscribers: [CInt: Subscriber] = [:]
+    private var stage = Stage.open
+    /// When the next subscriber is due, in coarse milliseconds.
+    private var nextDeadline = Int.max
+    /// When to look again at a segment that could not be read.
+    private var nextRetry = Int.max
+    /// Connections to resume: a few at a time, as the threads that get them have others to serve.
+    private var leaving: [HeldConnection] = []
+    private let heartbeat = Event(.heartbeat)
+    private let end = Event(.end)
+
+    /// What the hub's thread has yet to take in.
+    private struct Inbox {
+        /// The requests that are held, or about to be.
+        var count = 0
+        var arrivals: [Subscriber] = []
+        /// Segments, by index, that may have a new version.
+        var changed: Set<Int> = []
+        var stage = Stage.open
+    }
+
+    private enum Stage {
+        case open
+        /// Each subscription is brought to its proper end.
+        case closing
+        /// Each subscription ends at once.
+        case closed
+    }
+
+    init(
+        _ resources: [SegmentResource], limit: Int, _ times: Subscriber.Times, _ budget: ByteBudget
+    ) throws(SystemError) {
+        self.limit = limit
+        self.times = times
+        wakeUp = try EventDescriptor()
+        epoll = try Epoll()
+        channels = resources.map { Channel($0.follower, budget) }
+        try epoll.add(wakeUp)
+        let hub = unsafe Unmanaged.passUnretained(self)
+        let started = try BackgroundThread(named: "sharedmem tell") {
+            unsafe hub._withUnsafeGuaranteedRef { $0.run() }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    deinit { stop() }
+}
+
+// MARK: For the threads that serve requests
+
+extension SubscriptionHub {
+    enum Admission { case admitted, full, closing }
+
+    /// Reserves a place for a request; ``add(_:)`` must follow.
+    func admit() -> Admission {
+        inbox.withLock { inbox in
+            guard inbox.stage == .open else { return .closing }
+            guard inbox.count < limit else { return .full }
+            inbox.count += 1
+            return .admitted
+        }
+    }
+
+    func add(_ subscriber: sending Subscriber) {
+        let connection = subscriber.connection
+        let isClosed = inbox.withLock { inbox in
+            if inbox.stage == .closed { return true }
+            inbox.arrivals.append(subscriber)
+            return false
+        }
+        if isClosed { connection.resume() } else { wakeUp.signal() }
+    }
+
+    /// Begins to end all subscriptions, and admits no more.
+    func close() { advance(to: .closing) }
+
+    /// Ends all subscriptions, and the thread.
+    func stop() {
+        advance(to: .closed)
+        thread.withLock { $0 }?.join()
+    }
+
+    private func advance(to stage: Stage) {
+        inbox.withLock { $0.stage = stage }
+        wakeUp.signal()
+    }
+}
+
+// MARK: The hub's thread
+
+extension SubscriptionHub {
+    private func run() {
+        // If processors are short, readers and writers come before the many subscribers.
+        BackgroundThread.lowerPriority()
+        while stage != .closed || !leaving.isEmpty {
+            for event in epoll.wait(timeoutMilliseconds: timeoutMilliseconds) { handle(event) }
+            takeInbox()
+            handleDue()
+            resumeSome()
+        }
+    }
+
+    private var timeoutMilliseconds: CInt {
+        if !leaving.isEmpty { return 1 }
+        let next = min(nextDeadline, nextRetry)
+        return next == .max ? -1 : CInt(clamping: max(0, next - Clock.coarseMilliseconds))
+    }
+
+    private func takeInbox() {
+        let news = inbox.withLock { inbox in
+            defer { (inbox.arrivals, inbox.changed) = ([], []) }
+            return inbox
+        }
+        for subscriber in news.arrivals { begin(subscriber) }
+        for segment in news.changed { channels[segment].isStale = true }
+        nextRetry = .max
+        for segment in channels.indices where channels[segment].isStale && stage == .open { refresh(segment) }
+        if news.stage != stage { enter(news.stage) }
+    }
+
+    /// Gives the subscribers of a segment the newest version.
+    private func refresh(_ segment: Int) {
+        let channel = channels[segment]
+        // The subscribers that it was stale for may have left.
+        guard !channel.subscribers.isEmpty else { return channel.isStale = false }
+        let previous = channel.event?.version
+        var refresh = channel.refresh()
+        if refresh == .noMemory {
+            // A subscriber that is still receiving a version before the last one keeps the memory from the others. Those get
+            // the newest version in any case.
+            forEach(in: channel) { if let version = $0.versionInFlight, version != previous { drop($0) } }
+            guard !channel.subscribers.isEmpty else { return }
+            refresh = channel.refresh(isBudgeted: false)
+        }
+        forEach(in: channel) { serve($0) }
+        // Not retained: the segment would keep the hub, and the hub the segment.
+        let announce: @Sendable () -> Void = { [weak self] in self?.announceChange(of: segment) }
+        if refresh == .done, let isAwaited = try? channel.awaitChange(announce) {
+            if !isAwaited { nextRetry = 0 }
+        } else {
+            nextRetry = min(nextRetry, Clock.coarseMilliseconds + 100)
+        }
+    }
+
+    /// In the core's thread that saw the change.
+    private func announceChange(of segment: Int) {
+        inbox.withLock { _ = $0.changed.insert(segment) }
+        wakeUp.signal()
+    }
+
+    /// Calls `body` for each subscriber of a channel; it may remove that one.
+    private func forEach(in channel: Channel, _ body: (Subscriber) -> Void) {
+        for index in channel.subscribers.indices.reversed() { body(channel.subscribers[index]) }
+    }
+
+    private func enter(_ stage: Stage) {
+        self.stage = stage
+        for channel in channels where !channel.subscribers.isEmpty {
+            // A version that was set before the end is sent before the end.
+            if stage == .closing { _ = channel.refresh() }
+            forEach(in: channel) { stage == .closed ? drop($0) : serve($0) }
+        }
+    }
+
+    private func handleDue() {
+        let now = Clock.coarseMilliseconds
+        guard now >= nextDeadline else { return }
+        nextDeadline = .max
+        for channel in channels { forEach(in: channel) { handleIfDue($0, now) } }
+        // Many deadlines are handled together.
+        if nextDeadline != .max { nextDeadline = max(nextDeadline, now + 100) }
+    }
+
+    private func resumeSome() {
+        let count = stage == .closed ? leaving.count : min(leaving.count, 64)
+        guard count > 0 else { return }
+        // The places are given back first: once resumed, a client may ask for one again at once.
+        inbox.withLock { $0.count -= count }
+        for connection in leaving.suffix(count) { connection.resume() }
+        leaving.removeLast(count)
+    }
+}
+
+// MARK: One subscriber
+
+extension SubscriptionHub {
+    private func handle(_ event: Epoll.Event) {
+        guard let subscriber = subscribers[event.descriptor] else { return }
+        if event.hasLeft { remove(subscriber) } else { serve(subscriber) }
+    }
+
+    private func begin(_ subscriber: Subscriber) {
+        let connection = subscriber.connection
+        guard (try? connection.transport.awaitReadiness(in: epoll)) != nil else { return leaving.append(connection) }
+        subscribers[connection.transport.descriptor] = subscriber
+        let channel = channels[subscriber.segment]
+        channel.add(subscriber)
+        guard subscriber.begin(times) != .failed else { return remove(subscriber) }
+        // It may know a later version than the channel does: then it is served once the channel is refreshed.
+        if !channel.isStale { serve(subscriber) }
+    }
+
+    /// Sends a subscriber what it does not have, as far as it takes it, and removes it when it is finished.
+    private func serve(_ subscriber: Subscriber) {
+        var progress = subscriber.goOn(times)
+        while progress == .done, let next = next(for: subscriber) { progress = subscriber.send(next, times) }
+        if progress == .failed || subscriber.isFinished || subscriber.isPoll && isFinished(poll: subscriber) {
+            return remove(subscriber)
+        }
+        nextDeadline = min(nextDeadline, subscriber.deadline)
+    }
+
+    private func next(for subscriber: Subscriber) -> Event? {
+        if subscriber.isPoll || subscriber.isFinished { return nil }
+        if let event = channels[subscriber.segment].event, event.version != subscriber.version { return event }
+        return stage == .open ? nil : end
+    }
+
+    private func isFinished(poll: Subscriber) -> Bool {
+        guard stage == .open, Clock.coarseMilliseconds < poll.deadline else { return true }
+        guard let current = channels[poll.segment].version else { return false }
+        return current != poll.version
+    }
+
+    private func handleIfDue(_ subscriber: Subscriber, _ now: Int) {
+        if now >= subscriber.deadline, !subscriber.isPoll {
+            // Either the client is too slow, or the stream has been silent for long.
+            if subscriber.isSending { return drop(subscriber) }
+            if subscriber.send(heartbeat, times) == .failed { return remove(subscriber) }
+        }
+        serve(subscriber)
+    }
+
+    /// Ends a subscription in the middle of it.
+    private func drop(_ subscriber: Subscriber) {
+        if !subscriber.isPoll { subscriber.connection.transport.close() }
+        remove(subscriber)
+    }
+
+    private func remove(_ subscriber: Subscriber) {
+        let transport = subscriber.connection.transport
+        transport.stopAwaitingReadiness(in: epoll)
+        subscribers[transport.descriptor] = nil
+        channels[subscriber.segment].remove(subscriber)
+        leaving.append(subscriber.connection)
+    }
+}
