@@ -188,7 +188,7 @@ struct CommandLineTests {
     func programName() async throws {
         let link = "\(ChildProcess.productDirectory)/\u{1b}[2Jevil"
         try? FileManager.default.removeItem(atPath: link)
-        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: ChildProcess.product("probe"))
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: ProbeCommand.executable)
         defer { try? FileManager.default.removeItem(atPath: link) }
         let program = try ChildProcess(link, [directory.path, "text", "hold"])
         _ = try await program.line(beginning: "attached")

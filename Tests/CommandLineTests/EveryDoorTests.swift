@@ -83,8 +83,8 @@ struct EveryDoorTests {
     func stoppedWriter(_ step: String) async throws {
         let server = try await serve()
         let alone = Self.isLong ? try await use() : []
-        let writer = try ChildProcess(
-            ChildProcess.product("probe"), [directory.path, "text", "set", "late"],
+        let writer = try ChildProcess.probe(
+            .set("late"), directory,
             environment: ["SHAREDMEM_PAUSE_AT": step])
         try await writer.stopped()
         let beside = try await use()
@@ -100,7 +100,7 @@ struct EveryDoorTests {
     func pinsHeld() async throws {
         let server = try await serve()
         try await useCommand()
-        let holder = try ChildProcess(ChildProcess.product("probe"), [directory.path, "text", "keep-pins", "64"])
+        let holder = try ChildProcess.probe(.keepPins(count: 64), directory)
         _ = try await holder.line(beginning: "kept")
         _ = try await use()
         try await useCommand()

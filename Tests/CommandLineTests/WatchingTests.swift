@@ -68,7 +68,7 @@ extension WatchingTests {
 
     /// A file as a killed process leaves it: whole, and nobody attached.
     func leaveBehind() async throws {
-        let child = try ChildProcess(ChildProcess.product("probe"), [directory.path, "text", "hold"])
+        let child = try ChildProcess.probe(.hold(), directory)
         _ = try await child.line(beginning: "attached ")
         child.kill()
         _ = try await child.finish()

@@ -48,7 +48,7 @@ struct ProcessTests {
         #expect(set.text.contains("HTTP/1.1 204"))
         #expect(try await curl(url).output == Data(text.utf8))
         #expect(try await sharedmem("get", "text").output == Data(text.utf8))
-        let probe = try await ChildProcess.run(ChildProcess.product("probe"), [directory.path, "text", "get"])
+        let probe = try await ChildProcess.probe(.get, directory).finish()
         #expect(probe.output == Data(text.utf8))
         let version = try Segment.read("text", directory: directory.path).version
         #expect(set.text.contains("ETag: \"\(version)\""))
@@ -67,8 +67,7 @@ struct ProcessTests {
             "-o", "/dev/null", "-w", "%{http_code}", "-H", "If-None-Match: \"\(version)\"", url)
         #expect(unchanged.text == "304")
         if text.utf8.count < 1000 {
-            let probe = try await ChildProcess.run(
-                ChildProcess.product("probe"), [directory.path, "text", "set", "\(text)!"])
+            let probe = try await ChildProcess.probe(.set("\(text)!"), directory).finish()
             #expect(try await curl("-i", url).text.contains("ETag: \"\(probe.text.dropLast())\""))
             #expect(try await curl(url).text == "\(text)!")
         }

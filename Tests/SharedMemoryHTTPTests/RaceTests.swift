@@ -34,8 +34,7 @@ struct RaceTests {
     @Test("Of a PUT and a local set from the same version, exactly one wins")
     func localWriter() async throws {
         let server = try TestServer()
-        let probe = try ChildProcess(
-            ChildProcess.product("probe"), [server.directory.path, "text", "race", "local"])
+        let probe = try ChildProcess.probe(.race("local"), server.directory)
         _ = try await probe.line(beginning: "attached")
         let client = try server.connect()
         let segment = try server.segment()

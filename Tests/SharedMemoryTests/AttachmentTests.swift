@@ -17,9 +17,7 @@ struct AttachmentTests {
             name, AttachmentOptions(access: access, capacity: capacity, directory: directory.path, mode: mode))
     }
 
-    func probe(_ arguments: String...) throws -> ChildProcess {
-        try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + arguments)
-    }
+    func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
     func info() throws -> SegmentInfo { try Segment.info(name, directory: directory.path) }
 
@@ -40,7 +38,7 @@ struct AttachmentTests {
     func infoOfProcesses() async throws {
         let segment = try attach(mode: 0o640, capacity: 5000)
         let version = try segment.set("hello")
-        let child = try probe("hold")
+        let child = try probe(.hold())
         _ = try await child.line(beginning: "attached ")
         let info = try info()
         #expect(info.name == name)
@@ -76,7 +74,7 @@ struct AttachmentTests {
     func allPinsTaken() async throws {
         let segment = try attach()
         try segment.set("pinned")
-        let child = try probe("hold-pins", "64")
+        let child = try probe(.holdPins(count: 64))
         _ = try await eventually("64 pins") { try info().pinCount == 64 ? true : nil }
         for round in 0..<400 {
             let text = String(repeating: "r\(round)", count: 1 + round * 13)
@@ -97,7 +95,7 @@ struct AttachmentTests {
     func claimsOfTheDead() async throws {
         let segment = try attach()
         try segment.set("before")
-        let child = try probe("hold")
+        let child = try probe(.hold())
         _ = try await child.line(beginning: "attached ")
         let row = try #require(try info().attached.last?.row)
         let file = try FileDescriptor.open(segment.path, .readWrite)
@@ -121,7 +119,7 @@ struct AttachmentTests {
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() })
     func equalProcessIDs() async throws {
         let children = try (0..<2).map { _ in
-            try PIDNamespace.start(ChildProcess.product("probe"), [directory.path, name, "hold"])
+            try PIDNamespace.start(ProbeCommand.executable, ProbeCommand.hold().arguments(directory.path, name))
         }
         for child in children { _ = try await child.line(beginning: "attached ") }
         #expect(try info().attached.map(\.processID) == [1, 1])
@@ -144,7 +142,7 @@ struct AttachmentTests {
 
     @Test("A process that locks its memory does not fill the tmpfs")
     func lockedMemory() async throws {
-        let result = try await probe("lock-memory").finish()
+        let result = try await probe(.lockMemory).finish()
         #expect(
             ["memory \(24_576 + 4096)\n", "not permitted\n"].contains(result.text), "\(result.text)\(result.errors)")
     }
@@ -155,7 +153,7 @@ struct AttachmentTests {
         for limit in 4...6 {
             let result = try await ChildProcess.run(
                 "/bin/bash",
-                ["-c", script, "bash", ChildProcess.product("probe"), directory.path, name, "\(limit)"])
+                ["-c", script, "bash", ProbeCommand.executable, directory.path, name, "\(limit)"])
             if result.status != 0 {
                 #expect(result.status == 1 && result.errors.contains("Too many open files"), "\(result.errors)")
             }
@@ -167,7 +165,7 @@ struct AttachmentTests {
     func borrowIsStable() async throws {
         let segment = try attach()
         try segment.set("borrowed and kept")
-        let child = try probe("borrow")
+        let child = try probe(.borrow)
         #expect(try await child.line(beginning: "borrowed ") == "17")
         for round in 0..<1000 { try segment.set("another text, number \(round)") }
         try child.write(Data("\n".utf8))

@@ -38,7 +38,7 @@ struct DamagedFileTests: SegmentTests {
     func randomHeads() async throws {
         let rounds = Self.rounds ?? 500
         print("Seed of the random heads: \(Self.seed)")
-        let said = try await expectEnd(of: probe("damage-heads", "\(Self.seed)", "\(rounds)"))
+        let said = try await expectEnd(of: probe(.damageHeaders(seed: Self.seed, rounds: rounds)))
         #expect(said.contains("done \(rounds),"))
         for error in ["notASegment", "corrupted"] { #expect(said.contains(error), "\(error) was never met") }
     }
@@ -74,16 +74,16 @@ struct DamagedFileTests: SegmentTests {
 
     @Test("Each byte of the head of a file to which nobody is attached changed")
     func damagedAlone() async throws {
-        try await expectEnd(of: probe("damage-bytes", "0", "200", "1", "alone"))
-        try await expectEnd(of: probe("damage-bytes", "200", "24576", "\(Self.step)", "alone"))
+        try await expectEnd(of: probe(.damageBytes(from: 0, to: 200, step: 1, .alone)))
+        try await expectEnd(of: probe(.damageBytes(from: 200, to: 24576, step: Self.step, .alone)))
     }
 
     @Test("Each byte of the head changed under processes that are attached, and read, set, attach and detach")
     func damagedWhileAttached() async throws {
         for (from, to, step) in [(0, 200, 1), (200, 24_576, Self.step)] {
-            let child = try probe("damage-bytes", "\(from)", "\(to)", "\(step)", "attached")
+            let child = try probe(.damageBytes(from: from, to: to, step: step, .attached))
             _ = try await child.line(beginning: "begun")
-            let guest = try probe("churn")
+            let guest = try probe(.churn)
             _ = try await guest.line(beginning: "churning")
             try await expectEnd(of: child)
             try await expectEnd(of: guest)

@@ -29,7 +29,7 @@ struct FullTmpfsTests {
 
     func run(_ script: String, _ arguments: String...) async throws -> [String] {
         let child = try MountNamespace.start(
-            Self.prelude + script, [ChildProcess.product("probe"), directory.path] + arguments)
+            Self.prelude + script, [ProbeCommand.executable, directory.path] + arguments)
         let result = try await child.finish()
         #expect(result.status == 0 && !result.wasKilled, "\(result.text)\(result.errors)")
         return result.text.split(separator: "\n").map(String.init)

@@ -16,18 +16,19 @@ struct HostileFilesTests: SegmentTests {
     func run(_ script: String, _ arguments: String..., unsharing: String...) async throws -> ChildProcess.Finished {
         let script =
             "probe=$1 directory=$2\np() { \"$probe\" \"$directory\" text \"$@\" </dev/null 2>&1; }\n" + script
-        let shell = ["/bin/bash", "-c", script, "bash", ChildProcess.product("probe"), directory.path] + arguments
+        let shell = ["/bin/bash", "-c", script, "bash", ProbeCommand.executable, directory.path] + arguments
         let words = (unsharing.isEmpty ? [] : ["unshare"] + unsharing) + shell
         return try await ChildProcess.run(words[0], Array(words.dropFirst()))
     }
 
     /// Every call of the probe in a process of its own: a wait would show.
     func expectRefusal(_ reason: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        for call in [["get"], ["set", "x"], ["read-once", "readOnly"], ["unlink"], ["info"]] {
-            let child = try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + call)
+        for command in [ProbeCommand.get, .set("x"), .readOnce(.readOnly), .unlink, .info] {
+            let child = try ChildProcess.probe(command, directory, name)
             let result = try await child.finish(within: 30)
             #expect(
-                result.status == 1 && !result.wasKilled && result.errors.contains(reason), "\(call): \(result.errors)",
+                result.status == 1 && !result.wasKilled && result.errors.contains(reason),
+                "\(command): \(result.errors)",
                 sourceLocation: sourceLocation)
         }
         #expect(try directory.names.contains("text.sharedmem"), sourceLocation: sourceLocation)
@@ -117,10 +118,10 @@ struct HostileFilesTests: SegmentTests {
             """
         let holder = try ChildProcess("python3", ["-c", script, path])
         _ = try await holder.line(beginning: "leased")
-        for call in [["get"], ["read-once", "readOnly"], ["unlink"]] {
-            let child = try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + call)
+        for command in [ProbeCommand.get, .readOnce(.readOnly), .unlink] {
+            let child = try ChildProcess.probe(command, directory, name)
             let result = try await child.finish(within: 30)
-            #expect(result.status == 1 && result.errors.contains("try again"), "\(call): \(result.errors)")
+            #expect(result.status == 1 && result.errors.contains("try again"), "\(command): \(result.errors)")
         }
         holder.kill()
         _ = try await holder.finish()
@@ -132,8 +133,8 @@ struct HostileFilesTests: SegmentTests {
         let result = try await run(
             """
             p hold persistent >/dev/null; p set x >/dev/null
-            "$probe" "$directory" text hold </dev/null >&-
-            "$probe" "$directory" text hold <&- >&- 2>&-
+            "$probe" "$directory" text hold whileAttached </dev/null >&-
+            "$probe" "$directory" text hold whileAttached <&- >&- 2>&-
             p get
             """)
         #expect(result.text == "x", "\(result.errors)")

@@ -168,11 +168,13 @@ struct HostilePlacesTests {
 
     @Test("What the environment says of the capacity is not guessed at")
     func environmentCapacity() async throws {
-        let result = try await ChildProcess.run(
-            ChildProcess.product("probe"), [directory.path, name, "get"], environment: ["SHAREDMEM_CAPACITY": "1M"])
+        let result = try await ChildProcess.probe(
+            .get, directory, name, environment: ["SHAREDMEM_CAPACITY": "1M"]
+        ).finish()
         #expect(result.errors == "\(SegmentError.invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: "1M"))\n")
-        let other = try await ChildProcess.run(
-            ChildProcess.product("probe"), [directory.path, name, "hold"], environment: ["SHAREDMEM_CAPACITY": "5000"])
+        let other = try await ChildProcess.probe(
+            .hold(), directory, name, environment: ["SHAREDMEM_CAPACITY": "5000"]
+        ).finish()
         #expect(other.status == 0)
     }
 
@@ -260,7 +262,7 @@ struct HostilePlacesTests {
     func fileSizeLimit() async throws {
         let result = try await ChildProcess.run(
             "/bin/bash",
-            ["-c", "ulimit -f 1000; exec \"$0\" \"$@\"", ChildProcess.product("probe"), directory.path, name, "get"])
+            ["-c", "ulimit -f 1000; exec \"$0\" \"$@\"", ProbeCommand.executable, directory.path, name, "get"])
         #expect(result.status == 1 && !result.wasKilled)
         let needed = Layout.fileByteCount(capacity: 1 << 20)
         #expect(result.errors == "\(SegmentError.fileSizeLimit(limit: 1_024_000, needed: needed))\n")
@@ -274,7 +276,7 @@ struct HostilePlacesTests {
         let script = """
             mount -t tmpfs -o size=1m none "$2" && exec "$1" "$2" text fill "$2/junk"
             """
-        let arguments = [ChildProcess.product("probe"), directory.path]
+        let arguments = [ProbeCommand.executable, directory.path]
         let result = try await MountNamespace.start(script, arguments).finish()
         #expect(result.status == 0, "\(result.errors)")
         let text = result.text
@@ -292,7 +294,7 @@ struct HostilePlacesTests {
         let script = """
             mount -t tmpfs -o nr_inodes=1 none "$2" && exec "$1" "$2" text set hello
             """
-        let arguments = [ChildProcess.product("probe"), directory.path]
+        let arguments = [ProbeCommand.executable, directory.path]
         let result = try await MountNamespace.start(script, arguments).finish()
         #expect(result.status == 1)
         #expect(result.errors.hasPrefix("No memory is left on the tmpfs"), "\(result.errors)")
@@ -314,7 +316,7 @@ struct HostilePlacesTests {
         let script = """
             mount -t tmpfs none /proc && PROBE_ARGUMENTS="probe $2 text set hello" exec "$1"
             """
-        let arguments = [ChildProcess.product("probe"), directory.path]
+        let arguments = [ProbeCommand.executable, directory.path]
         let result = try await MountNamespace.start(script, arguments).finish()
         #expect(result.status == 0, "\(result.errors)")
         #expect(result.text.hasSuffix("-1\n"))

@@ -18,13 +18,11 @@ struct LifetimeTests {
             name, AttachmentOptions(access: access, lifetime: lifetime, directory: directory.path))
     }
 
-    func probe(_ arguments: String...) throws -> ChildProcess {
-        try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + arguments)
-    }
+    func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
     /// A file as a killed process leaves it: whole, and nobody attached.
     func leaveBehind(_ lifetime: Lifetime = .whileAttached) async throws -> Version {
-        let child = try probe("hold", lifetime == .persistent ? "persistent" : "")
+        let child = try probe(.hold(lifetime == .persistent ? .persistent : .whileAttached))
         let version = try #require(Version(try await child.line(beginning: "attached ")))
         try Segment.attach(name, AttachmentOptions(directory: directory.path)).set("left behind")
         child.kill()
@@ -94,14 +92,14 @@ struct LifetimeTests {
     @Test("A leftover that only another user may remove is an error that says so", .enabled(if: geteuid() == 0))
     func leftoverOfAnotherUser() async throws {
         do {
-            let child = try ChildProcess(ChildProcess.product("probe"), [directory.path, name, "hold"])
+            let child = try ChildProcess.probe(.hold(), directory, name)
             _ = try await child.line(beginning: "attached ")
             child.kill()
             _ = try await child.finish()
         }
         chmod(directory.path(of: name), 0o666)
         chmod(directory.path, 0o1777)
-        let result = try await probe("attach-as", "12345").finish()
+        let result = try await probe(.attachAs(user: 12_345)).finish()
         #expect(result.status == 1, "\(result.text)")
         #expect(result.errors == "\(SegmentError.leftBehind(path: directory.path(of: name), owner: 0))\n")
         #expect(try attach().get() == "")
@@ -122,7 +120,7 @@ struct LifetimeTests {
     @Test("exit(3) in a signal handler in the midst of attaching does not hang")
     func exitInHandler() async throws {
         for microseconds in stride(from: 500, to: 12_500, by: 500) {
-            let child = try probe("exit-in-handler", "\(microseconds)")
+            let child = try probe(.exitInHandler(afterMicroseconds: microseconds))
             let result = try await child.finish(within: 20)
             #expect(result.status == 0 && !result.wasKilled, "\(microseconds): \(result.errors)")
         }
@@ -130,7 +128,7 @@ struct LifetimeTests {
 
     @Test("A child forked beside attaching, detaching, listing and unlinking threads has no segment open")
     func forkBeside() async throws {
-        let result = try await probe("fork-beside", "1000").finish(within: 120)
+        let result = try await probe(.forkBeside(childCount: 1000)).finish(within: 120)
         #expect(result.text == "with descriptors: 0\n", "\(result.errors)")
     }
 
@@ -143,7 +141,7 @@ struct LifetimeTests {
 
     @Test("exit(3) while attached ends a whileAttached segment as detaching does")
     func exitEnds() async throws {
-        let child = try probe("exit-attached")
+        let child = try probe(.exitAttached)
         #expect(try await child.finish().status == 0)
         #expect(try directory.names == [])
     }
@@ -240,7 +238,7 @@ struct LifetimeTests {
             echo started; wait; echo ended
             """
         let shell = try ChildProcess(
-            "/bin/sh", ["-c", script, "sh", ChildProcess.product("probe"), directory.path, gate])
+            "/bin/sh", ["-c", script, "sh", ProbeCommand.executable, directory.path, gate])
         _ = try await shell.line(beginning: "started", within: 60)
         // Opened for writing while any child still has to come, it lets each through.
         let writer = open(gate, O_RDWR)

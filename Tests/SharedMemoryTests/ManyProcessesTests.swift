@@ -10,15 +10,13 @@ struct ManyProcessesTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    func probe(_ arguments: String...) throws -> ChildProcess {
-        try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + arguments)
-    }
+    func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
     @Test("8 writers and 8 readers for 10 s, 1 byte to 1 MiB: nothing torn, nothing backwards, no set lost")
     func writersAndReaders() async throws {
         let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
-        let readers = try (0..<8).map { try probe("read", $0 < 5 ? "readWrite" : "readOnly") }
-        let writers = try (0..<8).map { try probe("write", "10", "\(1 << 20)", "\($0)") }
+        let readers = try (0..<8).map { try probe(.read($0 < 5 ? .readWrite : .readOnly)) }
+        let writers = try (0..<8).map { try probe(.write(seconds: 10, maximumByteCount: 1 << 20, seed: $0)) }
         for child in readers + writers { _ = try await child.line(beginning: "attached", within: 60) }
         for writer in writers { try writer.write(Data("\n".utf8)) }
         var sets: UInt64 = 0
@@ -41,7 +39,7 @@ struct ManyProcessesTests {
     @Test("Of compare-and-sets by 8 processes none is lost")
     func updates() async throws {
         let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
-        let children = try (0..<8).map { _ in try probe("increment", "500") }
+        let children = try (0..<8).map { _ in try probe(.increment(times: 500)) }
         for child in children { #expect(try await child.finish(within: 60).status == 0) }
         #expect(try segment.get() == "4000")
         #expect(try segment.version.number == 4000)
@@ -50,7 +48,7 @@ struct ManyProcessesTests {
     @Test("Of two conditional sets from one version exactly one wins, 1,000 times")
     func races() async throws {
         let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
-        let child = try probe("race", "theirs")
+        let child = try probe(.race("theirs"))
         _ = try await child.line(beginning: "attached")
         for round in 0..<1000 {
             let version = try segment.version

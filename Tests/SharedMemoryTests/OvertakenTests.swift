@@ -23,10 +23,10 @@ struct OvertakenTests: SegmentTests {
     func claimedWhatIsBorrowed() async throws {
         let segment = try attach()
         // The writer has chosen slot 1, and so does the next set; the writer claims it all the same.
-        let writer = try await probe(stoppedAt: .setChosen, then: .setClaimed, "set", "late")
+        let writer = try await probe(stoppedAt: .setChosen, then: .setClaimed, .set("late"))
         try segment.set("borrowed")
         try await goOn(writer)
-        let reader = try probe("borrow")
+        let reader = try probe(.borrow)
         #expect(try await reader.line(beginning: "borrowed ") == "8")
         // The slot is pinned, and no longer current.
         try segment.set("another")
@@ -41,7 +41,7 @@ struct OvertakenTests: SegmentTests {
     func stampedAnew() async throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
-        let writer = try await probe(stoppedAt: .setNumbered, "set", "late")
+        let writer = try await probe(stoppedAt: .setNumbered, .set("late"))
         try segment.set("sooner")
         writer.send(SIGCONT)
         #expect(try await writer.finish().status == 0)
@@ -53,7 +53,7 @@ struct OvertakenTests: SegmentTests {
     func conditionAskedAgain() async throws {
         let segment = try attach()
         let version = try segment.set("first")
-        let writer = try await probe(stoppedAt: .setNumbered, "set-if", "\(version)", "late")
+        let writer = try await probe(stoppedAt: .setNumbered, .setIf(version: "\(version)", "late"))
         let second = try segment.set("second")
         writer.send(SIGCONT)
         let end = try await writer.finish()
@@ -64,7 +64,7 @@ struct OvertakenTests: SegmentTests {
     @Test("A slot being filled says so: its stamp is all ones, and that is no number")
     func beingFilled() async throws {
         let segment = try attach()
-        let writer = try await probe(stoppedAt: .setStamped, "set", "late")
+        let writer = try await probe(stoppedAt: .setStamped, .set("late"))
         let stamp = try withView { $0.header.slots[1].stamp.load(ordering: .relaxed) }
         #expect(stamp == .max && stamp > PublicationWord.maximumNumber)
         extendLifetime((segment, writer))
@@ -82,7 +82,7 @@ struct OvertakenTests: SegmentTests {
 
     @Test("Reserving memory comes to its end however often signals interrupt it")
     func reservesUnderSignals() async throws {
-        let result = try await probe("set-under-signals", "2000", "\(256 << 20)").finish()
+        let result = try await probe(.setUnderSignals(intervalMicroseconds: 2000, byteCount: 256 << 20)).finish()
         #expect(result.text.hasSuffix("-1\n"), "\(result.text)\(result.errors)")
     }
 
@@ -92,7 +92,7 @@ struct OvertakenTests: SegmentTests {
     func pinnedAnewTwice() async throws {
         let segment = try attach()
         try segment.set(text(500, 1))
-        let reader = try await probe(stoppedAt: .borrowLoaded, then: .borrowPinnedAgain, "read-once", "readWrite")
+        let reader = try await probe(stoppedAt: .borrowLoaded, then: .borrowPinnedAgain, .readOnce(.readWrite))
         try segment.set(text(500, 2))
         try await goOn(reader)
         var last = try segment.version
@@ -107,11 +107,11 @@ struct OvertakenTests: SegmentTests {
     func copiedWhileFilled(_ byteCount: Int) async throws {
         let segment = try attach()
         try segment.set(text(byteCount, 1))
-        let reader = try await probe(stoppedAt: .copyStamped, "read-once", "readOnly")
+        let reader = try await probe(stoppedAt: .copyStamped, .readOnce(.readOnly))
         var last = try segment.version
         // Eight slots are in use by turns; the next to be filled is the reader's.
         for seed in 2...8 { last = try segment.set(text(byteCount, UInt64(seed))) }
-        let writer = try await probe(stoppedAt: .setFilled, "set", "late")
+        let writer = try await probe(stoppedAt: .setFilled, .set("late"))
         reader.send(SIGCONT)
         #expect(try await reader.finish().text == "\(last) true\n")
         extendLifetime(writer)
@@ -121,7 +121,7 @@ struct OvertakenTests: SegmentTests {
     func threeInTurn() async throws {
         let segment = try attach()
         let first = try segment.set(text(1 << 20, 1))
-        let reader = try await probe(stoppedAt: .copyStamped, "read-once", "readOnly")
+        let reader = try await probe(stoppedAt: .copyStamped, .readOnce(.readOnly))
         for seed in 2...3 { try segment.set(text(1 << 20, UInt64(seed))) }
         reader.send(SIGCONT)
         #expect(try await reader.finish().text == "\(first) true\n")
@@ -131,7 +131,7 @@ struct OvertakenTests: SegmentTests {
 
     @Test("Who attaches while the creator is stopped behind naming the segment is in the same segment")
     func creatorGoesOn() async throws {
-        let creator = try await probe(stoppedAt: .attachNamed, "set", "the creator's")
+        let creator = try await probe(stoppedAt: .attachNamed, .set("the creator's"))
         let segment = try attach()
         try segment.set("sooner")
         creator.send(SIGCONT)
@@ -146,7 +146,7 @@ struct OvertakenTests: SegmentTests {
     func openedIsUnlinked(_ step: PausePoint) async throws {
         let old = try attach()
         try old.set("old")
-        let child = try await probe(stoppedAt: step, "set", "late")
+        let child = try await probe(stoppedAt: step, .set("late"))
         try Segment.unlink(name, directory: directory.path)
         let new = try attach()
         child.send(SIGCONT)
@@ -159,7 +159,7 @@ struct OvertakenTests: SegmentTests {
     func persistentMeanwhile() async throws {
         do {
             let segment = try attach()
-            let child = try await probe(stoppedAt: .leftoverNotPersistent, "get")
+            let child = try await probe(stoppedAt: .leftoverNotPersistent, .get)
             do { try attach(.readWrite, .persistent).set("to stay") }
             extendLifetime(segment)
             child.send(SIGCONT)
@@ -171,7 +171,7 @@ struct OvertakenTests: SegmentTests {
     @Test("The same, of a last one that has left: what is persistent stays")
     func persistentAndLeft() async throws {
         var segment: Segment? = try attach()
-        let child = try await probe(stoppedAt: .leftoverNotPersistent, "get")
+        let child = try await probe(stoppedAt: .leftoverNotPersistent, .get)
         do { try attach(.readWrite, .persistent).set("to stay") }
         segment = nil
         #expect(segment == nil)
@@ -183,7 +183,7 @@ struct OvertakenTests: SegmentTests {
     func persistentBetweenLooks() async throws {
         var segment: Segment? = try attach()
         try segment?.set("to stay")
-        let reader = try await probe(stoppedAt: .aliveLookedAtLock, "read-once", "readOnly")
+        let reader = try await probe(stoppedAt: .aliveLookedAtLock, .readOnce(.readOnly))
         do { _ = try attach(.readWrite, .persistent) }
         segment = nil
         #expect(segment == nil)
@@ -201,7 +201,7 @@ struct OvertakenTests: SegmentTests {
     @Test("One that removes a leftover, and is overtaken by an unlink, leaves the segment that came after alone")
     func removerOvertaken() async throws {
         try await leaveBehind("old")
-        let remover = try await probe(stoppedAt: .attachFoundLeftover, "get")
+        let remover = try await probe(stoppedAt: .attachFoundLeftover, .get)
         try Segment.unlink(name, directory: directory.path)
         let segment = try attach()
         try segment.set("new")
@@ -215,7 +215,7 @@ struct OvertakenTests: SegmentTests {
         arguments: [PausePoint.unlinkLocked, .unlinkChecked])
     func unlinkerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
-        let child = try await probe(stoppedAt: step, "unlink")
+        let child = try await probe(stoppedAt: step, .unlink)
         #expect(throws: SegmentError.busy(doing: "unlinking 'text'")) {
             try Segment.unlink(name, directory: directory.path)
         }
@@ -227,7 +227,7 @@ struct OvertakenTests: SegmentTests {
 
     @Test("Who attaches while the last one is removing the segment is told to try again, and then finds a new one")
     func lastDetacherGoesOn() async throws {
-        let child = try await probe(stoppedAt: .detachFoundNobody, "set", "old")
+        let child = try await probe(stoppedAt: .detachFoundNobody, .set("old"))
         #expect(throws: SegmentError.busy(doing: "attaching to 'text'")) { try attach() }
         child.send(SIGCONT)
         #expect(try await child.finish().status == 0)

@@ -25,7 +25,7 @@ struct PinsAndWritersTests: SegmentTests {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
         try segment.set(utf8: text(0).span)
-        let holders = try (0..<2).map { _ in try probe("keep-pins", "32") }
+        let holders = try (0..<2).map { _ in try probe(.keepPins(count: 32)) }
         for holder in holders { _ = try await holder.line(beginning: "kept") }
         let end = ContinuousClock.now + .seconds(Self.isLong ? 60 : 2)
         var round = 0
@@ -54,7 +54,7 @@ struct PinsAndWritersTests: SegmentTests {
     func sweptRowsAreFree() async throws {
         let segment = try attach()
         try segment.set("x")
-        let holder = try probe("keep-pins", "64")
+        let holder = try probe(.keepPins(count: 64))
         _ = try await holder.line(beginning: "kept")
         holder.kill()
         _ = try await holder.finish()
@@ -69,7 +69,9 @@ struct PinsAndWritersTests: SegmentTests {
         let segment = try attach()
         let rounds = Self.isLong ? 200 : 10
         // 25 attachments in each of five processes, 12 threads to each.
-        let writers = try (0..<5).map { try probe("write-threads", "25", "12", "\(rounds)", "\($0)") }
+        let writers = try (0..<5).map {
+            try probe(.writeThreads(attachmentCount: 25, threadCount: 12, setCount: rounds, seed: $0))
+        }
         for writer in writers { _ = try await writer.line(beginning: "attached") }
         #expect(throws: SegmentError.tooManyAttached(name: name, limit: 126)) { try attach() }
         let readOnly = try attach(.readOnly)
@@ -106,7 +108,7 @@ struct PinsAndWritersTests: SegmentTests {
             return Int((ContinuousClock.now - begin) / .nanoseconds(1)) / rounds
         }
         let alone = try nanosecondsPerSet()
-        let child = try await probe(stoppedAt: step, "set", "late")
+        let child = try await probe(stoppedAt: step, .set("late"))
         let beside = try nanosecondsPerSet()
         if Self.isLong { print("\(step): \(alone) ns a set alone, \(beside) ns beside one that is stopped") }
         let isWhole = try segment.withBytes { ChecksummedText.isWhole($0) }
@@ -122,7 +124,7 @@ struct PinsAndWritersTests: SegmentTests {
     func comingAndGoing() async throws {
         let segment = try attach()
         try segment.set(utf8: text(1).span)
-        let readers = try ["readWrite", "readOnly"].map { try probe("read", $0) }
+        let readers = try [ProbeCommand.Access.readWrite, .readOnly].map { try probe(.read($0)) }
         for reader in readers { _ = try await reader.line(beginning: "attached") }
         let begin = ContinuousClock.now
         let count = Self.isLong ? 20_000 : 1000
@@ -156,18 +158,18 @@ struct PinsAndWritersTests: SegmentTests {
         try segment.set("before")
         // Number 2 in a namespace of its own, with pins; so is the one that is killed. (Number 1 can not be stopped.)
         let living = try PIDNamespace.startSecond(
-            ChildProcess.product("probe"), [directory.path, name, "keep-pins", "3"])
+            ProbeCommand.executable, ProbeCommand.keepPins(count: 3).arguments(directory.path, name))
         _ = try await living.line(beginning: "kept")
         let isReader = Self.reading.contains(step)
         let dying = try PIDNamespace.startSecond(
             "/usr/bin/env",
-            ["SHAREDMEM_PAUSE_AT=\(step.rawValue)", ChildProcess.product("probe"), directory.path, name]
-                + (isReader ? ["get"] : ["set", "late"]))
+            ["SHAREDMEM_PAUSE_AT=\(step.rawValue)", ProbeCommand.executable]
+                + (isReader ? ProbeCommand.get : .set("late")).arguments(directory.path, name))
         _ = try await eventually("a stop at \(step)") { try stoppedProbes() == 1 ? true : nil }
         let twins = try Segment.info(name, directory: directory.path).attached.count { $0.processID == 2 }
         #expect(twins == (Self.joiningAndLeaving.contains(step) ? 1 : 2))
         // All that is left of pins is taken, so that the sweep is called for.
-        let holder = try probe("keep-pins", isReader ? "60" : "61")
+        let holder = try probe(.keepPins(count: isReader ? 60 : 61))
         _ = try await holder.line(beginning: "kept")
         dying.kill()
         _ = try await dying.finish()

@@ -134,7 +134,7 @@ struct ReaderTests: SegmentTests {
     func killedReaders() async throws {
         let segment = try attach()
         try segment.set("x")
-        let holder = try probe("keep-readers", "64")
+        let holder = try probe(.keepReaders(count: 64))
         _ = try await holder.line(beginning: "kept")
         #expect(throws: SegmentError.tooManyReaders(name: name, limit: 64)) { _ = try segment.makeReader() }
         holder.kill()
@@ -225,7 +225,7 @@ struct ReaderTests: SegmentTests {
     func goesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         let first = try segment.set(text(7777))
-        let child = try await probe(stoppedAt: step, "read-by-reader", closingInput: false)
+        let child = try await probe(stoppedAt: step, .readByReader, closingInput: false)
         var last = first
         for round in 0..<1000 { last = try segment.set(text(round)) }
         child.send(SIGCONT)
@@ -242,7 +242,7 @@ struct ReaderTests: SegmentTests {
     func pinnedAnewTwice() async throws {
         let segment = try attach()
         try segment.set(text(500))
-        let child = try await probe(stoppedAt: .readPinned, then: .readPinned, "read-by-reader")
+        let child = try await probe(stoppedAt: .readPinned, then: .readPinned, .readByReader)
         try segment.set(text(501))
         try await goOn(child)
         var last = try segment.version
@@ -257,7 +257,7 @@ struct ReaderTests: SegmentTests {
     func killed(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set(text(1))
-        let child = try await probe(stoppedAt: step, "read-by-reader")
+        let child = try await probe(stoppedAt: step, .readByReader)
         #expect(try Segment.info(name, directory: directory.path).pinCount == 1)
         child.kill()
         _ = try await child.finish()
@@ -270,7 +270,7 @@ struct ReaderTests: SegmentTests {
     func besideWriters() async throws {
         let segment = try attach()
         try segment.set(text(0))
-        let writers = try (0..<2).map { try probe("write", "1", "20000", "\($0)") }
+        let writers = try (0..<2).map { try probe(.write(seconds: 1, maximumByteCount: 20000, seed: $0)) }
         for writer in writers { _ = try await writer.line(beginning: "attached") }
         let ended = Locked(false)
         let outcomes = Locked<[String]>([])

@@ -18,18 +18,16 @@ extension SegmentTests {
         try Segment.attach(name, AttachmentOptions(access: access, lifetime: lifetime, directory: directory.path))
     }
 
-    func probe(_ arguments: String...) throws -> ChildProcess {
-        try ChildProcess(ChildProcess.product("probe"), [directory.path, name] + arguments)
-    }
+    func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
     /// A probe that has stopped at the step.
     ///
     /// - Parameter then: where it stops next, once it is let go on.
     func probe(
-        stoppedAt step: PausePoint, then next: PausePoint? = nil, _ arguments: String..., closingInput: Bool = true
+        stoppedAt step: PausePoint, then next: PausePoint? = nil, _ command: ProbeCommand, closingInput: Bool = true
     ) async throws -> ChildProcess {
-        let child = try ChildProcess(
-            ChildProcess.product("probe"), [directory.path, name] + arguments,
+        let child = try ChildProcess.probe(
+            command, directory, name,
             environment: ["SHAREDMEM_PAUSE_AT": [step, next].compactMap { $0?.rawValue }.joined(separator: ",")])
         if closingInput { child.closeInput() }
         try await child.stopped()
@@ -44,7 +42,7 @@ extension SegmentTests {
 
     /// A file as a killed process leaves it: whole, and nobody attached.
     func leaveBehind(_ text: String) async throws {
-        let child = try probe("hold")
+        let child = try probe(.hold())
         _ = try await child.line(beginning: "attached ")
         try attach().set(text)
         child.kill()

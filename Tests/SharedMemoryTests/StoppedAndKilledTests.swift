@@ -26,7 +26,7 @@ struct StoppedAndKilledTests: SegmentTests {
     func writerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
-        let child = try await probe(stoppedAt: step, "set", "from the dead")
+        let child = try await probe(stoppedAt: step, .set("from the dead"))
         let readOnly = try attach(.readOnly)
         for reader in [segment, readOnly] {
             #expect(try reader.get() == (step == .setPublished ? "from the dead" : "before"))
@@ -51,7 +51,7 @@ struct StoppedAndKilledTests: SegmentTests {
     func writerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
-        let child = try await probe(stoppedAt: step, "set", "late")
+        let child = try await probe(stoppedAt: step, .set("late"))
         for round in 0..<400 { try segment.set(text(round)) }
         child.send(SIGCONT)
         #expect(try await child.finish().status == 0)
@@ -64,7 +64,7 @@ struct StoppedAndKilledTests: SegmentTests {
     func chosenSlotBecomesCurrent() async throws {
         let segment = try attach()
         // The empty segment's current slot is 0: the writer has chosen slot 1, and so does the next set.
-        let child = try await probe(stoppedAt: .setChosen, then: .setFilled, "set", "late")
+        let child = try await probe(stoppedAt: .setChosen, then: .setFilled, .set("late"))
         try segment.set("current")
         child.send(SIGCONT)
         try await child.stopped()
@@ -83,7 +83,7 @@ struct StoppedAndKilledTests: SegmentTests {
     func readerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         let first = try segment.set(text(7777))
-        let child = try await probe(stoppedAt: step, "read-once", "readWrite")
+        let child = try await probe(stoppedAt: step, .readOnce(.readWrite))
         var last = first
         for round in 0..<1000 { last = try segment.set(text(round)) }
         child.send(SIGCONT)
@@ -99,7 +99,7 @@ struct StoppedAndKilledTests: SegmentTests {
     func readerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
-        let child = try await probe(stoppedAt: step, "get")
+        let child = try await probe(stoppedAt: step, .get)
         #expect(try Segment.info(name, directory: directory.path).pinCount == 1)
         child.kill()
         _ = try await child.finish()
@@ -114,7 +114,7 @@ struct StoppedAndKilledTests: SegmentTests {
     func copierGoesOn(_ step: PausePoint, _ byteCount: Int) async throws {
         let segment = try attach()
         try segment.set(utf8: ChecksummedText.make(byteCount: byteCount, seed: 1).span)
-        let child = try await probe(stoppedAt: step, "read-once", "readOnly")
+        let child = try await probe(stoppedAt: step, .readOnce(.readOnly))
         var last = try segment.version
         for round in 0..<1000 {
             last = try segment.set(utf8: ChecksummedText.make(byteCount: byteCount, seed: UInt64(round)).span)
@@ -145,7 +145,7 @@ struct StoppedAndKilledTests: SegmentTests {
         let isFirst = [.attachBuilt, .attachNamed].contains(step)
         let segment = isFirst ? nil : try attach()
         let version = try segment?.set("before")
-        let child = try await probe(stoppedAt: step, "hold", closingInput: false)
+        let child = try await probe(stoppedAt: step, .hold(), closingInput: false)
         // Stopped, it keeps nobody from attaching, setting and reading.
         for round in 0..<300 {
             let other = try attach()
@@ -163,13 +163,13 @@ struct StoppedAndKilledTests: SegmentTests {
 
     @Test("One that was refused by who removes a leftover, and then is killed, does not find the old text")
     func refusedByRemover() async throws {
-        let old = try ChildProcess(ChildProcess.product("probe"), [directory.path, name, "hold"])
+        let old = try ChildProcess.probe(.hold(), directory, name)
         _ = try await old.line(beginning: "attached ")
         try attach().set("old")
         old.kill()
         _ = try await old.finish()
-        let remover = try await probe(stoppedAt: .attachFoundLeftover, "hold", closingInput: false)
-        let refused = try await probe(stoppedAt: .attachNotLeftover, "get")
+        let remover = try await probe(stoppedAt: .attachFoundLeftover, .hold(), closingInput: false)
+        let refused = try await probe(stoppedAt: .attachNotLeftover, .get)
         remover.kill()
         _ = try await remover.finish()
         refused.send(SIGCONT)
@@ -180,12 +180,12 @@ struct StoppedAndKilledTests: SegmentTests {
     @Test(
         "Stopped while it removes a leftover, others are told to try again; killed there, it is as if it had not come")
     func attacherKilledAtLeftover() async throws {
-        let old = try ChildProcess(ChildProcess.product("probe"), [directory.path, name, "hold"])
+        let old = try ChildProcess.probe(.hold(), directory, name)
         _ = try await old.line(beginning: "attached ")
         old.kill()
         _ = try await old.finish()
         for step in [PausePoint.attachFoundLeftover, .unlinkLocked, .unlinkChecked] {
-            let child = try await probe(stoppedAt: step, "hold", closingInput: false)
+            let child = try await probe(stoppedAt: step, .hold(), closingInput: false)
             #expect(throws: SegmentError.busy(doing: "attaching to 'text'")) { try attach() }
             #expect(throws: SegmentError.notFound(name: name, directory: directory.path, found: [name])) {
                 try Segment.read(name, directory: directory.path)
@@ -203,7 +203,7 @@ struct StoppedAndKilledTests: SegmentTests {
             .unlinkDone,
         ])
     func lastDetacherKilled(_ step: PausePoint) async throws {
-        let child = try await probe(stoppedAt: step, "set", "gone")
+        let child = try await probe(stoppedAt: step, .set("gone"))
         child.kill()
         _ = try await child.finish()
         #expect(try directory.names == (step == .unlinkDone ? [] : ["text.sharedmem"]))
@@ -220,7 +220,7 @@ struct StoppedAndKilledTests: SegmentTests {
         "One that detaches stopped at any step takes nothing from who attaches meanwhile",
         arguments: [PausePoint.detachFreedRow, .detachDroppedLifetime])
     func detacherOvertaken(_ step: PausePoint) async throws {
-        let child = try await probe(stoppedAt: step, "set", "first")
+        let child = try await probe(stoppedAt: step, .set("first"))
         let segment = try attach()
         // As the last one's lock is still there, or just not yet asked for, it may be the old one.
         try segment.set("mine")
@@ -237,7 +237,7 @@ struct StoppedAndKilledTests: SegmentTests {
     func unlinkerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("kept")
-        let child = try await probe(stoppedAt: step, "unlink")
+        let child = try await probe(stoppedAt: step, .unlink)
         #expect(try segment.get() == "kept")
         child.kill()
         _ = try await child.finish()
@@ -268,7 +268,7 @@ struct StoppedAndKilledTests: SegmentTests {
             "$1" "$2" text get | wc -c
             "$1" "$2" text set short && "$1" "$2" text get
             """
-        let child = try MountNamespace.start(script, [ChildProcess.product("probe"), directory.path, step.rawValue])
+        let child = try MountNamespace.start(script, [ProbeCommand.executable, directory.path, step.rawValue])
         let result = try await child.finish()
         #expect(result.text.contains("\n300000\n300000\n"), "\(result.text) \(result.errors)")
         #expect(result.text.hasSuffix("\nshort"), "\(result.text) \(result.errors)")

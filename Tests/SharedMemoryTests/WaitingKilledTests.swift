@@ -30,7 +30,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
             let followers = segments.prefix(4).map { Follower($0) }
             for follower in followers { try await follower.sees(version) }
             try await someoneWaits()
-            let publisher = try await probe(stoppedAt: step, "set", "from the dead")
+            let publisher = try await probe(stoppedAt: step, .set("from the dead"))
             publisher.kill()
             // 1.1 s, and room for a machine that is busy.
             let deadline = ContinuousClock.now + .milliseconds(1100 + 900)
@@ -52,10 +52,10 @@ struct WaitingKilledTests: WaitingSegmentTests {
     @Test("While a publisher is stopped between publishing and waking, others wake at once", arguments: beforeWaking)
     func publisherStopped(_ step: PausePoint) async throws {
         let writer = try attach()
-        let watchers = try ["wait", "changes"].map { try probe("watch", "readWrite", $0) }
+        let watchers = try ProbeCommand.WatchMethod.allCases.map { try probe(.watch(.readWrite, $0)) }
         for watcher in watchers { _ = try await watcher.line(beginning: "saw ") }
         try await someoneWaits()
-        let publisher = try await probe(stoppedAt: step, "set", "not announced")
+        let publisher = try await probe(stoppedAt: step, .set("not announced"))
         let start = ContinuousClock.now
         for round in 0..<20 {
             let version = try writer.set("\(round)")
@@ -78,7 +78,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
         var delay = Duration.zero
         for round in 0..<5 {
             let version = try segment.version
-            let publisher = try await probe(stoppedAt: .setNumbered, "set", "\(round)")
+            let publisher = try await probe(stoppedAt: .setNumbered, .set("\(round)"))
             let waiter = InThread { try segment.wait(after: version) }
             try await someoneWaits()
             try await Task.sleep(for: .milliseconds(20))
@@ -100,18 +100,18 @@ struct WaitingKilledTests: WaitingSegmentTests {
     func waitersKilled() async throws {
         let segment = try attach()
         try segment.set("before")
-        let kinds = ["readWrite", "readOnly"].flatMap { access in
-            ["wait", "changes"].flatMap { how in [false, true].map { (access, how, $0) } }
+        let kinds = [ProbeCommand.Access.readWrite, .readOnly].flatMap { access in
+            ProbeCommand.WatchMethod.allCases.flatMap { method in [false, true].map { (access, method, $0) } }
         }
         for _ in 0..<4 {
             let waiters = try await withThrowingTaskGroup(of: ChildProcess.self) { group in
                 for index in 0..<26 {
-                    let (access, how, isAsleep) = kinds[index % kinds.count]
+                    let (access, method, isAsleep) = kinds[index % kinds.count]
                     group.addTask {
                         guard isAsleep else {
-                            return try await probe(stoppedAt: .waitAnnounced, "watch", access, how)
+                            return try await probe(stoppedAt: .waitAnnounced, .watch(access, method))
                         }
-                        let child = try probe("watch", access, how)
+                        let child = try probe(.watch(access, method))
                         _ = try await child.line(beginning: "saw ")
                         return child
                     }
@@ -130,10 +130,12 @@ struct WaitingKilledTests: WaitingSegmentTests {
         #expect(try directory.names == ["text.sharedmem"])
     }
 
-    @Test("A waiter stopped on its way to sleep misses nothing that is set meanwhile", arguments: ["wait", "changes"])
-    func waiterGoesOn(_ how: String) async throws {
+    @Test(
+        "A waiter stopped on its way to sleep misses nothing that is set meanwhile",
+        arguments: ProbeCommand.WatchMethod.allCases)
+    func waiterGoesOn(_ method: ProbeCommand.WatchMethod) async throws {
         let segment = try attach()
-        let waiter = try await probe(stoppedAt: .waitAnnounced, "watch", "readWrite", how)
+        let waiter = try await probe(stoppedAt: .waitAnnounced, .watch(.readWrite, method))
         var last = try segment.version
         for round in 0..<300 { last = try segment.set("\(round)") }
         waiter.send(SIGCONT)
@@ -142,12 +144,12 @@ struct WaitingKilledTests: WaitingSegmentTests {
         #expect(try await waiter.finish().text.split(separator: "\n").count == 2)
     }
 
-    @Test("Who was overtaken on its way to sleep does not sleep", arguments: ["wait", "changes"])
-    func waiterDoesNotSleep(_ how: String) async throws {
+    @Test("Who was overtaken on its way to sleep does not sleep", arguments: ProbeCommand.WatchMethod.allCases)
+    func waiterDoesNotSleep(_ method: ProbeCommand.WatchMethod) async throws {
         let segment = try attach()
         var delay = Duration.zero
         for round in 0..<5 {
-            let waiter = try await probe(stoppedAt: .waitAnnounced, "watch", "readWrite", how)
+            let waiter = try await probe(stoppedAt: .waitAnnounced, .watch(.readWrite, method))
             let version = try segment.set("\(round)")
             let start = ContinuousClock.now
             waiter.send(SIGCONT)
@@ -165,7 +167,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
     @Test("All threads and tasks of a process hear of a set, with one thread for all tasks", arguments: [2, 50])
     func crowd(_ count: Int) async throws {
         let segment = try attach()
-        let child = try probe("crowd", "\(count)")
+        let child = try probe(.crowd(count: count))
         _ = try await child.line(beginning: "library threads for tasks")
         try segment.set("x")
         let result = try await child.finish()
@@ -181,13 +183,13 @@ struct WaitingKilledTests: WaitingSegmentTests {
 
     @Test("A thousand times followed, cancelled and detached, nothing is left")
     func comeAndGo() async throws {
-        let result = try await probe("come-and-go", "1000").finish(within: 120)
+        let result = try await probe(.comeAndGo(rounds: 1000)).finish(within: 120)
         #expect(result.text == "descriptors 0, thread and file gone\n", "\(result)")
     }
 
     @Test("Detaching ends the library's thread and the segment, also from that thread itself")
     func drop() async throws {
-        let result = try await probe("drop", "100").finish(within: 40)
+        let result = try await probe(.drop(rounds: 100)).finish(within: 40)
         #expect(result.text == "done\n", "\(result)")
     }
 }

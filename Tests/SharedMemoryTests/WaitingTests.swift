@@ -22,7 +22,7 @@ struct WaitingTests: WaitingSegmentTests {
         try writer.set("before")
         let segment = try attach(access)
         let before = try segment.version
-        let child = try probe("set", "after")
+        let child = try probe(.set("after"))
         let version = try segment.wait(after: before, timeout: .seconds(30))
         #expect(try version == Version(instance: before.instance, number: 2) && segment.get() == "after")
         _ = try await child.finish()
@@ -53,10 +53,13 @@ struct WaitingTests: WaitingSegmentTests {
 
     @Test(
         "Each set wakes who waits, who may not say so too, and none waits for the second that is the bound",
-        arguments: [("readWrite", UInt32(0o600)), ("readOnly", 0o600), ("readOnly", 0o644)], ["wait", "changes"])
-    func wokenEachTime(_ attached: (access: String, mode: UInt32), _ how: String) async throws {
+        arguments: [(ProbeCommand.Access.readWrite, UInt32(0o600)), (.readOnly, 0o600), (.readOnly, 0o644)],
+        ProbeCommand.WatchMethod.allCases)
+    func wokenEachTime(
+        _ attached: (access: ProbeCommand.Access, mode: UInt32), _ method: ProbeCommand.WatchMethod
+    ) async throws {
         let writer = try Segment.attach(name, AttachmentOptions(directory: directory.path, mode: attached.mode))
-        let child = try probe("watch", attached.access, how)
+        let child = try probe(.watch(attached.access, method))
         try await expectWokenEachTime(child, by: writer)
         child.kill()
         _ = try await child.finish()
@@ -64,15 +67,17 @@ struct WaitingTests: WaitingSegmentTests {
 
     @Test(
         "Who may not write the file is woken all the same", .enabled(if: geteuid() == 0),
-        arguments: ["wait", "changes"]
+        arguments: ProbeCommand.WatchMethod.allCases
     )
-    func wokenStranger(_ how: String) async throws {
+    func wokenStranger(_ method: ProbeCommand.WatchMethod) async throws {
         #expect(chmod(directory.path, 0o755) == 0)
         let writer = try Segment.attach(name, AttachmentOptions(directory: directory.path, mode: 0o644))
-        let stranger = ["--reuid", "12345", "--regid", "12345", "--clear-groups", ChildProcess.product("probe")]
-        let refused = try await ChildProcess.run("setpriv", stranger + [directory.path, name, "set", "x"])
+        let stranger = ["--reuid", "12345", "--regid", "12345", "--clear-groups", ProbeCommand.executable]
+        let refused = try await ChildProcess.run(
+            "setpriv", stranger + ProbeCommand.set("x").arguments(directory.path, name))
         #expect(refused.errors.contains("Permission denied"), "\(refused)")
-        let child = try ChildProcess("setpriv", stranger + [directory.path, name, "watch", "readOnly", how])
+        let child = try ChildProcess(
+            "setpriv", stranger + ProbeCommand.watch(.readOnly, method).arguments(directory.path, name))
         try await expectWokenEachTime(child, by: writer)
         child.kill()
         _ = try await child.finish()
@@ -250,7 +255,7 @@ struct WaitingTests: WaitingSegmentTests {
     @Test("Beside many writers, readers see whole texts in order, never an old one, and the last in the end")
     func manyWriters() async throws {
         let segments = try [attach(), attach(), attach(.readOnly), attach(.readOnly)]
-        let writers = try (0..<4).map { try probe("write", "2", "60000", "\($0)") }
+        let writers = try (0..<4).map { try probe(.write(seconds: 2, maximumByteCount: 60000, seed: $0)) }
         for writer in writers { _ = try await writer.line(beginning: "attached") }
         let followers = segments.map { Follower($0) } + [Follower(segments[0], delay: .milliseconds(20))]
         let watchers = segments.map { Watcher($0) }
@@ -276,7 +281,7 @@ struct WaitingTests: WaitingSegmentTests {
     @Test("A wait goes on after signals, and through them comes to what it waits for")
     func goesOnAfterSignals() async throws {
         let segment = try attach()
-        let child = try probe("wait-under-signals", "readWrite", "30")
+        let child = try probe(.waitUnderSignals(.readWrite, seconds: 30))
         _ = try await child.line(beginning: "waiting")
         try await Task.sleep(for: .milliseconds(200))
         let version = try segment.set("x")
@@ -289,7 +294,7 @@ struct WaitingTests: WaitingSegmentTests {
     @Test("A wait's time is up when it is, whatever signals come")
     func timeIsUpUnderSignals() async throws {
         let segment = try attach()
-        let result = try await probe("wait-under-signals", "readWrite", "0.2").finish()
+        let result = try await probe(.waitUnderSignals(.readWrite, seconds: 0.2)).finish()
         #expect(result.text.contains("\ngot nothing\n"), "\(result)")
         extendLifetime(segment)
     }
@@ -297,14 +302,14 @@ struct WaitingTests: WaitingSegmentTests {
     @Test("An interruptible wait ends with the first signal")
     func interrupted() async throws {
         let segment = try attach()
-        let result = try await probe("wait-under-signals", "readWrite", "30", "interruptibly").finish()
+        let result = try await probe(.waitUnderSignals(.readWrite, seconds: 30, .interruptibly)).finish()
         #expect(result.text.contains("\nended interrupted\n"), "\(result)")
         extendLifetime(segment)
     }
 
     @Test("The library's thread takes none of the process's signals")
     func signalsElsewhere() async throws {
-        let result = try await probe("signals-elsewhere").finish()
+        let result = try await probe(.signalsElsewhere).finish()
         #expect(result.text.hasPrefix("threads 1, handled 0\nhandled then 5\n"), "\(result)")
     }
 
@@ -314,7 +319,7 @@ struct WaitingTests: WaitingSegmentTests {
     func unlinked() async throws {
         let segment = try attach()
         let before = try segment.version
-        let child = try probe("unlink")
+        let child = try probe(.unlink)
         #expect(throws: SegmentError.unlinked(name: name)) { try segment.wait(after: before, timeout: .seconds(30)) }
         #expect(try await child.finish().status == 0)
         await #expect(throws: SegmentError.unlinked(name: name)) {
@@ -396,10 +401,10 @@ struct WaitingTests: WaitingSegmentTests {
 
     @Test(
         "What was set before the segment was unlinked is delivered, however fast the one followed the other",
-        arguments: ["wait", "changes"], [PausePoint.waitCheckedName, .waitAnnounced])
-    func lastText(_ how: String, _ step: PausePoint) async throws {
+        arguments: ProbeCommand.WatchMethod.allCases, [PausePoint.waitCheckedName, .waitAnnounced])
+    func lastText(_ method: ProbeCommand.WatchMethod, _ step: PausePoint) async throws {
         let segment = try attach()
-        let child = try await probe(stoppedAt: step, "watch", "readWrite", how)
+        let child = try await probe(stoppedAt: step, .watch(.readWrite, method))
         let last = try segment.set("last")
         try Segment.unlink(name, directory: directory.path)
         child.send(SIGCONT)

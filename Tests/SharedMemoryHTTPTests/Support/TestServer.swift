@@ -56,8 +56,8 @@ final class TestServer: Sendable {
 
     /// A process that has set the text, and stopped before it told anyone.
     func publisherThatWakesNobody() async throws -> ChildProcess {
-        let publisher = try ChildProcess(
-            ChildProcess.product("probe"), [directory.path, "text", "set", "from a stopped process"],
+        let publisher = try ChildProcess.probe(
+            .set("from a stopped process"), directory,
             environment: ["SHAREDMEM_PAUSE_AT": "setPublished"])
         try await publisher.stopped()
         return publisher
