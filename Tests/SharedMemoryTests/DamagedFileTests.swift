@@ -8,7 +8,7 @@ import Testing
 ///
 /// The probe does it, so that a crash is seen as one. `make fuzz` is the long form: every byte, and 100,000 heads.
 @Suite("Damaged files")
-struct DamagedFileTests: SegmentTests {
+struct DamagedFileTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
 

@@ -6,7 +6,7 @@ import Testing
 
 /// Files that keep an open waiting, directories that may not be written, and limits that leave no room.
 @Suite("Hostile files, directories and limits")
-struct HostileFilesTests: SegmentTests {
+struct HostileFilesTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
 

@@ -7,7 +7,7 @@ import Testing
 
 /// The moments between a look and what it was for: one is stopped there, and others get on meanwhile.
 @Suite("Overtaken between two steps")
-struct OvertakenTests: SegmentTests {
+struct OvertakenTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
 

@@ -7,7 +7,7 @@ import Testing
 
 /// More readers than pins, more writers than slots, and writers that stand still.
 @Suite("All pins held, more writers than slots")
-struct PinsAndWritersTests: SegmentTests {
+struct PinsAndWritersTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
 

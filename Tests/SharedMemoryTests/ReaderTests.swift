@@ -5,7 +5,7 @@ import Testing
 @testable import SharedMemory
 
 @Suite("Readers, which keep their pin")
-struct ReaderTests: SegmentTests {
+struct ReaderTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
 

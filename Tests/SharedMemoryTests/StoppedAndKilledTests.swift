@@ -6,7 +6,7 @@ import Testing
 
 /// Processes stopped exactly at a step of the protocol, and then let go on, or killed.
 @Suite("Stopped and killed")
-struct StoppedAndKilledTests: SegmentTests {
+struct StoppedAndKilledTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
 

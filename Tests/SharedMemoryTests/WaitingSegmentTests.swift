@@ -6,7 +6,7 @@ import Testing
 @testable import SharedMemory
 
 /// What tests of waiting do again and again.
-protocol WaitingSegmentTests: SegmentTests {}
+protocol WaitingSegmentTests: SegmentTestCase {}
 
 extension WaitingSegmentTests {
     /// One more than the highest number that anyone waited to see replaced.

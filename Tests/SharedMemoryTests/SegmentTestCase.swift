@@ -1,0 +1,69 @@
+import Foundation
+import LinuxSystem
+import TestSupport
+import Testing
+
+@testable import SharedMemory
+
+/// What tests of one segment, in a directory of its own, do again and again.
+protocol SegmentTestCase {
+    var directory: TemporaryDirectory { get }
+    var name: String { get }
+}
+
+extension SegmentTestCase {
+    var path: String { directory.path(of: name) }
+
+    func attach(_ access: Access = .readWrite, _ lifetime: Lifetime = .whileAttached) throws -> Segment {
+        try Segment.attach(name, AttachmentOptions(access: access, lifetime: lifetime, directory: directory.path))
+    }
+
+    func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
+
+    /// A probe that has stopped at the step.
+    ///
+    /// - Parameter then: where it stops next, once it is let go on.
+    func probe(
+        stoppedAt step: PausePoint, then next: PausePoint? = nil, _ command: ProbeCommand, closingInput: Bool = true
+    ) async throws -> ChildProcess {
+        let child = try ChildProcess.probe(
+            command, directory, name,
+            environment: ["SHAREDMEM_PAUSE_AT": [step, next].compactMap { $0?.rawValue }.joined(separator: ",")])
+        if closingInput { child.closeInput() }
+        try await child.stopped()
+        return child
+    }
+
+    /// Lets it go on to where it stops next.
+    func goOn(_ child: ChildProcess) async throws {
+        child.send(SIGCONT)
+        try await child.stopped()
+    }
+
+    /// A file as a killed process leaves it: whole, and nobody attached.
+    func leaveBehind(_ text: String) async throws {
+        let child = try probe(.hold())
+        _ = try await child.line(beginning: "attached ")
+        try attach().set(text)
+        child.kill()
+        _ = try await child.finish()
+    }
+
+    /// Looks at the header as it is, past the library.
+    func withView<Result>(_ look: (SegmentView) throws -> Result) throws -> Result {
+        let capacity = try Segment.info(name, directory: directory.path).capacity
+        let file = try FileDescriptor.open(path, .readWrite)
+        let mapping = try Mapping(file, byteCount: Layout.fileByteCount(capacity: capacity), writable: true)
+        defer { extendLifetime(mapping) }
+        return try look(SegmentView(mapping, capacity: capacity))
+    }
+
+    /// Nobody else's pin or claim is there.
+    func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        try withView { view in
+            let pins = (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 }
+            let claims = (0..<Layout.slotCount).count { view.header.slots[$0].claim.load(ordering: .relaxed) != 0 }
+            #expect((pins, claims) == (0, 0), sourceLocation: sourceLocation)
+        }
+    }
+}
