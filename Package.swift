@@ -85,7 +85,7 @@ let package = Package(
                 "SharedMemory", "TestSupport", "sharedmem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            path: "Tests/Torture", exclude: ["worker.c"], swiftSettings: tests),
+            path: "Tests/Torture", exclude: ["CWorker"], swiftSettings: tests),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: tests),
         .testTarget(
             name: "SharedMemoryTests", dependencies: ["LinuxSystem", "SharedMemory", "TestSupport", "probe"],

@@ -1,6 +1,8 @@
-/// Texts that carry their own checksum, so that a torn one shows.
+/// Text that carries its own checksum, so that a torn read is seen.
 public enum ChecksummedText {
-    /// A text of `byteCount` bytes; shorter than a checksum, it is one letter that the length chooses.
+    /// Makes a text of `byteCount` bytes.
+    ///
+    /// A text shorter than a checksum repeats a letter that depends on its length.
     public static func make(byteCount: Int, seed: UInt64) -> [UInt8] {
         guard byteCount > 16 else { return [UInt8](repeating: letter(byteCount), count: byteCount) }
         var state = seed | 1
@@ -15,7 +17,7 @@ public enum ChecksummedText {
 
     public static func isWhole(_ text: RawSpan) -> Bool { digest(of: text) != nil }
 
-    /// The text's checksum, by which to tell it from others; nil when the text is not whole.
+    /// The text's checksum, which identifies it; nil if the text is torn.
     public static func digest(of text: RawSpan) -> UInt64? {
         text.withUnsafeBytes { buffer in
             let bytes = buffer.assumingMemoryBound(to: UInt8.self).span
@@ -30,7 +32,7 @@ public enum ChecksummedText {
         }
     }
 
-    /// A letter, or now and then what ends a line: not every door takes that as it is.
+    /// A letter or, twice in 28, a line ending, because some interfaces have to encode those.
     private static func letter(_ number: Int) -> UInt8 {
         switch number % 28 {
         case 26: UInt8(ascii: "\n")

@@ -1,19 +1,19 @@
 import Foundation
 import Synchronization
 
-/// A process that a test started; killed when the test lets go of it.
+/// A process that a test started; killed when the test releases it.
 ///
-/// Not Foundation's: there, children started at the same time hold one another's pipes open.
+/// Foundation's `Process` would not do: children started at the same time hold one another's pipes open.
 public final class ChildProcess: Sendable {
     public let processID: pid_t
     private let arguments: [String]
     private let input: Mutex<FileHandle?>
-    /// Nil if they go elsewhere.
+    /// Nil if the output goes to a `sink`.
     private let output: FileHandle?
     private let errors: FileHandle?
     private let status = Mutex<CInt?>(nil)
 
-    /// Where the test's own build put its products.
+    /// The folder of the products of the test's own build.
     public static let productDirectory: String = {
         let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "."
         return URL(fileURLWithPath: executable).deletingLastPathComponent().path
@@ -21,7 +21,7 @@ public final class ChildProcess: Sendable {
 
     public static func product(_ name: String) -> String { "\(productDirectory)/\(name)" }
 
-    /// - Parameter sink: an open file for all that it writes; nil keeps that here.
+    /// - Parameter sink: an open file for all of its output; nil to keep the output here.
     public init(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:], sink: CInt? = nil
     ) throws {
@@ -29,7 +29,7 @@ public final class ChildProcess: Sendable {
         signal(SIGPIPE, SIG_IGN)
         output = sink == nil ? try Self.temporaryFile() : nil
         errors = sink == nil ? try Self.temporaryFile() : nil
-        // A socket pair, as that can be had closed on exec, and a pipe here can not.
+        // A socket pair, because Foundation has no pipe that is closed on exec.
         var pipe: [CInt] = [0, 0]
         let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
         try check(socketpair(AF_UNIX, CInt(type), 0, &pipe) == 0 ? 0 : errno, "socketpair")
@@ -48,7 +48,7 @@ public final class ChildProcess: Sendable {
         var signals = sigset_t()
         sigfillset(&signals)
         posix_spawnattr_setsigdefault(&attributes, &signals)
-        // The test's thread may have signals blocked; a shell without SIGCHLD waits for ever.
+        // The test's thread may block signals, and a shell without SIGCHLD waits forever.
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
@@ -80,10 +80,10 @@ public final class ChildProcess: Sendable {
 
     public func closeInput() { input.withLock { $0 = nil } }
 
-    /// What it has written to standard output so far.
+    /// Everything that it has written to standard output so far.
     public var outputSoFar: String { String(decoding: Self.content(of: output), as: UTF8.self) }
 
-    /// Waits until standard output has a whole line that begins so, and returns the rest of that line.
+    /// Waits until standard output has a whole line that begins with `prefix`, and returns the rest of that line.
     public func line(beginning prefix: String, within seconds: Double = 60) async throws -> String {
         try await eventually("a line '\(prefix)…' from \(arguments)", within: seconds) {
             let lines = self.outputSoFar.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
@@ -91,7 +91,7 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits until it has stopped itself, as it does at the step that `SHAREDMEM_PAUSE_AT` names.
+    /// Waits until it has stopped itself, at the pause point that `SHAREDMEM_PAUSE_AT` names.
     public func stopped(within seconds: Double = 60) async throws {
         try await eventually("the stop of \(arguments)", within: seconds) {
             if let status = self.endStatus {
@@ -103,7 +103,7 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// Closes its input, unless that is done, and waits for its end.
+    /// Closes its input, if that is still open, and waits for its end.
     public func finish(within seconds: Double = 60) async throws -> Finished {
         closeInput()
         return try await end(within: seconds)
@@ -147,7 +147,7 @@ public final class ChildProcess: Sendable {
         within seconds: Double = 60
     ) async throws -> Finished {
         let child = try ChildProcess(executable, arguments, environment: environment)
-        // In a thread of its own: the program may be slow to read it, or never do.
+        // In a thread of its own, because the program may be slow to read its input, or never read it.
         Thread.detachNewThread {
             try? child.write(input)
             child.closeInput()
@@ -155,7 +155,7 @@ public final class ChildProcess: Sendable {
         return try await child.end(within: seconds)
     }
 
-    /// A file without a name, which never fills up as a pipe does.
+    /// A file without a name, which does not fill up as a pipe does.
     private static func temporaryFile() throws -> FileHandle {
         let path = "/dev/shm/sharedmem-test-\(UUID())"
         let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
@@ -164,7 +164,7 @@ public final class ChildProcess: Sendable {
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
-    /// Read without moving the offset, which the child shares.
+    /// Reads without moving the offset, which the child shares.
     private static func content(of file: FileHandle?) -> Data {
         guard let file else { return Data() }
         var status = stat()
@@ -187,7 +187,7 @@ public struct TimeIsUp: Error, CustomStringConvertible {
     public let description: String
 }
 
-/// Waits, bounded, until `look` finds something.
+/// Waits, bounded, until `look` returns a value.
 public func eventually<Value>(
     _ what: String, within seconds: Double = 60, _ look: () throws -> Value?
 ) async throws -> Value {

@@ -1,4 +1,4 @@
-/// A client of an event stream, which reads it as the standard says (HTML, 9.2.6).
+/// A client of an event stream, which parses it as the standard says (HTML, 9.2.6).
 public final class EventStream {
     public let response: RawResponse
     private let client: RawClient
@@ -8,7 +8,7 @@ public final class EventStream {
     private var lastWasReturn = false
     private var data: [UInt8] = []
     private var id = ""
-    /// Comments that have come so far.
+    /// The number of comments received so far.
     public private(set) var commentCount = 0
 
     public struct Event: Equatable {
@@ -17,7 +17,7 @@ public final class EventStream {
 
         public init(id: String, data: [UInt8]) { (self.id, self.data) = (id, data) }
 
-        /// The text it tells: where U+0000 stands for a carriage return.
+        /// The text: in the data, U+0000 stands for a carriage return.
         public var bytes: [UInt8] { data.map { $0 == 0 ? 13 : $0 } }
 
         public var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -30,7 +30,7 @@ public final class EventStream {
         self.init(client, response: try client.response())
     }
 
-    /// Goes on with a request that was sent, and whose answer has begun.
+    /// Reads the stream after a request was sent and the head of its response was received.
     public init(_ client: RawClient, response: RawResponse) {
         self.client = client
         self.response = response
@@ -46,7 +46,7 @@ public final class EventStream {
         }
     }
 
-    /// Waits until a comment has come; events that come before it are lost.
+    /// Waits for a comment, discarding the events before it.
     public func awaitComment() throws {
         let count = commentCount
         while commentCount == count {
@@ -55,7 +55,7 @@ public final class EventStream {
         }
     }
 
-    /// Whether the message came to its own end, not only the connection.
+    /// Whether the message has ended as its framing says, and not only the connection.
     public var isWhole: Bool { chunks.isAtEnd }
 
     private func receive() throws -> Bool {
@@ -66,7 +66,7 @@ public final class EventStream {
         return true
     }
 
-    /// Lines end in a line feed, a carriage return, or both.
+    /// Splits at line endings: a line feed, a carriage return, or both.
     private func split(_ bytes: [UInt8]) {
         var rest = bytes[...]
         if lastWasReturn, rest.first == 10 { rest = rest.dropFirst() }
@@ -105,7 +105,7 @@ extension RawClient {
     }
 }
 
-/// Takes the chunks of a message apart (RFC 9112, 7.1).
+/// Decodes the chunks of a message (RFC 9112, 7.1).
 private struct Chunks {
     private var rest: [UInt8] = []
     private(set) var isAtEnd = false

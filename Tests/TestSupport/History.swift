@@ -1,57 +1,58 @@
 import Foundation
 
-/// What processes have read and set through all doors, and when: to be held against the order of versions.
+/// The reads and sets of many processes through every interface, with their times, to be checked against the order of versions.
 public struct History: Sendable {
     public struct Operation: Sendable {
         public enum Kind: UInt8, Sendable {
             case read, set
-            /// Is about to set a text, and may be killed before it can say that it did.
+            /// A process is about to set a text, and may be killed before it can record that it did.
             case setting
-            /// Waited for a text other than the one it had.
+            /// A watcher saw a version other than the one it had.
             case watch
-            /// Waits no more, and says what it had last.
+            /// A watcher has ended, with the last version it saw.
             case ended
         }
 
-        public enum Door: UInt8, CaseIterable, Sendable {
+        public enum Interface: UInt8, CaseIterable, Sendable {
             case swift, c, http, commandLine
         }
 
         public var kind: Kind
-        public var door: Door
+        public var interface: Interface
         public var processID: UInt32
-        /// By the host's monotonic clock, in nanoseconds: before the call, and after it.
+        /// The times before and after the call, by the host's monotonic clock, in nanoseconds.
         public var start, end: UInt64
         public var instance, number: UInt64
-        /// The text's checksum, as ``ChecksummedText/digest(of:)`` finds it; nil for one that is not whole.
+        /// The text's checksum, by ``ChecksummedText/digest(of:)``; nil if the text is torn.
         public var digest: UInt64?
-        /// The number that a conditional set was to replace, or that a watcher had before.
+        /// The number that a conditional set replaced, or that a watcher had before.
         public var replaced: UInt64?
 
         public init(
-            _ kind: Kind, _ door: Door, processID: UInt32 = UInt32(getpid()), start: UInt64, end: UInt64,
+            _ kind: Kind, _ interface: Interface, processID: UInt32 = UInt32(getpid()), start: UInt64, end: UInt64,
             instance: UInt64, number: UInt64, digest: UInt64?, replaced: UInt64? = nil
         ) {
-            (self.kind, self.door, self.processID, self.start, self.end) = (kind, door, processID, start, end)
+            (self.kind, self.interface, self.processID) = (kind, interface, processID)
+            (self.start, self.end) = (start, end)
             (self.instance, self.number, self.digest, self.replaced) = (instance, number, digest, replaced)
         }
     }
 
-    /// Why the operations can not have been those of one text, each at one moment between its start and its end.
+    /// Why the operations cannot have happened to one text, each at one instant between its start and its end.
     public enum Violation: Sendable {
         case notWhole(Operation)
-        /// The second began after the first had finished, and has a lower version; or the same one, though it set it.
+        /// The second began after the first had ended, but has a lower version, or set the same one.
         case backwards(Operation, Operation)
         case setTwice(Operation, Operation)
-        /// One version, two texts.
+        /// One version had two texts.
         case different(Operation, Operation)
-        /// A conditional set that replaced something else.
+        /// A conditional set replaced another version than the expected one.
         case conditionBroken(Operation)
-        /// A text that nobody set.
+        /// A text was seen that no process set.
         case neverSet(Operation)
-        /// A watcher was given what it had, or something older.
+        /// A watcher was given the version it had, or an older one.
         case notNewer(Operation)
-        /// A watcher waited to the end, and never saw the first of the two.
+        /// A watcher stayed to the end, and never saw the first of the two.
         case missed(Operation, Operation)
     }
 
@@ -61,7 +62,7 @@ public struct History: Sendable {
 
     public mutating func append(_ operation: Operation) { operations.append(operation) }
 
-    /// The highest version of an instance that anyone has seen or set.
+    /// The highest version of an instance that was read or set.
     public func lastNumber(ofInstance instance: UInt64) -> UInt64 {
         operations.lazy.filter { $0.instance == instance }.map(\.number).max() ?? 0
     }
@@ -71,7 +72,7 @@ public struct History: Sendable {
         return neverSet(done) + Dictionary(grouping: done, by: \.instance).values.flatMap { Self.violations($0) }
     }
 
-    /// Only where it was written down what was about to be set: who is killed may have set it.
+    /// Checks only histories that record what is about to be set, because a killed process may have set its text.
     private func neverSet(_ done: [Operation]) -> [Violation] {
         guard done.count < operations.count else { return [] }
         let texts = Set(operations.filter { $0.kind == .set || $0.kind == .setting }.map(\.digest))
@@ -101,7 +102,7 @@ public struct History: Sendable {
         return found + backwards(operations)
     }
 
-    /// Each operation is held against the highest of all that had finished when it began.
+    /// Compares each operation with the highest version of all operations that had ended when it began.
     private static func backwards(_ operations: [Operation]) -> [Violation] {
         let finished = operations.filter { $0.kind != .ended }.sorted { $0.end < $1.end }
         var found: [Violation] = []
@@ -126,7 +127,7 @@ extension History.Operation: CustomStringConvertible {
         let text = digest.map { "text \(String($0, radix: 16))" } ?? (kind == .ended ? "its last" : "A TORN TEXT")
         let condition = replaced.map { kind == .watch ? ", after \($0)" : ", to replace \($0)" } ?? ""
         return """
-            \(kind) of number \(number) (\(text)\(condition)) by process \(processID) through \(door), \
+            \(kind) of number \(number) (\(text)\(condition)) by process \(processID) through \(interface), \
             from \(start) to \(end) ns
             """
     }
@@ -149,7 +150,7 @@ extension History.Violation: CustomStringConvertible {
 
 // MARK: Files
 
-/// A file to which a process appends what it does, so that all it was told is there when it is killed.
+/// A file to which a process appends its operations, so that nothing it was told is lost when it is killed.
 public final class HistoryFile: Sendable {
     private let descriptor: CInt
 
@@ -163,7 +164,7 @@ public final class HistoryFile: Sendable {
     public func append(_ operation: History.Operation) {
         let words = operation.words
         let count = words.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        precondition(count == History.Operation.byteCount, "the history can not be written")
+        precondition(count == History.Operation.byteCount, "cannot write the history")
     }
 
     /// Nanoseconds of the clock that all processes of a host share.
@@ -171,12 +172,12 @@ public final class HistoryFile: Sendable {
 }
 
 extension History {
-    /// What all the files in a directory say.
+    /// Reads all files in a directory.
     public init(readingFilesIn directory: String) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
             let data = try Data(contentsOf: URL(fileURLWithPath: "\(directory)/\(name)"))
             data.withUnsafeBytes { bytes in
-                // A last record that is cut off is that of a process killed as it wrote it.
+                // If the last record is cut off, its process was killed while writing it.
                 for index in 0..<bytes.count / Operation.byteCount {
                     append(Operation(Operation.words(of: bytes, at: index)))
                 }
@@ -186,7 +187,7 @@ extension History {
 }
 
 extension History.Operation {
-    /// The last one that a process wrote to its file; nil before the first.
+    /// The last operation in a file; nil before the first.
     public static func last(inFile path: String) -> History.Operation? {
         guard let file = FileHandle(forReadingAtPath: path), let end = try? file.seekToEnd() else { return nil }
         let count = UInt64(byteCount)
@@ -196,12 +197,12 @@ extension History.Operation {
         }
     }
 
-    /// As the worker in C writes it too.
+    /// The size of a record, which the worker in C writes too.
     static let wordCount = 8
     static let byteCount = wordCount * 8
 
     fileprivate var words: [UInt64] {
-        let what = UInt64(kind.rawValue) | UInt64(door.rawValue) << 8 | UInt64(processID) << 32
+        let what = UInt64(kind.rawValue) | UInt64(interface.rawValue) << 8 | UInt64(processID) << 32
         let flags: UInt64 = (digest == nil ? 0 : 1) | (replaced == nil ? 0 : 2)
         return [what, flags, start, end, instance, number, digest ?? 0, replaced ?? 0]
     }
@@ -211,10 +212,11 @@ extension History.Operation {
     }
 
     fileprivate init(_ words: [UInt64]) {
-        guard let kind = Kind(rawValue: UInt8(words[0] & 0xff)), let door = Door(rawValue: UInt8(words[0] >> 8 & 0xff))
+        guard let kind = Kind(rawValue: UInt8(words[0] & 0xff)),
+            let interface = Interface(rawValue: UInt8(words[0] >> 8 & 0xff))
         else { preconditionFailure("not a record of a history: \(words)") }
         self.init(
-            kind, door, processID: UInt32(words[0] >> 32), start: words[2], end: words[3], instance: words[4],
+            kind, interface, processID: UInt32(words[0] >> 32), start: words[2], end: words[3], instance: words[4],
             number: words[5], digest: words[1] & 1 == 0 ? nil : words[6], replaced: words[1] & 2 == 0 ? nil : words[7])
     }
 }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// A connection over which exactly those bytes go that a test writes.
+/// A connection that sends exactly the bytes that a test writes.
 ///
-/// Every wait ends after ten seconds, unless it is to end sooner: with `EAGAIN`, and can be gone on with.
+/// Every wait ends after ten seconds, or sooner if a test asks for that, with `EAGAIN`. It can then be repeated.
 public final class RawClient {
     private let descriptor: CInt
     private var received: [UInt8] = []
@@ -25,7 +25,7 @@ public final class RawClient {
         setsockopt(descriptor, SOL_SOCKET, option, &timeout, socklen_t(MemoryLayout<timeval>.size))
     }
 
-    /// For what is received.
+    /// Sets the timeout for receiving.
     public func waitAtMost(milliseconds: Int) { wait(SO_RCVTIMEO, milliseconds: milliseconds) }
 
     deinit { close(descriptor) }
@@ -74,7 +74,7 @@ public final class RawClient {
         return descriptor
     }
 
-    /// Has the system keep as little as it can of what is not read.
+    /// Makes the receive buffer as small as the system allows.
     public func readLittle() {
         var byteCount: CInt = 1
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &byteCount, socklen_t(MemoryLayout<CInt>.size))
@@ -95,7 +95,7 @@ public final class RawClient {
         }
     }
 
-    /// Says that nothing more will come.
+    /// Tells the server that nothing more will be sent.
     public func shutDownSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
     /// Breaks the connection with a reset.
@@ -107,7 +107,7 @@ public final class RawClient {
 
     // MARK: Receiving
 
-    /// The next response, interim ones too.
+    /// The next response, interim responses included.
     public func response(to method: String = "GET") throws -> RawResponse {
         while true {
             if let end = headEnd {
@@ -142,21 +142,21 @@ public final class RawClient {
         return count > 0
     }
 
-    /// What has come, or comes next; empty at the end of the connection.
+    /// The bytes received, or the next ones to arrive; empty at the end of the connection.
     public func piece() throws -> [UInt8] {
         if received.isEmpty { _ = try receiveSome() }
         defer { received = [] }
         return received
     }
 
-    /// Whether the other side has ended the connection, whatever is left to be read.
+    /// Whether the server has ended the connection, even if there is more to read.
     public var hasHungUp: Bool {
         let closedHalf: CShort = 0x2000  // POLLRDHUP
         var poll = pollfd(fd: descriptor, events: closedHalf, revents: 0)
         return Foundation.poll(&poll, 1, 0) > 0
     }
 
-    /// All that still comes, until the other side ends the connection.
+    /// Everything that arrives until the server ends the connection.
     public func rest() throws -> [UInt8] {
         do {
             while try receiveSome() {}
@@ -165,7 +165,7 @@ public final class RawClient {
         return received
     }
 
-    /// Whether the other side ends the connection, with nothing more to read.
+    /// Waits, and returns whether the server ended the connection with nothing more to read.
     public func isEnded() -> Bool {
         do {
             return try !receiveSome() && received.isEmpty
@@ -187,7 +187,7 @@ extension RawClient {
         try send(Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + (body ?? []))
     }
 
-    /// Sends a request, and waits for its response.
+    /// Sends a request and waits for its response.
     public func request(
         _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
     ) throws -> RawResponse {
@@ -219,7 +219,7 @@ public struct RawResponse {
 
     public var text: String { String(decoding: body, as: UTF8.self) }
 
-    /// The members of a problem; empty for anything else.
+    /// The members of a problem document; empty for any other body.
     public var problem: [String: any Sendable] {
         guard self["Content-Type"] == "application/problem+json" else { return [:] }
         return (try? JSONSerialization.jsonObject(with: Data(body)) as? [String: any Sendable]) ?? [:]

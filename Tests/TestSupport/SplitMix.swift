@@ -1,4 +1,4 @@
-/// Random numbers from a seed.
+/// A generator of random numbers that starts from a seed (SplitMix64).
 public struct SplitMix: RandomNumberGenerator {
     private var state: UInt64
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A directory of a test's own on a tmpfs, removed with all it holds when the test ends.
+/// A directory on a tmpfs for one test, removed with its contents when the test ends.
 public final class TemporaryDirectory: Sendable {
     public let path: String
 
@@ -15,7 +15,7 @@ public final class TemporaryDirectory: Sendable {
 
     public func path(of name: String) -> String { "\(path)/\(name).sharedmem" }
 
-    /// The names in it.
+    /// The names of the files in it.
     public var names: [String] {
         get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
     }

@@ -1,26 +1,25 @@
 import Foundation
 import SharedMemory
-import Synchronization
 import TestSupport
 
-/// `sharedmem watch`, and who takes what it prints.
+/// `sharedmem watch`, and the thread that reads what it prints.
 final class PrintingWatcher: Sendable {
     let process: ChildProcess
     private let recorder: Recorder
     private let reader: Background
     private let last: Shared<Version?>
 
-    /// - Parameter steps: where it stops.
-    init(_ name: String, _ stage: Stage, stoppingAt steps: [PausePoint] = []) throws {
+    /// - Parameter points: where it stops.
+    init(_ name: String, _ stage: Stage, stoppingAt points: [PausePoint] = []) throws {
         recorder = try stage.recorder(.commandLine)
-        // Closed on exec, which a pipe could not be.
+        // A socket pair, because Foundation has no pipe that is closed on exec.
         var ends: [CInt] = [0, 0]
         let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         try expect(socketpair(AF_UNIX, type, 0, &ends) == 0, "socketpair: errno \(errno)")
         defer { close(ends[1]) }
         let output = FileHandle(fileDescriptor: ends[0], closeOnDealloc: true)
         let start = HistoryFile.now
-        process = try stage.watch(name, ["-0", "-v"], stoppingAt: steps, sink: ends[1])
+        process = try stage.watch(name, ["-0", "-v"], stoppingAt: points, sink: ends[1])
         let last = Shared<Version?>(nil)
         self.last = last
         var random = SplitMix(state: UInt64(stage.random(0..<Int.max)))
@@ -47,7 +46,7 @@ final class PrintingWatcher: Sendable {
         return try recorder.saw(version, Array(record[feed...].dropFirst()), since: start, after: known)
     }
 
-    /// Waits until all is read that it has printed, when it has ended.
+    /// Waits, once it has ended, until all of its output is read.
     func finishReading() async throws { try await reader.stop() }
 }
 
@@ -59,7 +58,7 @@ extension PrintingWatcher: RoundWatcher {
     }
 }
 
-/// `sharedmem watch --exec`, which runs one process after the other, each of which writes down what it was told.
+/// `sharedmem watch --exec`, which runs one process for each version, and each records what it was told.
 struct RunningWatcher: RoundWatcher {
     private let process: ChildProcess
     private let recorder: Recorder
@@ -79,21 +78,10 @@ struct RunningWatcher: RoundWatcher {
 }
 
 extension ChildProcess {
-    /// Ends a `sharedmem watch` as a service manager does.
+    /// Ends `sharedmem watch` as a service manager does.
     func finishWatch() async throws {
         send(SIGTERM)
         let end = try await finish()
-        try expect(end.status == 0 && !end.wasKilled, "sharedmem watch: \(end)")
-    }
-}
-
-/// A value for more than one thread.
-final class Shared<Value: Sendable>: Sendable {
-    private let state: Mutex<Value>
-    init(_ value: Value) { state = Mutex(value) }
-
-    var value: Value {
-        get { state.withLock { $0 } }
-        set { state.withLock { $0 = newValue } }
+        try expect(end.status == 0 && !end.wasKilled, "sharedmem watch failed: \(end)")
     }
 }

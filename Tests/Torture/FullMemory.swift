@@ -2,17 +2,17 @@ import Foundation
 import SharedMemory
 import TestSupport
 
-/// A tmpfs without a free page, where a text that grows takes the memory of slots that are not in use.
+/// A tmpfs without a free page, where a longer text takes the memory of slots that are not in use.
 struct FullMemory {
-    static let steps: [PausePoint] = [.punchUnstamped, .punchMarked, .punchDone]
-    /// What the tmpfs must be: a header and nine texts fit, the long one in addition does not.
+    static let points: [PausePoint] = [.punchUnstamped, .punchMarked, .punchDone]
+    /// The size of the tmpfs, which has room for a header and nine texts, but not for the long one as well.
     static let byteCount = 2 << 20
 
-    /// Its directory is the tmpfs.
+    /// A stage whose directory is the tmpfs.
     let stage: Stage
 
-    func kill(at step: PausePoint, _ door: Door) async throws {
-        // Processes that are being started hold what was open here, until they run their program.
+    func kill(at point: PausePoint, _ interface: Interface) async throws {
+        // A process that is starting holds this process's open files until it runs its program.
         try await eventually("an empty tmpfs") { isEmpty ? () : nil }
         let segment = try Segment.attach("full", stage.options(.persistent))
         defer { try? Segment.unlink("full", directory: stage.directory) }
@@ -21,18 +21,18 @@ struct FullMemory {
             text = ChecksummedText.make(byteCount: 100_000, seed: UInt64(stage.random(0..<Int.max)))
             try segment.set(utf8: text.span)
         }
-        let server = door == .http ? try stage.server("full", stoppingAt: [step]) : nil
+        let server = interface == .http ? try stage.server("full", stoppingAt: [point]) : nil
         let client = try await server?.connect()
         try fill()
         defer { unlink("\(stage.directory)/junk") }
-        let process = try server?.process ?? stage.worker(door, "full", .grow, stoppingAt: [step])
+        let process = try server?.process ?? stage.worker(interface, "full", .grow, stoppingAt: [point])
         if let client {
             try client.sendRequest("PUT", body: ChecksummedText.make(byteCount: Worker.longByteCount, seed: 1))
         }
         try await process.stopped()
-        try expect(try segment.get().utf8.elementsEqual(text), "the text is not there")
-        try await stage.kill(process, at: step, door)
-        try expect(try segment.get().utf8.elementsEqual(text), "the text is not there any more")
+        try expect(try segment.get().utf8.elementsEqual(text), "the text is gone before the kill")
+        try await stage.kill(process, at: point, interface)
+        try expect(try segment.get().utf8.elementsEqual(text), "the text is gone after the kill")
         text = ChecksummedText.make(byteCount: 100_000, seed: 2)
         try segment.set(utf8: text.span)
         try expect(try Segment.read("full", directory: stage.directory).text.utf8.elementsEqual(text), "not set")
@@ -43,7 +43,7 @@ struct FullMemory {
         return statvfs(stage.directory, &status) == 0 && status.f_bfree == status.f_blocks
     }
 
-    /// Takes what memory is left.
+    /// Takes the memory that is left.
     private func fill() throws {
         let descriptor = open("\(stage.directory)/junk", O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
         defer { close(descriptor) }

@@ -1,31 +1,31 @@
 import SharedMemory
 import TestSupport
 
-/// Uses a segment, and writes down what it did and when.
+/// Uses a segment, and records each operation with its times.
 struct Recorder: Sendable {
     let file: HistoryFile
-    let door: History.Operation.Door
+    let interface: History.Operation.Interface
 
-    init(_ path: String, _ door: History.Operation.Door) throws {
+    init(_ path: String, _ interface: History.Operation.Interface) throws {
         file = try HistoryFile(path)
-        self.door = door
+        self.interface = interface
     }
 
-    /// Writes down an operation that began at `start` and ends now.
+    /// Records an operation that began at `start` and ends now.
     func record(
         _ kind: History.Operation.Kind, since start: UInt64, _ version: Version, digest: UInt64?,
         replaced: Version? = nil
     ) {
         file.append(
             History.Operation(
-                kind, door, start: start, end: HistoryFile.now, instance: version.instance, number: version.number,
+                kind, interface, start: start, end: HistoryFile.now, instance: version.instance, number: version.number,
                 digest: digest, replaced: replaced?.number))
     }
 
-    /// Writes down that a text is about to be set, and who does it may be killed.
+    /// Records that a text is about to be set, by a process that may be killed.
     func willSet(_ text: [UInt8]) {
-        let nobodys = Version(instance: 0, number: 0)
-        record(.setting, since: HistoryFile.now, nobodys, digest: ChecksummedText.digest(of: text.span.bytes))
+        let none = Version(instance: 0, number: 0)
+        record(.setting, since: HistoryFile.now, none, digest: ChecksummedText.digest(of: text.span.bytes))
     }
 
     @discardableResult
@@ -37,7 +37,7 @@ struct Recorder: Sendable {
         return version
     }
 
-    /// Sets the text if nobody else does between a look at the version and then.
+    /// Sets the text unless another writer gets in first.
     func setConditionally(_ segment: Segment, _ text: [UInt8]) throws {
         let expected = try segment.version
         willSet(text)
@@ -57,11 +57,11 @@ struct Recorder: Sendable {
                 .read, since: start, snapshot.version,
                 digest: ChecksummedText.digest(of: snapshot.text.utf8Span.span.bytes))
         } catch SegmentError.busy {
-            // Overtaken again and again: a reader without a pin may be.
+            // A reader without a pin may be overtaken again and again.
         }
     }
 
-    /// Reads in place, by a reader that keeps its pin.
+    /// Reads in place, with a reader that keeps its pin.
     func read(by reader: inout Reader) throws {
         let start = HistoryFile.now
         let digest = try reader.withBytes { ChecksummedText.digest(of: $0) }
@@ -69,55 +69,18 @@ struct Recorder: Sendable {
         record(.read, since: start, version, digest: digest)
     }
 
-    /// Reads in place, or from a pin-less copy.
+    /// Reads in place, or a copy if there is no pin.
     func borrow(_ segment: Segment) throws {
         let start = HistoryFile.now
         do {
-            let (version, digest) = try segment.lookInPlace()
+            let (version, digest) = try segment.borrowedDigest()
             record(.read, since: start, version, digest: digest)
         } catch SegmentError.busy {}
     }
 }
 
-// MARK: Watching
-
-/// Who watches the text from the beginning of a round to its end.
-protocol RoundWatcher: Sendable {
-    /// Says which version is the last: who does not have it soon leaves word of that in the history.
-    func end(_ version: Version) async throws
-}
-
-extension Recorder {
-    /// Writes down what a watcher was told.
-    ///
-    /// - Parameters:
-    ///   - start: when what it was told can not have been replaced.
-    ///   - known: what it had said that it has.
-    func saw(_ id: String, _ text: [UInt8], since start: UInt64, after known: Version?) throws -> Version {
-        guard let version = Version(id) else { throw Failed(description: "no version: '\(id.prefix(200))'") }
-        record(.watch, since: start, version, digest: ChecksummedText.digest(of: text.span.bytes), replaced: known)
-        return version
-    }
-
-    /// A second is what the slowest may take to hear of the last version, if its publisher was killed; the rest is for a
-    /// machine that is busy.
-    static let patience = Duration.seconds(4)
-
-    /// Waits, bounded, until a watcher has the last version, and writes down which one it has then.
-    func recordEnd(of version: Version, _ last: () -> Version?) async {
-        let deadline = ContinuousClock.now + Self.patience
-        while last() != version, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
-        recordEnd(last(), of: version)
-    }
-
-    func recordEnd(_ last: Version?, of version: Version) {
-        let seen = last ?? Version(instance: version.instance, number: 0)
-        record(.ended, since: HistoryFile.now, seen, digest: nil)
-    }
-}
-
 extension Segment {
-    fileprivate func lookInPlace() throws -> (Version, UInt64?) {
+    fileprivate func borrowedDigest() throws -> (Version, UInt64?) {
         let borrow = try borrow()
         defer { extendLifetime(borrow) }
         let (version, _) = try identify(borrow)

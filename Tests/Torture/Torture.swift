@@ -2,57 +2,56 @@ import ArgumentParser
 import Foundation
 import TestSupport
 
-/// Kills and stops processes, at random and at each named step of the protocol, through all doors, and checks after
-/// each round what must hold whoever is killed when.
+/// Kills and stops processes, anywhere and at each pause point of the protocol, through every interface, and checks after
+/// each round that every promise still holds.
 @main
 struct Torture: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "torture",
         abstract: "Kill processes that use a shared text, and check that nothing breaks.",
         discussion: """
-            A round kills one process at each step through each door, and some at any moment, and stops one at each step \
-            and lets it go on; then all that was read and set meanwhile is held against the order of versions. Ends with the first failure.
+            A round kills one process at each pause point through each interface, and some anywhere. It also stops one \
+            process at each point and resumes it. It then checks all reads and sets against the order of versions. The \
+            run ends with the first failure.
             """,
         subcommands: [Run.self, Worker.self], defaultSubcommand: Run.self)
 }
 
 struct Run: AsyncParsableCommand {
-    @Option(help: "How many rounds; each kills some 135 processes.")
+    @Option(help: "The number of rounds; each kills about 135 processes.")
     var rounds = 100
 
-    @Option(help: "Processes killed at any moment, through each door in each round.")
-    var random = 6
+    @Option(name: .customLong("random"), help: "The number of processes killed anywhere, for each interface and round.")
+    var anywhere = 6
 
-    @Option(help: "What the choices begin with; the processes' own times differ from run to run.")
+    @Option(help: "The seed of all choices; timing still differs from run to run.")
     var seed = UInt64.random(in: 0..<1 << 32)
 
-    @Option(name: .customLong("worker-c"), help: "The compiled worker.c.")
+    @Option(name: .customLong("worker-c"), help: "The path of the worker in C.")
     var cWorker: String
 
     func run() async throws {
         try await enterMountNamespace()
         print(
-            "torture: \(rounds) rounds, --seed \(seed)\(full == nil ? "; no full tmpfs, as none may be mounted" : "")")
+            "torture: \(rounds) rounds, --seed \(seed)\(full == nil ? "; no full tmpfs, because mounting one is not permitted" : "")"
+        )
         fflush(nil)
         let tally = Tally()
         let start = ContinuousClock.now
         let stage = try Stage(tally, cWorker: cWorker, seed: seed)
         let members = try Members(stage)
-        let births = Births(stage: stage)
+        let lifetimes = Lifetimes(stage: stage)
         let fullMemory = try full.map {
             FullMemory(stage: try Stage(tally, cWorker: cWorker, seed: seed + 1, directory: $0))
         }
         var generator = SplitMix(state: seed)
         for round in 1...max(rounds, 1) {
-            let victims =
-                Members.steps.flatMap { step in Members.doors(to: step).map { Members.Victim.at(step, $0) } }
-                + Members.steps.map { .stoppedAt($0, Members.doors(to: $0).randomElement(using: &generator) ?? .swift) }
-                + Door.allCases.flatMap { Array(repeating: .atAnyMoment($0), count: random) }
+            let victims = Members.victims(anywhere: anywhere, &generator).shuffled(using: &generator)
             do {
                 async let crowding: Void = crowd(fullMemory)
-                try await members.round(victims.shuffled(using: &generator))
-                try await inParallel(Births.victims.shuffled(using: &generator), width: 6) {
-                    try await births.kill(at: $0, $1)
+                try await members.round(victims)
+                try await inParallel(Lifetimes.victims.shuffled(using: &generator), width: 6) {
+                    try await lifetimes.kill(at: $0, $1)
                 }
                 try await crowding
             } catch {
@@ -69,18 +68,20 @@ struct Run: AsyncParsableCommand {
 
     private func crowd(_ fullMemory: FullMemory?) async throws {
         guard let fullMemory else { return }
-        for step in FullMemory.steps {
-            for door in Door.readingAndSetting { try await fullMemory.kill(at: step, door) }
+        for point in FullMemory.points {
+            for interface in Interface.readingAndSetting { try await fullMemory.kill(at: point, interface) }
         }
     }
 
-    // MARK: A small tmpfs of our own
+    // MARK: A small tmpfs
 
     private static let marker = "TORTURE_FULL_DIRECTORY"
 
     private var full: String? { ProcessInfo.processInfo.environment[Self.marker] }
 
-    /// Begins again in a mount namespace with a small tmpfs, if that may be; it is gone with the last process.
+    /// Starts this program again in a mount namespace with a small tmpfs, if that is permitted.
+    ///
+    /// The tmpfs goes with the last process.
     private func enterMountNamespace() async throws {
         guard full == nil, await MountNamespace.isPermitted() else { return }
         let script = """

@@ -3,7 +3,7 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-/// Watches a text through the Swift door until it is told to end, or killed, and writes down each version it is given.
+/// Watches a text through the Swift interface until it is told to end, or killed, and records each version.
 final class Watcher: Sendable {
     private let segment: Segment
     private let recorder: Recorder
@@ -23,7 +23,7 @@ final class Watcher: Sendable {
         endWhenTold()
     }
 
-    /// Standard input says what the last version is, or just ends.
+    /// Standard input names the last version, or just ends.
     private func endWhenTold() {
         guard let line = readLine(), let version = Version(line) else { return }
         let deadline = ContinuousClock.now + Recorder.patience
@@ -35,7 +35,7 @@ final class Watcher: Sendable {
         var texts = segment.changes.makeAsyncIterator()
         while true {
             let start = HistoryFile.now
-            guard let snapshot = try await texts.next() else { throw Failed(description: "the changes have ended") }
+            guard let snapshot = try await texts.next() else { throw Failed(description: "the changes ended") }
             saw(snapshot, since: start)
         }
     }
@@ -44,7 +44,9 @@ final class Watcher: Sendable {
         var version = Version(instance: 0, number: 0)
         while true {
             let start = HistoryFile.now
-            guard let next = try segment.wait(after: version) else { throw Failed(description: "the time is up") }
+            guard let next = try segment.wait(after: version) else {
+                throw Failed(description: "a wait without a timeout timed out")
+            }
             do {
                 let snapshot = try segment.snapshot()
                 try expect(snapshot.version.number >= next.number, "\(snapshot.version), but was told of \(next)")

@@ -3,21 +3,22 @@ import Foundation
 import SharedMemory
 import TestSupport
 
-/// A process that uses the text through the Swift door until it is told to end, or killed; as `worker.c` does
-/// through the C door.
+/// A process that uses the text through the Swift interface until it is told to end, or killed.
+///
+/// `CWorker` is its counterpart for the C interface.
 struct Worker: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "A process that is there to be killed.", shouldDisplay: false)
+        abstract: "Use a text until killed.", shouldDisplay: false)
 
     enum Action: String, ExpressibleByArgument {
         case set, grow, read, reread, copy, loop, unlink
-        /// Watch the text: in a thread that waits, and in a task.
+        /// Watch the text, in a thread that waits or in a task.
         case wait, changes
-        /// In C only: be what `sharedmem watch` runs.
+        /// In C only: run as the command of `sharedmem watch --exec`.
         case told
     }
 
-    /// Of the text that `grow` sets.
+    /// The length of the text that `grow` sets.
     static let longByteCount = 400_000
 
     @Argument var directory: String
