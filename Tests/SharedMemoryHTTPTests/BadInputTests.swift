@@ -4,7 +4,7 @@ import SharedMemoryHTTP
 import TestSupport
 import Testing
 
-/// Each is refused with its very status and a problem, and sets nothing; and then the server goes on.
+/// Each bad request is refused with a status of its own and a problem, sets nothing, and leaves the server serving.
 @Suite("Bad input")
 struct BadInputTests {
     let server: TestServer
@@ -15,7 +15,7 @@ struct BadInputTests {
         try server.segment().set("before")
     }
 
-    /// - Parameter request: all that is sent, over a connection of its own.
+    /// - Parameter request: everything that is sent, over a connection of its own.
     func refused(_ request: [UInt8], _ status: Int) throws -> RawResponse {
         let client = try server.connect()
         try client.send(request)
@@ -37,7 +37,7 @@ struct BadInputTests {
 
     // MARK: The body
 
-    @Test("Exactly the capacity is set; one byte more is 413, with the capacity")
+    @Test("Text as long as the capacity is set; one byte more is 413, with the capacity")
     func tooLong() throws {
         for framing in ["length", "chunks"] {
             for (excess, status) in [(1, 413), (500_000, 413), (0, 204)] {
@@ -52,7 +52,7 @@ struct BadInputTests {
                 #expect(response.status == status)
                 #expect(response.problem["capacity"] as? Int == (status == 413 ? Self.capacity : nil))
                 if status == 413 { #expect(try server.segment().get() == "before") }
-                // The body was read to its end: the connection goes on, where it is certain what is next.
+                // The body was read to its end. Behind a Content-Length, it is certain where the next request begins.
                 if framing == "length" {
                     #expect(try client.request().status == 200)
                 } else {
@@ -65,7 +65,7 @@ struct BadInputTests {
     }
 
     @Test(
-        "A body that is too long is refused before it is sent",
+        "A body longer than the capacity is refused before the client sends it",
         arguments: [
             "1001", "1000000", "99999999999", "18446744073709551615",
         ])
@@ -76,7 +76,7 @@ struct BadInputTests {
         #expect(response["Connection"] == "close")
     }
 
-    @Test("A body that is far too long is refused at once, whoever waits or not")
+    @Test("A body far longer than the capacity is refused at once, even if the client does not wait for 100 Continue")
     func hugeLength() throws {
         let response = try refused(
             "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\nxxxx", 413)
@@ -84,7 +84,7 @@ struct BadInputTests {
         #expect(response["Connection"] == "close")
     }
 
-    @Test("A chunked body without an end is read for a while, and then no more")
+    @Test("The server stops reading an endless chunked body")
     func endlessChunks() throws {
         let client = try server.connect()
         try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -95,7 +95,7 @@ struct BadInputTests {
         #expect(try server.request().text == "before")
     }
 
-    @Test("A length that is a lie costs nothing")
+    @Test("A false Content-Length costs no memory")
     func lyingLength() throws {
         let server = try TestServer(capacity: Segment.maximumCapacity)
         let client = try server.connect()
@@ -108,14 +108,14 @@ struct BadInputTests {
         #expect(try server.request().status == 200)
     }
 
-    static let notTexts: [([UInt8], Int)] = [
+    static let invalidTexts: [([UInt8], Int)] = [
         ([0xff], 0), (Array("abc".utf8) + [0x80], 3), (Array("ñ".utf8).dropLast() + [], 0),
         (Array("ab".utf8) + [0xe6, 0xbc], 2), ([0xc0, 0x80], 0), ([0xed, 0xa0, 0x80], 0),
         ([0x61, 0xf4, 0x90, 0x80, 0x80], 1), ([0], 0), (Array("abcd".utf8) + [0] + Array("e".utf8), 4),
         (Array("ñ".utf8) + [0, 0xff], 2), ([0x61, 0xff, 0], 1),
     ]
 
-    @Test("What is not UTF-8, or contains U+0000, is 400 with the offset", arguments: notTexts)
+    @Test("A body that is not UTF-8 or contains U+0000 is 400, with the offset", arguments: invalidTexts)
     func notText(body: [UInt8], offset: Int) throws {
         let head = "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: \(body.count)\r\n\r\n"
         let response = try refused(Array(head.utf8) + body, 400)
@@ -133,14 +133,14 @@ struct BadInputTests {
         _ = try refused("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Type: \(type)\r\nContent-Length: 1\r\n\r\nx", 415)
     }
 
-    @Test("A coded body is 415", arguments: ["gzip", "br", "identity, gzip", "deflate", "x"])
+    @Test("A body with a Content-Encoding is 415", arguments: ["gzip", "br", "identity, gzip", "deflate", "x"])
     func contentCoding(coding: String) throws {
         let response = try refused(
             "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Encoding: \(coding)\r\nContent-Length: 1\r\n\r\nx", 415)
         #expect(response["Accept-Encoding"] == "identity")
     }
 
-    @Test("A part of a text can not be set", arguments: ["bytes 0-0/6", "bytes */6", ""])
+    @Test("A part of the text cannot be set", arguments: ["bytes 0-0/6", "bytes */6", ""])
     func contentRange(range: String) throws {
         _ = try refused("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Range: \(range)\r\nContent-Length: 1\r\n\r\nx", 400)
     }
@@ -148,7 +148,7 @@ struct BadInputTests {
     // MARK: The head
 
     @Test(
-        "A request that can be read in two ways is 400, and the end of its connection",
+        "A request that two servers could read in two ways is 400 and ends its connection",
         arguments: [
             "Content-Length: 1\r\nContent-Length: 1", "Content-Length: 1\r\ncontent-length: 2",
             "Transfer-Encoding: chunked\r\nContent-Length: 1", "Content-Length: 1\r\nTransfer-Encoding: chunked",
@@ -167,7 +167,7 @@ struct BadInputTests {
     }
 
     @Test(
-        "One Host, and one that is a host",
+        "A request needs exactly one Host, and a valid one",
         arguments: [
             "", "Host: a\r\nHost: a\r\n", "Host: a\r\nhost: b\r\n", "Host: a, b\r\n", "Host: a/b\r\n", "Host: a@b\r\n",
             "Host: a b\r\n",
@@ -177,7 +177,7 @@ struct BadInputTests {
         _ = try refused("PUT /shared HTTP/1.1\r\n\(fields)Content-Length: 1\r\n\r\nx", 400)
     }
 
-    @Test("Chunks in HTTP/1.0 are 400")
+    @Test("A chunked body in HTTP/1.0 is 400")
     func oldChunks() throws {
         _ = try refused("PUT /shared HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 400)
     }
@@ -196,7 +196,7 @@ struct BadInputTests {
     }
 
     @Test(
-        "What is no HTTP is refused too, and sets nothing",
+        "A message that is not HTTP is refused and sets nothing",
         arguments: [
             ("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx", 400),
             ("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx", 400),
@@ -216,7 +216,7 @@ struct BadInputTests {
         #expect(try server.segment().get() == "before")
     }
 
-    @Test("A refused request with a body leaves its connection in order")
+    @Test("After a refused request with a body, the connection serves the next request")
     func connectionGoesOn() throws {
         let client = try server.connect()
         for (method, target, fields, status) in [
@@ -232,7 +232,7 @@ struct BadInputTests {
 
 @Suite("No memory left", .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
 struct NoSpaceTests {
-    @Test("A full tmpfs is 507, and the text stays")
+    @Test("A PUT that fills the tmpfs is 507 and leaves the text as it was")
     func full() async throws {
         let directory = try TemporaryDirectory()
         let script = """

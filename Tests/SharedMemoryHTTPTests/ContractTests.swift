@@ -10,7 +10,7 @@ struct ContractTests {
     static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("openapi.yaml").path
 
-    @Test("What is served is the file")
+    @Test("The server serves openapi.yaml as it is in the repository")
     func served() throws {
         let server = try TestServer()
         let response = try server.request("GET", "/openapi.yaml")
@@ -23,13 +23,13 @@ struct ContractTests {
         #expect(try server.request("HEAD", "/openapi.yaml")["ETag"] == tag)
     }
 
-    @Test("It is valid OpenAPI")
+    @Test("openapi.yaml is valid OpenAPI")
     func valid() async throws {
         let result = try await ChildProcess.run("python3", ["-m", "openapi_spec_validator", Self.path])
         #expect(result.status == 0, "\(result.text)\(result.errors)")
     }
 
-    @Test("Every type of problem is described in it, with its status and title")
+    @Test("openapi.yaml describes every problem type with its status and title")
     func problems() async throws {
         let contract = try await Contract.load(Self.path)
         let examples = try #require(contract.document["components", "examples"]?.object)
@@ -44,7 +44,7 @@ struct ContractTests {
 
     // MARK: Against the running server
 
-    /// A request that brings about a documented response.
+    /// A request that causes a documented response.
     struct Provocation {
         let key: Contract.Key
         var target: String?
@@ -77,12 +77,12 @@ struct ContractTests {
             try Segment.unlink("text", directory: unattached.directory.path)
             let path = unattached.directory.path(of: "text")
             try Data("not a segment".utf8).write(to: URL(fileURLWithPath: path))
-            // Being asked for this, it looks at once.
+            // This request makes the server look at the name at once.
             #expect(try unattached.request("GET", "/readyz").status == 503)
 
             damaged = try TestServer()
             let file = FileHandle(forUpdatingAtPath: damaged.directory.path(of: "text"))
-            // The line that says which slot is the current one: there are not as many.
+            // The publication word: it names a slot that does not exist.
             try file?.seek(toOffset: 64)
             try file?.write(contentsOf: Data(repeating: 0xff, count: 8))
         }
@@ -149,10 +149,10 @@ struct ContractTests {
         return provocations
     }
 
-    /// Brought about elsewhere: they take time, and a full tmpfs.
+    /// Caused in other suites: they need time and a full tmpfs.
     static let notProvoked: Set = [408, 507]
 
-    @Test("Every documented response comes as it is documented")
+    @Test("Every documented response occurs, as documented")
     func conformance() async throws {
         let contract = try await Contract.load(Self.path)
         let responses = contract.responses
@@ -172,7 +172,7 @@ struct ContractTests {
         #expect(missing.isEmpty, "\(missing.map(\.description).sorted())")
     }
 
-    @Test("A method that is not documented for a path is 405, as described")
+    @Test("A method that a path does not document is 405, as documented")
     func otherMethods() async throws {
         let contract = try await Contract.load(Self.path)
         let described = try #require(contract.document["components", "responses", "MethodNotAllowed"])

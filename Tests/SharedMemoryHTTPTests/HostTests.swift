@@ -3,7 +3,7 @@ import SharedMemoryHTTP
 import TestSupport
 import Testing
 
-/// A browser's pages: one of another site can have its own name lead to a loopback address.
+/// A page of another site can let its own host name resolve to a loopback address, and then reach this server.
 @Suite("Hosts and origins")
 struct HostTests {
     func status(_ server: TestServer, host: String, _ method: String = "GET") throws -> Int {
@@ -13,7 +13,7 @@ struct HostTests {
     }
 
     @Test(
-        "On a loopback address without a token, Host is one of this host's names",
+        "Without a token, the server on a loopback address accepts only names of this host",
         arguments: [
             ("localhost", 200), ("LOCALHOST:8080", 200), ("a.b.localhost", 200), ("127.0.0.1", 200),
             ("127.1.2.3:80", 200),
@@ -30,7 +30,7 @@ struct HostTests {
         #expect(try server.segment().version.number == (status == 200 ? 1 : 0))
     }
 
-    @Test("A target with a host of its own must name one, too")
+    @Test("The host in an absolute target must be a name of this host too")
     func absoluteForm() throws {
         let server = try TestServer { $0.allowedHosts = [] }
         for (target, host, status) in [
@@ -44,7 +44,7 @@ struct HostTests {
         }
     }
 
-    @Test("A refusal says which names there are")
+    @Test("A request for another host sets nothing, and the refusal does not repeat its host")
     func problem() throws {
         let server = try TestServer { $0.allowedHosts = [] }
         let client = try server.connect()
@@ -56,7 +56,7 @@ struct HostTests {
         #expect(try client.request().text == "")
     }
 
-    @Test("Other names can be allowed, also all below one")
+    @Test("The configuration can allow other names, and all names below one")
     func allowed() throws {
         let server = try TestServer { $0.allowedHosts = ["One.example", ".two.example"] }
         for (host, status) in [
@@ -65,7 +65,7 @@ struct HostTests {
         ] { #expect(try self.status(server, host: host) == status, "\(host)") }
     }
 
-    @Test("With a token, on a socket in the file system and where other hosts can connect, any host will do")
+    @Test("With a token, on a Unix socket and on an address open to other hosts, any host name is accepted")
     func others() throws {
         let directory = try TemporaryDirectory()
         let server = try TestServer {
@@ -91,7 +91,7 @@ struct HostTests {
         #expect(try status(named, host: "some.example") == 421)
     }
 
-    @Test("No page of another site is told that it may read or set")
+    @Test("No page of another site is permitted to read or set")
     func preflight() throws {
         let server = try TestServer()
         let fields = ["Origin: http://evil.example", "Sec-Fetch-Site: cross-site"]

@@ -7,23 +7,23 @@ import Testing
 
 @Suite("Lifecycle")
 struct LifecycleTests {
-    @Test("Stopping lets a slow PUT finish, and accepts nobody else")
+    @Test("A server that stops lets a slow PUT finish and accepts no other connection")
     func gracefulStop() async throws {
         let server = try TestServer { $0.graceSeconds = 60 }
         let slow = try server.connect()
         let idle = try server.connect()
         #expect(try idle.request().status == 200)
         try slow.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nsl")
-        // The head has to be there before the stop begins.
+        // The server must have the head before the stop begins.
         _ = try await eventually("the request under way") { try? Healthcheck.check(server.url) }
         let hasStopped = Flag()
-        // A thread of its own: the tests that run meanwhile may keep all of the task pool's.
+        // In a thread of its own: concurrent tests may occupy all threads of the task pool.
         Thread.detachNewThread {
             server.server.stop()
             hasStopped.raise()
         }
         _ = try await eventually("a refused connection") { (try? server.connect()) == nil ? true : nil }
-        // A connection that is there may ask whether the server is ready: it is not any more.
+        // An open connection may still ask whether the server is ready: it no longer is.
         let answer = try idle.request("GET", "/readyz")
         #expect(answer.status == 503)
         #expect(answer["Connection"] == "close")
@@ -35,7 +35,7 @@ struct LifecycleTests {
         #expect(try server.segment().get() == "slow")
     }
 
-    @Test("What does not finish is cut off after the grace, and sets nothing")
+    @Test("A request that does not finish within the grace period is cut off and sets nothing")
     func grace() async throws {
         let server = try TestServer { $0.graceSeconds = 0 }
         let stuck = try server.connect()
@@ -47,7 +47,7 @@ struct LifecycleTests {
         server.server.stop()
     }
 
-    @Test("What was served stays when the server is gone")
+    @Test("The text survives the server")
     func persistence() throws {
         let directory = try TemporaryDirectory()
         let server = try TestServer { $0.directory = directory.path }
@@ -59,7 +59,7 @@ struct LifecycleTests {
         #expect(response["ETag"] == tag)
     }
 
-    @Test("A segment that is unlinked under the server is another one soon")
+    @Test("After the segment is unlinked, the server soon serves a new one of the same name")
     func unlinked() async throws {
         let server = try TestServer()
         let tag = try server.set("gone")["ETag"]
@@ -75,7 +75,7 @@ struct LifecycleTests {
         #expect(try server.set("x", ["If-Match: \(tag ?? "")"]).status == 412)
     }
 
-    @Test("What is set right after an unlink is in the new segment")
+    @Test("A PUT right after an unlink sets the new segment")
     func setAfterUnlink() throws {
         let server = try TestServer()
         for round in 0..<20 {
@@ -86,7 +86,7 @@ struct LifecycleTests {
         }
     }
 
-    @Test("A segment that can not be had is 503 until it can")
+    @Test("While the segment cannot be attached, requests for it are 503")
     func unattached() async throws {
         let server = try TestServer()
         try Segment.unlink("text", directory: server.directory.path)
@@ -107,31 +107,7 @@ struct LifecycleTests {
         #expect(try server.set("x").status == 204)
     }
 
-    @Test("A server that can not start at its second address ends orderly, whoever watches at the first")
-    func halfStart() async throws {
-        let directory = try TemporaryDirectory()
-        let paths = ["a", "b"].map { "\(directory.path)/\($0)" }
-        var failureCount = 0
-        // From too few descriptors for one address to enough for both.
-        for limit in stride(from: 40, through: 100, by: 4) {
-            let server = try ChildProcess(
-                "prlimit",
-                [
-                    "--nofile=\(limit):\(limit)", ChildProcess.product("sharedmem"), "serve", "text", "--directory",
-                    directory.path, "--threads", "16", "--grace", "0",
-                ] + paths.flatMap { ["--listen", "unix:\($0)"] })
-            let client = try? await eventually("a socket", within: 0.5) { try? RawClient(socketPath: paths[0]) }
-            try? client?.sendRequest("GET", "/shared", ["Accept: text/event-stream"])
-            usleep(200_000)
-            server.send(SIGTERM)
-            let end = try await server.finish()
-            #expect(!end.wasKilled || end.status == SIGTERM, "\(limit): \(end.errors)")
-            if end.status == 1 { failureCount += 1 }
-        }
-        #expect(failureCount > 0)
-    }
-
-    @Test("Servers come and go, and leave nothing behind")
+    @Test("Servers that start and stop leave nothing behind")
     func leavesNothing() throws {
         func descriptorCount() throws -> Int {
             try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter { name in

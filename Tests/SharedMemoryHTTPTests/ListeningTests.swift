@@ -7,7 +7,7 @@ import Testing
 @Suite("Listening")
 struct ListeningTests {
     @Test(
-        "Addresses in words",
+        "Addresses are read and written in the same notation",
         arguments: [
             ("127.0.0.1:8080", ListenAddress.tcp(host: "127.0.0.1", port: 8080)),
             ("[::1]:0", .tcp(host: "::1", port: 0)), ("localhost:65535", .tcp(host: "localhost", port: 65535)),
@@ -19,16 +19,16 @@ struct ListeningTests {
     }
 
     @Test(
-        "What is no address",
+        "Text that is not an address is refused",
         arguments: [
             "", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "[::1]", "[]:80", "unix:",
             "a:-1",
         ])
-    func noAddress(text: String) {
+    func invalidAddress(text: String) {
         #expect(ListenAddress(text) == nil)
     }
 
-    @Test("IPv4, IPv6 and a socket in the file system are doors to the same text")
+    @Test("IPv4, IPv6 and Unix sockets serve the same text")
     func everywhere() throws {
         let directory = try TemporaryDirectory()
         let path = "\(directory.path)/socket"
@@ -50,7 +50,7 @@ struct ListeningTests {
         #expect(lstat(path, &status) != 0)
     }
 
-    @Test("A port or socket that another server has is refused, and stays the other's")
+    @Test("A server cannot take an address from another server")
     func taken() throws {
         let directory = try TemporaryDirectory()
         let path = "\(directory.path)/socket"
@@ -61,7 +61,7 @@ struct ListeningTests {
         }
     }
 
-    @Test("A socket that a killed server left is replaced; another file is not")
+    @Test("A socket left by a killed server is replaced; any other file is not")
     func stale() throws {
         let directory = try TemporaryDirectory()
         let path = "\(directory.path)/socket"
@@ -87,7 +87,7 @@ struct ListeningTests {
         #expect(throws: ServerError.self) { try TestServer { $0.listen = [.unix(path: long)] } }
     }
 
-    @Test("Where other hosts can connect, a token or a word is needed", arguments: ["0.0.0.0", "::"])
+    @Test("An address open to other hosts requires a token or explicit anonymous access", arguments: ["0.0.0.0", "::"])
     func needsToken(host: String) throws {
         let address = ListenAddress.tcp(host: host, port: 0)
         #expect(throws: ServerError.needsToken(address)) { try TestServer { $0.listen = [address] } }
@@ -105,7 +105,7 @@ struct ListeningTests {
         #expect(try RawClient(loopback).request().status == 401)
     }
 
-    @Test("A configuration without sense is refused")
+    @Test("An invalid configuration is refused")
     func invalid() {
         for configure in [
             { $0.segments = [] }, { $0.segments = ["a", "b", "a"] }, { $0.listen = [] }, { $0.threadCount = 0 },
@@ -117,7 +117,7 @@ struct ListeningTests {
         }
     }
 
-    @Test("Several threads serve one address")
+    @Test("Several threads serve one address without losing a PUT")
     func threads() async throws {
         let server = try TestServer { $0.threadCount = 4 }
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -138,7 +138,7 @@ struct ListeningTests {
 
 @Suite("Healthcheck")
 struct HealthcheckTests {
-    @Test("A server that answers is healthy, through any address")
+    @Test("A server that responds is healthy, at any address")
     func healthy() throws {
         let directory = try TemporaryDirectory()
         let path = "\(directory.path)/socket"
@@ -148,7 +148,7 @@ struct HealthcheckTests {
         try Healthcheck.check("unix:\(path)")
     }
 
-    @Test("Another status, silence, nobody, and what is no URL")
+    @Test("An error status, silence, a refused connection and an invalid URL are unhealthy")
     func unhealthy() throws {
         let server = try TestServer()
         let url = "\(server.url)/nothing"
@@ -159,7 +159,7 @@ struct HealthcheckTests {
             #expect(throws: HealthcheckError.self) { try Healthcheck.check(url) }
         }
 
-        // One that accepts, and says nothing.
+        // A socket that accepts connections and sends nothing.
         let silent = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         defer { close(silent) }
         var address = sockaddr_in()

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Long poll")
 struct LongPollTests {
-    @Test("It is held until the text is another one, through whichever door", arguments: ["GET", "HEAD"])
+    @Test("A poll is held until the text changes, whichever interface sets it", arguments: ["GET", "HEAD"])
     func held(_ method: String) async throws {
         let server = try TestServer()
         let segment = try server.segment()
@@ -23,12 +23,12 @@ struct LongPollTests {
             #expect(response["Vary"] == "Accept")
             #expect(response["Content-Length"] == "7")
             #expect(response.text == (method == "HEAD" ? "" : "round \(round)"))
-            // The connection goes on.
+            // The connection stays open.
             #expect(try client.request().text == "round \(round)")
         }
     }
 
-    @Test("It is held right after a change too, whoever else watches")
+    @Test("A poll right after a change is held too, even with other subscribers")
     func beginsAfterChange() throws {
         let server = try TestServer()
         let stream = try EventStream(server.connect())
@@ -36,30 +36,30 @@ struct LongPollTests {
         for round in 0..<300 {
             let known = try #require(server.set("known \(round)")["ETag"])
             try client.sendRequest("GET", "/shared", ["If-None-Match: \(known)", "Prefer: wait=60"])
-            _ = try server.set("present \(round)")
-            try #require(try client.response().text == "present \(round)")
+            _ = try server.set("current \(round)")
+            try #require(try client.response().text == "current \(round)")
         }
         extendLifetime(stream)
     }
 
-    @Test("Who has a text of which the server has not heard yet waits for the next one")
-    func unheard() async throws {
+    @Test("A client that knows a version before the server has been notified of it waits for the next one")
+    func beforeNotification() async throws {
         let server = try TestServer()
         let other = try server.connect()
         try other.sendRequest(
             "GET", "/shared", ["If-None-Match: \"\(try server.segment().version)\"", "Prefer: wait=60"])
         _ = try await eventually("the request under way") { try? Healthcheck.check(server.url) }
-        let publisher = try await server.publisherThatWakesNobody()
+        let writer = try await server.writerStoppedBeforeNotifying()
         let known = try server.segment().version
         let client = try server.connect()
         try client.sendRequest("GET", "/shared", ["If-None-Match: \"\(known)\"", "Prefer: wait=60"])
         _ = try await eventually("the request under way") { try? Healthcheck.check(server.url) }
         try server.segment().set("new")
         #expect(try client.response().text == "new")
-        publisher.kill()
+        writer.kill()
     }
 
-    @Test("When the time is up it is 304, and not before")
+    @Test("A poll ends with 304 when its time is up, and not before")
     func timeIsUp() throws {
         let server = try TestServer {
             ($0.headSeconds, $0.bodySeconds, $0.sendSeconds, $0.idleSeconds) = (1, 1, 1, 1)
@@ -76,12 +76,12 @@ struct LongPollTests {
     }
 
     @Test(
-        "Who has nothing to wait for is answered at once",
+        "A client with nothing to wait for is answered at once",
         arguments: [
-            ("\"PRESENT\"", "wait=0", 304, false), ("\"PRESENT\"", "wait", 304, false),
-            ("\"PRESENT\"", "wait=x", 304, false),
-            ("\"PRESENT\"", "wait=-1", 304, false), ("\"PRESENT\"", "respond-async", 304, false),
-            ("\"PRESENT\"", "x;wait=60", 304, false), ("\"PRESENT\"", "waiting=60", 304, false),
+            ("\"CURRENT\"", "wait=0", 304, false), ("\"CURRENT\"", "wait", 304, false),
+            ("\"CURRENT\"", "wait=x", 304, false),
+            ("\"CURRENT\"", "wait=-1", 304, false), ("\"CURRENT\"", "respond-async", 304, false),
+            ("\"CURRENT\"", "x;wait=60", 304, false), ("\"CURRENT\"", "waiting=60", 304, false),
             ("*", "wait=60", 304, true), ("\"other\"", "wait=60", 200, true), ("\"other\"", "wait=100000", 200, true),
             (nil, "wait=60", 200, false),
         ])
@@ -89,7 +89,7 @@ struct LongPollTests {
         let server = try TestServer()
         let version = try server.segment().set("text")
         var fields = ["Prefer: \(preference)"]
-        if let tag { fields.append("If-None-Match: \(tag.replacingOccurrences(of: "PRESENT", with: "\(version)"))") }
+        if let tag { fields.append("If-None-Match: \(tag.replacingOccurrences(of: "CURRENT", with: "\(version)"))") }
         let response = try server.request("GET", "/shared", fields)
         #expect(response.status == status)
         let seconds = preference == "wait=100000" ? 300 : 60
@@ -97,7 +97,7 @@ struct LongPollTests {
     }
 
     @Test(
-        "The preference is read in each of its forms",
+        "Prefer is read in each of its forms",
         arguments: [
             ["Prefer: wait=1"], ["prefer: WAIT=1"], ["Prefer: wait=\"1\""], ["Prefer: wait = 1"],
             ["Prefer: respond-async, wait=1"], ["Prefer: a=\"x, wait=9\"; b=c, wait=1;d=e"],
@@ -112,7 +112,7 @@ struct LongPollTests {
         #expect(response["Preference-Applied"] == "wait=1")
     }
 
-    @Test("A condition that fails is not waited for")
+    @Test("A poll whose other conditions fail, or whose token is missing, is refused at once")
     func otherConditions() throws {
         let server = try TestServer { $0.token = "secret" }
         let version = try server.segment().set("text")
@@ -121,7 +121,7 @@ struct LongPollTests {
         #expect(try server.request("GET", "/shared", fields + ["Authorization: Bearer secret"]).status == 412)
     }
 
-    @Test("What comes behind it on the same connection is answered behind it")
+    @Test("A request pipelined behind a poll is answered after it")
     func pipelined() async throws {
         let server = try TestServer()
         let segment = try server.segment()
@@ -135,7 +135,7 @@ struct LongPollTests {
         #expect(try client.response().text == "alive\n")
     }
 
-    @Test("A segment that is unlinked is another one, and that is an answer")
+    @Test("A poll ends when the segment is unlinked, with the new segment's text")
     func unlinked() async throws {
         let server = try TestServer()
         let version = try server.segment().set("gone")
@@ -148,7 +148,7 @@ struct LongPollTests {
         #expect(response["ETag"]?.hasSuffix("-0\"") == true)
     }
 
-    @Test("What was missed while the server was away comes at once")
+    @Test("A change that was made while the server was down ends the next poll at once")
     func restart() throws {
         let directory = try TemporaryDirectory()
         let first = try TestServer { $0.directory = directory.path }
@@ -163,7 +163,7 @@ struct LongPollTests {
         #expect(try third.request("GET", "/shared", fields).text == "missed")
     }
 
-    @Test("A server that stops answers what it holds, and ends the connection")
+    @Test("A server that stops answers the polls it holds and ends their connections")
     func stopped() async throws {
         let server = try TestServer { $0.graceSeconds = 60 }
         let version = try server.segment().set("text")
@@ -176,14 +176,14 @@ struct LongPollTests {
         server.server.stop()
         #expect(ContinuousClock.now - start < .seconds(30))
         for client in clients {
-            // One that was not held yet is answered or ended like any other.
+            // A poll that is not held yet is answered or cut off as any request is.
             guard let response = try? client.response() else { continue }
             #expect(response.status == 304 || response.status == 503)
             #expect(client.isEnded())
         }
     }
 
-    @Test("As many wait as may; one more gets 503, and who leaves makes room")
+    @Test("One poll beyond the limit gets 503 until another client leaves")
     func limit() async throws {
         let server = try TestServer { $0.watcherLimit = 1 }
         let version = try server.segment().set("text")
@@ -203,7 +203,7 @@ struct LongPollTests {
         }
     }
 
-    @Test("Who is answered finds its place free, even if all are taken")
+    @Test("A client that is answered can poll again at once, even if all places are taken")
     func placesAgain() throws {
         let server = try TestServer { $0.watcherLimit = 64 }
         let segment = try server.segment()
@@ -222,7 +222,7 @@ struct LongPollTests {
         }
     }
 
-    @Test("Hundreds are answered by one change, and new ones meanwhile")
+    @Test("One change answers hundreds of polls, while new ones arrive")
     func many() throws {
         let server = try TestServer()
         let segment = try server.segment()

@@ -4,7 +4,7 @@ import SharedMemoryHTTP
 import TestSupport
 import Testing
 
-/// What the conditions of RFC 9110 come to, each alone and all combined.
+/// The conditions of RFC 9110, each alone and all combined.
 @Suite("Preconditions")
 struct PreconditionTests {
     let server: TestServer
@@ -14,13 +14,13 @@ struct PreconditionTests {
     init() throws {
         server = try TestServer()
         let segment = try server.segment()
-        try segment.set("present")
+        try segment.set("current")
         let snapshot = try segment.snapshot()
         entityTag = "\"\(snapshot.version)\""
         lastModified = Int64(snapshot.publicationTime.secondsSince1970)
     }
 
-    /// A field's value, and whether the condition holds; nil for one that is absent or to be ignored.
+    /// A header's value, and whether the condition holds; nil if it is absent or must be ignored.
     struct Condition {
         let value: String?
         let holds: Bool?
@@ -72,7 +72,7 @@ struct PreconditionTests {
         return method == "PUT" ? 204 : 200
     }
 
-    @Test("All combinations of the four, for a read", arguments: ["GET", "HEAD"])
+    @Test("A read obeys every combination of the four conditions", arguments: ["GET", "HEAD"])
     func reads(method: String) throws {
         let client = try server.connect()
         for (fields, conditions) in combinations {
@@ -80,11 +80,11 @@ struct PreconditionTests {
             let status = expected(method, conditions[0], conditions[1], conditions[2], conditions[3])
             #expect(response.status == status, "\(fields)")
             #expect(response["ETag"] == entityTag)
-            if status == 200, method == "GET" { #expect(response.text == "present") }
+            if status == 200, method == "GET" { #expect(response.text == "current") }
         }
     }
 
-    @Test("All combinations of the four, for a set")
+    @Test("A set obeys every combination of the four conditions")
     func sets() throws {
         let client = try server.connect()
         let segment = try server.segment()
@@ -92,7 +92,7 @@ struct PreconditionTests {
         var count: UInt64 = 0
         for (fields, conditions) in combinations {
             let status = expected("PUT", conditions[0], conditions[1], conditions[2], conditions[3])
-            // One that succeeds changes what the next is about: only those that must fail are tried here.
+            // A set that succeeds would change the conditions of the next: only those that must fail are tried here.
             guard status == 412 else { continue }
             let response = try client.request("PUT", "/shared", fields, body: Array("other".utf8))
             #expect(response.status == 412, "\(fields)")
@@ -101,11 +101,11 @@ struct PreconditionTests {
             count += 1
         }
         #expect(count > 500)
-        #expect(try segment.get() == "present")
+        #expect(try segment.get() == "current")
         #expect(try segment.version == version)
     }
 
-    @Test("A set whose conditions hold")
+    @Test("A set whose conditions hold succeeds")
     func setsThatHold() throws {
         let client = try server.connect()
         var tag = entityTag
@@ -123,7 +123,7 @@ struct PreconditionTests {
         }
     }
 
-    /// Fields, and what holds of If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since.
+    /// Headers, and whether If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since hold.
     var combinations: [(fields: [String], conditions: [Bool?])] {
         var all: [(fields: [String], conditions: [Bool?])] = [([], [])]
         for (name, conditions) in [
@@ -142,7 +142,7 @@ struct PreconditionTests {
         return all
     }
 
-    @Test("A text that was never set counts as there")
+    @Test("A segment that was never set has a text, the empty one, to all conditions")
     func neverSet() throws {
         let server = try TestServer()
         let tag = try #require(try server.request()["ETag"])
@@ -153,17 +153,17 @@ struct PreconditionTests {
         #expect(try server.set("x", ["If-Match: \(tag)"]).status == 412)
     }
 
-    @Test("An entity tag of another instance or a number alone is not the present one")
+    @Test("The entity tag of another instance, or a number alone, matches nothing")
     func otherInstance() throws {
         let number = try server.segment().version.number
         for tag in ["\"\(number)\"", "\"0000000000000000-\(number)\"", "\"-\(number)\"", entityTag.lowercased() + "x"] {
             #expect(try server.set("x", ["If-Match: \(tag)"]).status != 204)
         }
-        #expect(try server.segment().get() == "present")
+        #expect(try server.segment().get() == "current")
     }
 
     @Test(
-        "What is no entity tag refuses a set, and keeps no read from its answer",
+        "A malformed entity tag makes a set fail, and a read ignores it",
         arguments: [
             "5", "abc", "\"", "\"a", "W/", "w/\"a\"", "\"a\" \"b\"", "*, \"a\"", "\"a\", *", "", ",",
         ])
@@ -173,19 +173,19 @@ struct PreconditionTests {
             #expect(response.status == 400)
             #expect(response.problem["status"] as? Int == 400)
         }
-        #expect(try server.segment().get() == "present")
+        #expect(try server.segment().get() == "current")
         if !value.contains("*") {
             #expect(try server.request("GET", "/shared", ["If-None-Match: \(value)"]).status == 200)
         }
     }
 
-    @Test("A 304 has the length that the text has")
+    @Test("A 304 has the Content-Length and Last-Modified of the text")
     func notModifiedLength() throws {
         let client = try server.connect()
         let response = try client.request("GET", "/shared", ["If-None-Match: \(entityTag)"])
         #expect(response.status == 304)
         #expect(response["Content-Length"] == "7")
         #expect(response["Last-Modified"] == HTTPDate.format(lastModified))
-        #expect(try client.request().text == "present")
+        #expect(try client.request().text == "current")
     }
 }

@@ -4,7 +4,7 @@ import SharedMemoryHTTP
 import TestSupport
 import Testing
 
-/// The server as users start it, with other processes beside it.
+/// The server as users start it, beside other processes.
 @Suite("Processes")
 struct ProcessTests {
     let directory: TemporaryDirectory
@@ -40,7 +40,7 @@ struct ProcessTests {
         String(repeating: "1 MiB exactly…", count: 65_536),
     ]
 
-    @Test("What curl sets is what other processes read", arguments: texts)
+    @Test("Other processes read the text that curl sets", arguments: texts)
     func httpToMemory(text: String) async throws {
         let file = "\(directory.path)/file"
         try Data(text.utf8).write(to: URL(fileURLWithPath: file))
@@ -54,7 +54,7 @@ struct ProcessTests {
         #expect(set.text.contains("ETag: \"\(version)\""))
     }
 
-    @Test("What other processes set is what curl reads, with a new entity tag", arguments: texts)
+    @Test("curl reads the text that other processes set, with a new entity tag", arguments: texts)
     func memoryToHTTP(text: String) async throws {
         let before = try await curl("-o", "/dev/null", "-w", "%header{etag}", url).text
         let set = try await sharedmem("set", "text", input: Data(text.utf8))
@@ -73,7 +73,7 @@ struct ProcessTests {
         }
     }
 
-    @Test("A body that is too long is refused before curl sends it")
+    @Test("A body longer than the capacity is refused before curl sends it")
     func tooLong() async throws {
         let file = "\(directory.path)/file"
         try Data(repeating: 0x61, count: (1 << 20) + 1).write(to: URL(fileURLWithPath: file))
@@ -83,7 +83,7 @@ struct ProcessTests {
         #expect(try await sharedmem("get", "text").output.isEmpty)
     }
 
-    @Test("SIGTERM and SIGINT let what is under way finish", arguments: [SIGTERM, SIGINT])
+    @Test("SIGTERM and SIGINT let requests under way finish", arguments: [SIGTERM, SIGINT])
     func signals(signal: CInt) async throws {
         let address = try #require(address)
         let slow = try RawClient(address)
@@ -98,7 +98,7 @@ struct ProcessTests {
         #expect(try Segment.read("text", directory: directory.path).text == "slow")
     }
 
-    @Test("A killed server leaves the text, and its successor serves it")
+    @Test("The successor of a killed server serves the same text")
     func killed() async throws {
         let set = try await sharedmem("set", "text", "--text", "stays")
         #expect(set.status == 0)
@@ -109,11 +109,11 @@ struct ProcessTests {
         #expect(try Segment.info("text", directory: directory.path).attached.count == 1)
     }
 
-    @Test("A server that nobody asks sleeps")
+    @Test("An idle server sleeps")
     func idle() async throws {
         #expect(try await curl(url).status == 0)
-        // The connection of before is closed by now, or soon.
-        // Once a second someone looks whether there is one, and once more when there is none.
+        // curl's connection is closed by now, or soon. The watchdog looks once a second for as long as there is a
+        // connection, and once more when there is none.
         _ = try await eventually("more than a second without a wake-up") {
             let before = try switches()
             usleep(1_250_000)
@@ -124,12 +124,12 @@ struct ProcessTests {
         #expect(try switches() == before)
     }
 
-    @Test("Nor does one spin beside a client whose chunk's line has no end")
+    @Test("The server does not spin while a client's chunk size line has no end")
     func endlessChunkLine() async throws {
         let client = try RawClient(try #require(address))
         try client.send("PUT /shared HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;")
         try client.send(String(repeating: "evil", count: 1 << 14))
-        _ = try await eventually("a second in which it ran for a quarter at most") {
+        _ = try await eventually("a second in which the server ran for a quarter at most") {
             let before = try processorTicks()
             usleep(1_000_000)
             return try processorTicks() - before <= sysconf(CInt(_SC_CLK_TCK)) / 4 ? true : nil
@@ -138,15 +138,15 @@ struct ProcessTests {
         withExtendedLifetime(client) {}
     }
 
-    /// The processor time that the server has taken, in clock ticks.
+    /// The processor time that the server has used, in clock ticks.
     private func processorTicks() throws -> Int {
         let stat = try String(contentsOfFile: "/proc/\(server.processID)/stat", encoding: .utf8)
         let fields = try #require(stat.split(separator: ")").last).split(separator: " ")
         return try #require(Int(fields[11])) + #require(Int(fields[12]))
     }
 
-    @Test("So does one whose watchers have left, whatever is set")
-    func idleAfterWatches() async throws {
+    @Test("A server whose subscribers have left sleeps, however often the text is set")
+    func idleAfterPolls() async throws {
         let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))
         let address = try #require(address)
         for _ in 0..<3 {
@@ -159,21 +159,21 @@ struct ProcessTests {
         _ = try await eventually("a second with nothing but changes") {
             let before = try switches()
             for _ in 0..<50 {
-                try segment.set("unwatched")
+                try segment.set("unobserved")
                 usleep(25_000)
             }
             return try switches() == before ? true : nil
         }
     }
 
-    @Test("Where there is no thread to wait in, it looks ten times a second, and rests between")
+    @Test("A server that can start no thread to wait in polls the segment and still sends changes")
     func noAddressSpace() async throws {
         let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))
         #expect(try await curl(url).status == 0)
         let status = try String(contentsOfFile: "/proc/\(server.processID)/status", encoding: .utf8)
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmSize") })
         let byteCount = try #require(Int(line.filter(\.isNumber))) << 10 + 4 << 20
-        // Less than a thread's stack more.
+        // A limit that leaves less than a thread's stack.
         let limited = try await ChildProcess.run("prlimit", ["--pid", "\(server.processID)", "--as=\(byteCount)"])
         #expect(limited.status == 0)
         let stream = try EventStream(RawClient(try #require(address)))
@@ -185,7 +185,7 @@ struct ProcessTests {
         #expect(try stream.next()?.text == "next")
     }
 
-    /// What the server has used, in hundredths of a second.
+    /// The processor time that the server has used, in hundredths of a second.
     private func processorTime() throws -> Int {
         let fields = try String(contentsOfFile: "/proc/\(server.processID)/stat", encoding: .utf8).split(separator: " ")
         return (Int(fields[13]) ?? 0) + (Int(fields[14]) ?? 0)
@@ -201,7 +201,7 @@ struct ProcessTests {
         }
     }
 
-    @Test("healthcheck says whether the server lives, by its exit status")
+    @Test("healthcheck reports by its exit status whether the server is healthy")
     func healthcheck() async throws {
         let address = try #require(address)
         let program = ChildProcess.product("sharedmem")

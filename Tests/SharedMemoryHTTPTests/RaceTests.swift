@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Races")
 struct RaceTests {
-    @Test("Of two PUTs with the same If-Match at once, exactly one wins")
+    @Test("Of two concurrent PUTs with the same If-Match, exactly one succeeds")
     func twoPUTs() async throws {
         let server = try TestServer { $0.threadCount = 2 }
         let clients = try [server.connect(), server.connect()]
@@ -22,16 +22,16 @@ struct RaceTests {
             #expect(responses.map(\.status).sorted() == [204, 412])
             let winner = responses[0].status == 204 ? 0 : 1
             wins[winner] += 1
-            let present = try server.request()
-            #expect(present.text == texts[winner])
-            #expect(present["ETag"] == responses[winner]["ETag"])
-            #expect(present["ETag"] == responses[1 - winner]["ETag"])
-            tag = present["ETag"] ?? ""
+            let current = try server.request()
+            #expect(current.text == texts[winner])
+            #expect(current["ETag"] == responses[winner]["ETag"])
+            #expect(current["ETag"] == responses[1 - winner]["ETag"])
+            tag = current["ETag"] ?? ""
         }
         #expect(try server.segment().version.number == 1000)
     }
 
-    @Test("Of a PUT and a local set from the same version, exactly one wins")
+    @Test("Of a PUT and a local set from the same version, exactly one succeeds")
     func localWriter() async throws {
         let server = try TestServer()
         let probe = try ChildProcess.probe(.race("local"), server.directory)
@@ -45,7 +45,7 @@ struct RaceTests {
             try probe.write(.init("\(version)\n".utf8))
             try client.send(request)
             let isSet = try client.response().status == 204
-            let outcome = try await eventually("the other's outcome") { () -> Bool? in
+            let outcome = try await eventually("the other writer's outcome") { () -> Bool? in
                 if probe.outputSoFar.contains("won \(version)\n") { return true }
                 return probe.outputSoFar.contains("lost \(version)\n") ? false : nil
             }

@@ -9,7 +9,7 @@ struct ReadingTests {
 
     init() throws { server = try TestServer(segments: ["text", "other.text-2_x"]) }
 
-    @Test("A text that was never set is there, and empty")
+    @Test("A segment that was never set reads as empty text")
     func neverSet() throws {
         let response = try server.request()
         #expect(response.status == 200)
@@ -20,7 +20,7 @@ struct ReadingTests {
         #expect(response["Last-Modified"]?.hasSuffix("GMT") == true)
     }
 
-    @Test("A text set in memory is what GET answers, with the version as its entity tag")
+    @Test("GET returns the text that was set in memory, with its version as the entity tag")
     func memoryToHTTP() throws {
         let segment = try server.segment()
         for text in ["a", "Esta es una cadena de prueba", "ñ 漢 😀 \u{10FFFF}\n", ""] {
@@ -35,7 +35,7 @@ struct ReadingTests {
         }
     }
 
-    @Test("Each segment is served by its name, the first also without")
+    @Test("Each segment is served under its name, and the first also without one")
     func names() throws {
         try server.segment().set("one")
         try server.segment("other.text-2_x").set("two")
@@ -44,7 +44,7 @@ struct ReadingTests {
         #expect(try server.request("GET", "/shared/other.text-2_x").text == "two")
     }
 
-    @Test("HEAD is GET without the body")
+    @Test("HEAD returns the headers of GET without the body")
     func head() throws {
         try server.segment().set("twelve bytes")
         let client = try server.connect()
@@ -56,12 +56,12 @@ struct ReadingTests {
             #expect(head[name] == get[name], "\(name)")
         }
         #expect(head["Content-Length"] == "12")
-        // Nothing was sent after the head: the next answer is where it has to be.
+        // Nothing was sent after the head: the next response begins right behind it.
         #expect(try client.request("GET").text == "twelve bytes")
     }
 
     @Test(
-        "OPTIONS says which methods there are",
+        "OPTIONS lists the methods of a resource",
         arguments: [
             ("/shared", "GET, HEAD, PUT, OPTIONS"), ("/shared/text", "GET, HEAD, PUT, OPTIONS"),
             ("/livez", "GET, HEAD, OPTIONS"), ("/readyz", "GET, HEAD, OPTIONS"),
@@ -74,7 +74,7 @@ struct ReadingTests {
     }
 
     @Test(
-        "A method that a resource does not have is 405, with those it has",
+        "A method that a resource does not allow is 405, with the allowed ones",
         arguments: [
             "POST", "DELETE", "PATCH", "TRACE", "CONNECT",
         ])
@@ -87,14 +87,14 @@ struct ReadingTests {
         }
     }
 
-    @Test("PUT is not for what never changes", arguments: ["/livez", "/readyz", "/openapi.yaml"])
+    @Test("The service's own resources do not allow PUT", arguments: ["/livez", "/readyz", "/openapi.yaml"])
     func putElsewhere(target: String) throws {
         let response = try server.request("PUT", target, body: [0x61])
         #expect(response.status == 405)
         #expect(response["Allow"] == "GET, HEAD, OPTIONS")
     }
 
-    @Test("A method that nobody knows is 501", arguments: ["BREW", "get", "GETT", "PUTS", "X"])
+    @Test("An unknown method is 501", arguments: ["BREW", "get", "GETT", "PUTS", "X"])
     func unknownMethods(method: String) throws {
         let response = try server.request(method)
         #expect(response.status == 501)
@@ -117,7 +117,7 @@ struct ReadingTests {
     }
 
     @Test(
-        "The same path in other words",
+        "Equivalent targets lead to the same resource",
         arguments: [
             "/sh%61red", "/shared/t%65xt", "/shared?", "/shared?a=b&c", "http://localhost/shared",
             "HTTP://a:1/shared?x",
@@ -127,7 +127,7 @@ struct ReadingTests {
         #expect(try server.request("GET", target).text == "here")
     }
 
-    @Test("The service is alive and ready")
+    @Test("A running server is alive and ready")
     func probes() throws {
         for (target, line) in [("/livez", "alive\n"), ("/readyz", "ready\n")] {
             let client = try server.connect()

@@ -11,7 +11,7 @@ struct SettingTests {
     init() throws { server = try TestServer(capacity: 100_000) }
 
     @Test(
-        "What PUT sets is in memory, with the version that it answers",
+        "PUT sets the text in memory and returns its version",
         arguments: [
             "a", "", "ñ 漢 😀 \u{10FFFF}\u{0001}", String(repeating: "x", count: 100_000),
         ])
@@ -30,7 +30,7 @@ struct SettingTests {
     }
 
     @Test(
-        "Any media type that is UTF-8 will do",
+        "Any media type is accepted unless it names another charset than UTF-8",
         arguments: [
             "text/plain", "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
             "text/html; charset=utf-8", "text/html; CHARSET=\"UTF-8\"", "text/plain;charset=Utf-8;format=flowed",
@@ -41,19 +41,19 @@ struct SettingTests {
         #expect(try server.segment().get() == "a=b&c=d")
     }
 
-    @Test("A body that is said not to be coded is not", arguments: ["identity", "Identity"])
+    @Test("Content-Encoding: identity is accepted", arguments: ["identity", "Identity"])
     func identity(coding: String) throws {
         #expect(try server.set("plain", ["Content-Encoding: \(coding)"]).status == 204)
     }
 
-    @Test("A request without a body sets the empty text")
+    @Test("A PUT without a body sets the empty text")
     func noBody() throws {
         try server.segment().set("something")
         #expect(try server.request("PUT").status == 204)
         #expect(try server.segment().get() == "")
     }
 
-    @Test("Chunks of any size make one text")
+    @Test("Chunks of any size are joined to one text")
     func chunks() throws {
         for sizes in [[1], [3, 1, 2, 5], [60_000, 40_000], Array(repeating: 1, count: 500), []] {
             let client = try server.connect()
@@ -71,7 +71,7 @@ struct SettingTests {
         }
     }
 
-    @Test("A text that comes byte by byte, split within a character, is the same text")
+    @Test("A body that arrives byte by byte, split within characters, is joined to one text")
     func slowBody() throws {
         let client = try server.connect()
         let text = Array("ñ😀".utf8)
@@ -84,7 +84,7 @@ struct SettingTests {
         #expect(try server.segment().get() == "ñ😀")
     }
 
-    @Test("A body that is waited for is asked for")
+    @Test("Expect: 100-continue is answered with 100, and the body is set")
     func expectation() throws {
         let client = try server.connect()
         try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
@@ -94,7 +94,7 @@ struct SettingTests {
         #expect(try server.segment().get() == "text")
     }
 
-    @Test("One connection serves many requests, also when they come at once")
+    @Test("One connection serves many requests, pipelined ones included")
     func keepAliveAndPipelining() throws {
         let client = try server.connect()
         for round in 0..<50 {
@@ -110,7 +110,7 @@ struct SettingTests {
         }
     }
 
-    @Test("HTTP/1.0 is understood, without Host")
+    @Test("HTTP/1.0 is served, and needs no Host")
     func http10() throws {
         let client = try server.connect()
         try client.send("PUT /shared HTTP/1.0\r\nContent-Length: 3\r\n\r\nold")
@@ -119,7 +119,7 @@ struct SettingTests {
         #expect(try server.segment().get() == "old")
     }
 
-    @Test("A body on a GET is read and of no effect, and the connection goes on")
+    @Test("A body on a GET has no effect, and the connection stays open")
     func bodyOnGET() throws {
         let client = try server.connect()
         #expect(try client.request("GET", body: Array("body".utf8)).status == 200)
@@ -129,7 +129,7 @@ struct SettingTests {
         #expect(try server.segment().version.number == 0)
     }
 
-    @Test("What is cut off in the middle sets nothing, and the server goes on", arguments: [true, false])
+    @Test("A PUT that is cut off in its body sets nothing", arguments: [true, false])
     func brokenOff(byReset: Bool) throws {
         try server.segment().set("before")
         for head in ["Content-Length: 10", "Transfer-Encoding: chunked"] {

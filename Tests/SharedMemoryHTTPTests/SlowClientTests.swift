@@ -4,22 +4,22 @@ import SharedMemoryHTTP
 import TestSupport
 import Testing
 
-/// Who takes too long, or too much, is ended; others do not notice.
+/// A client that takes too long is cut off, and other clients do not notice.
 @Suite("Slow clients")
 struct SlowClientTests {
-    /// Sends a byte now and then until the other side has had enough.
+    /// Sends `bytes` again and again until the server closes the connection.
     func trickle(_ client: RawClient, _ bytes: String) async throws {
-        _ = try await eventually("the end of patience", within: 30) {
+        _ = try await eventually("the end of the connection", within: 30) {
             usleep(100_000)
             return (try? client.send(bytes)) == nil ? true : nil
         }
     }
 
     func answers(_ server: TestServer) async throws {
-        _ = try await eventually("an honest answer") { try? server.request().status == 200 ? true : nil }
+        _ = try await eventually("a response to an honest client") { try? server.request().status == 200 ? true : nil }
     }
 
-    @Test("A head that comes byte by byte is ended")
+    @Test("A head that arrives too slowly ends its connection")
     func head() async throws {
         let server = try TestServer { $0.headSeconds = 1 }
         let client = try server.connect()
@@ -34,7 +34,7 @@ struct SlowClientTests {
         try await answers(server)
     }
 
-    @Test("So is the head of a later request of the same connection")
+    @Test("A later head that arrives too slowly ends its connection too")
     func laterHead() async throws {
         let server = try TestServer { $0.idleSeconds = 2 }
         let client = try server.connect()
@@ -45,7 +45,7 @@ struct SlowClientTests {
         try await answers(server)
     }
 
-    @Test("A body that comes byte by byte is 408, and sets nothing", arguments: ["/shared", "/nothing"])
+    @Test("A body that arrives too slowly is 408 and sets nothing", arguments: ["/shared", "/nothing"])
     func body(target: String) async throws {
         let server = try TestServer { $0.bodySeconds = 1 }
         for framing in ["Content-Length: 1000", "Transfer-Encoding: chunked"] {
@@ -62,7 +62,7 @@ struct SlowClientTests {
         try await answers(server)
     }
 
-    @Test("A chunk's line of megabytes is not read on, and 408 when its time is up")
+    @Test("An endless chunk size line is not read to its end, and is 408 when its time is up")
     func endlessChunkLine() async throws {
         let server = try TestServer { $0.bodySeconds = 1 }
         let client = try server.connect()
@@ -74,7 +74,7 @@ struct SlowClientTests {
         try await answers(server)
     }
 
-    @Test("A body that is asked for and does not come is 408")
+    @Test("A body that does not follow 100 Continue is 408")
     func expectedBody() throws {
         let server = try TestServer { $0.bodySeconds = 1 }
         let client = try server.connect()
@@ -84,12 +84,12 @@ struct SlowClientTests {
         #expect(client.isEnded())
     }
 
-    /// More answers than fit where nobody reads them.
+    /// Requests more responses than the socket's buffers hold.
     func askAndNotRead(_ client: RawClient, count: Int = 20) throws {
         try client.send(String(repeating: "GET /shared HTTP/1.1\r\nHost: localhost\r\n\r\n", count: count))
     }
 
-    @Test("An answer that nobody reads is cut off")
+    @Test("A response that its client does not read is cut off")
     func reader() async throws {
         let directory = try TemporaryDirectory()
         let server = try TestServer {
@@ -99,25 +99,25 @@ struct SlowClientTests {
         try server.segment().set(String(repeating: "x", count: 60_000))
         let client = try server.connect()
         try askAndNotRead(client)
-        _ = try await eventually("the end of patience") { client.hasHungUp ? true : nil }
+        _ = try await eventually("the end of the connection") { client.hasHungUp ? true : nil }
         #expect(try client.rest().count < 20 * 60_000)
         try await answers(server)
     }
 
-    @Test("An answer that is read slowly, but is, is whole")
+    @Test("A response that its client reads slowly arrives whole")
     func slowButSteady() throws {
         let server = try TestServer(capacity: 8 << 20) { $0.sendSeconds = 1 }
         try server.segment().set(String(repeating: "x", count: 8 << 20))
         let client = try server.connect()
         try client.send("GET /shared HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        // Longer than the second, but not than the second and one more for each 64 KiB.
+        // Longer than the second, but shorter than the second plus one more for each 64 KiB.
         usleep(3_000_000)
         #expect(try client.response().body.count == 8 << 20)
     }
 
-    // MARK: Half a connection
+    // MARK: Half-closed connections
 
-    @Test("Who says that nothing more will come has its answer, whole")
+    @Test("A client that shuts down its sending side after a request gets the whole response")
     func halfClosedAfterRequest() throws {
         let server = try TestServer(capacity: 8 << 20)
         try server.segment().set(String(repeating: "x", count: 8 << 20))
@@ -130,7 +130,7 @@ struct SlowClientTests {
     }
 
     @Test(
-        "Who does so within a request is ended soon, and sets nothing",
+        "A client that shuts down its sending side within a request is cut off and sets nothing",
         arguments: [
             "GET /shared HT", "GET /shared HTTP/1.1\r\nHost: a\r\n",
             "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx",
@@ -148,7 +148,7 @@ struct SlowClientTests {
     }
 }
 
-/// Memory that is promised to nobody in particular.
+/// The memory for text in flight, which all requests share.
 @Suite("Bytes in flight")
 struct BytesInFlightTests {
     static let capacity = 100_000
@@ -170,7 +170,7 @@ struct BytesInFlightTests {
         #expect(response.problem["type"] as? String == "/openapi.yaml#/components/examples/unavailable")
     }
 
-    @Test("Readers that do not read hold so many texts, and no more")
+    @Test("Clients that do not read their responses hold as much text as the limit permits, and no more")
     func readers() async throws {
         let segment = try server.segment()
         var readers: [RawClient] = []
@@ -180,12 +180,12 @@ struct BytesInFlightTests {
             readers.append(try server.connect())
             let requests = String(repeating: "GET /shared HTTP/1.1\r\nHost: localhost\r\n\r\n", count: 20)
             try readers.last?.send(requests)
-            // It is answered after them.
+            // The server answers this after them.
             #expect(try server.request().status == 200)
         }
         try segment.set(String(repeating: "x", count: Self.capacity))
         refusal(try server.request())
-        refusal(try server.set("also a text"))
+        refusal(try server.set("more text"))
         #expect(try server.request("GET", "/livez").status == 200)
         readers.removeFirst()
         let response = try await eventually("a text") {
@@ -195,7 +195,7 @@ struct BytesInFlightTests {
         #expect(response.text == String(repeating: "x", count: Self.capacity))
     }
 
-    @Test("Bodies that are being received count, and set nothing when there are too many")
+    @Test("Bodies being received count, and one beyond the limit is refused")
     func bodies() async throws {
         let body = [UInt8](repeating: UInt8(ascii: "x"), count: Self.capacity)
         let writers = try (0..<4).map { _ in try server.connect() }
@@ -204,7 +204,7 @@ struct BytesInFlightTests {
             try writer.send(body.dropLast() + [])
         }
         _ = try await eventually("a refusal") {
-            let response = try server.request("PUT", body: Array("of a few bytes".utf8))
+            let response = try server.request("PUT", body: Array("a few bytes".utf8))
             guard response.status != 204 else { return nil as Bool? }
             refusal(response)
             return true
@@ -214,10 +214,10 @@ struct BytesInFlightTests {
         let statuses = try writers.map { try $0.response().status }
         #expect(statuses == [204, 204, 204, 204])
         #expect(try server.segment().version.number == version.number + 4)
-        #expect(try server.set("of a few bytes").status == 204)
+        #expect(try server.set("a few bytes").status == 204)
     }
 
-    @Test("What is broken off is given back", arguments: [true, false])
+    @Test("The memory of an aborted request is given back", arguments: [true, false])
     func brokenOff(byReset: Bool) async throws {
         for _ in 0..<20 {
             let writer = try server.connect()
@@ -226,13 +226,13 @@ struct BytesInFlightTests {
             if byReset { writer.reset() }
         }
         let body = [UInt8](repeating: UInt8(ascii: "y"), count: Self.capacity)
-        _ = try await eventually("enough for a body and its text") {
+        _ = try await eventually("enough memory for a body and its text") {
             guard try server.request("PUT", body: body).status == 204 else { return nil as Bool? }
             return try server.request().status == 200 ? true : nil
         }
     }
 
-    @Test("A limit that would keep a text from ever being read is refused")
+    @Test("A limit too small for one request to set the text is refused")
     func tooFew() throws {
         #expect(throws: ServerError.self) {
             try TestServer(capacity: Self.capacity) { $0.bytesInFlightLimit = 2 * Self.capacity - 1 }

@@ -10,7 +10,7 @@ struct TokenTests {
     init() throws { server = try TestServer { $0.token = "s3cret-Token" } }
 
     @Test(
-        "With the token, everything is as without one",
+        "With the right token, every method is served",
         arguments: [
             "Bearer s3cret-Token", "bearer s3cret-Token", "BEARER  s3cret-Token ",
         ])
@@ -21,7 +21,7 @@ struct TokenTests {
     }
 
     @Test(
-        "Without one, or with another kind of credentials, it is 401",
+        "Without a bearer token, every method is 401",
         arguments: [
             nil, "Basic s3cret-Token", "s3cret-Token", "Bearer", "", "Bearers3cret-Token",
         ])
@@ -36,13 +36,13 @@ struct TokenTests {
     }
 
     @Test(
-        "With another one, it is 403",
+        "With a wrong token, a PUT is 403 and sets nothing",
         arguments: [
             "Bearer wrong", "Bearer s3cret-Toke", "Bearer s3cret-Tokenx", "Bearer S3cret-Token",
             "Bearer s3cret-Tokens3cret-Token", "Bearer ",
         ])
     func wrong(value: String) throws {
-        // A field's value ends without blanks: the last one here names no token at all.
+        // Whitespace at the end of a header's value is not part of it: the last one here has no token at all.
         let status = value == "Bearer " ? 401 : 403
         let response = try server.request("PUT", "/shared", ["Authorization: \(value)"], body: [0x61])
         #expect(response.status == status)
@@ -50,19 +50,19 @@ struct TokenTests {
         #expect(try server.segment().version.number == 0)
     }
 
-    @Test("A long body is refused before it is sent")
+    @Test("A body without a token is refused before the client sends it")
     func expectation() throws {
         let client = try server.connect()
         try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
         #expect(try client.response().status == 401)
     }
 
-    @Test("The service's own resources are for everyone", arguments: ["/livez", "/readyz", "/openapi.yaml"])
+    @Test("The service's own resources need no token", arguments: ["/livez", "/readyz", "/openapi.yaml"])
     func unprotected(target: String) throws {
         #expect(try server.request("GET", target).status == 200)
     }
 
-    @Test("A token that can not be sent is none", arguments: ["", "a b", "a\n", "ñ"])
+    @Test("A token that a header cannot carry is refused", arguments: ["", "a b", "a\n", "ñ"])
     func invalid(token: String) {
         #expect(throws: ServerError.invalidToken) { try TestServer { $0.token = token } }
     }

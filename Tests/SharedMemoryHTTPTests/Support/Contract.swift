@@ -2,26 +2,26 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `openapi.yaml`, read.
+/// The document in `openapi.yaml`.
 struct Contract: Sendable {
     let document: JSON
 
     static func load(_ path: String) async throws -> Contract {
-        // Python's reader of YAML is there with the validator.
+        // Installed with the validator, which needs it too.
         let script = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)"
         let result = try await ChildProcess.run("python3", ["-c", script, path])
         try #require(result.status == 0, "\(result.errors)")
         return Contract(document: try JSONDecoder().decode(JSON.self, from: result.output))
     }
 
-    /// What a reference leads to, or the value itself.
+    /// The value that a reference leads to; any other value is returned as it is.
     func resolve(_ value: JSON) -> JSON {
         guard let reference = value["$ref"]?.string else { return value }
         let steps = reference.dropFirst(2).split(separator: "/").map(String.init)
         return steps.reduce(document) { $0[$1] ?? .null }
     }
 
-    /// The documented responses: path, method, status.
+    /// The documented responses, by path, method and status.
     var responses: [Key: JSON] {
         var responses: [Key: JSON] = [:]
         for (path, item) in document["paths"]?.object ?? [:] {
@@ -46,7 +46,7 @@ struct Contract: Sendable {
         var description: String { "\(method) \(path): \(status)" }
     }
 
-    /// Holds a response against its description.
+    /// Checks a response against its description.
     func check(_ response: RawResponse, against described: JSON, _ key: Key) {
         for (name, reference) in described["headers"]?.object ?? [:] {
             let header = resolve(reference)
@@ -75,7 +75,7 @@ struct Contract: Sendable {
         guard schema["type"]?.string == "object" else { return }
         let body = (try? JSONDecoder().decode(JSON.self, from: Data(response.body)))?.object
         guard let body else {
-            Issue.record("\(key): no JSON object")
+            Issue.record("\(key): the body is not a JSON object")
             return
         }
         for required in schema["required"]?.array ?? [] { #expect(body[required.string ?? ""] != nil, "\(key)") }

@@ -4,7 +4,7 @@ import SharedMemoryHTTP
 import Synchronization
 import TestSupport
 
-/// The real server, in this process, on a port and in a directory of its own.
+/// A real server in this process, on a port and in a directory of its own.
 final class TestServer: Sendable {
     let directory: TemporaryDirectory
     let server: Server
@@ -21,7 +21,7 @@ final class TestServer: Sendable {
         configuration.directory = directory.path
         configuration.capacity = capacity
         configuration.graceSeconds = 5
-        // On a busy machine a test may be kept waiting between two requests.
+        // On a busy machine, a test may pause between two requests.
         configuration.headSeconds = 600
         configuration.bodySeconds = 600
         configuration.sendSeconds = 600
@@ -38,12 +38,12 @@ final class TestServer: Sendable {
 
     func connect() throws -> RawClient { try RawClient(address) }
 
-    /// This process's own way to the same text.
+    /// The same segment, attached by this process.
     func segment(_ name: String = "text") throws -> Segment {
         try Segment.attach(name, AttachmentOptions(directory: directory.path))
     }
 
-    /// One request over a connection of its own.
+    /// Sends a request over a connection of its own.
     func request(
         _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil
     ) throws -> RawResponse {
@@ -54,13 +54,13 @@ final class TestServer: Sendable {
         try request("PUT", "/shared", fields, body: Array(text.utf8))
     }
 
-    /// A process that has set the text, and stopped before it told anyone.
-    func publisherThatWakesNobody() async throws -> ChildProcess {
-        let publisher = try ChildProcess.probe(
+    /// A process that has set the text and stopped before it notified anyone.
+    func writerStoppedBeforeNotifying() async throws -> ChildProcess {
+        let writer = try ChildProcess.probe(
             .set("from a stopped process"), directory,
             environment: ["SHAREDMEM_PAUSE_AT": "setPublished"])
-        try await publisher.stopped()
-        return publisher
+        try await writer.stopped()
+        return writer
     }
 }
 
@@ -73,7 +73,7 @@ extension RawClient {
     }
 }
 
-/// Raised once, in any thread.
+/// A flag that any thread raises, once.
 final class Flag: Sendable {
     private let value = Atomic<Bool>(false)
 

@@ -1,0 +1,91 @@
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import Testing
+
+/// Which requests get a stream, and how many.
+@Suite("Event stream: negotiation and limits")
+struct EventStreamNegotiationTests {
+    @Test(
+        "A client gets a stream only if it prefers text/event-stream to text/plain",
+        arguments: [
+            ("text/event-stream", true), ("TEXT/Event-Stream", true), ("text/event-stream;q=0.1", true),
+            ("text/event-stream, */*", true), ("*/*;q=0.8 , text/event-stream ; q=0.5", true),
+            ("text/plain;q=0.5, text/event-stream", true), ("text/event-stream;q=0", false), ("*/*", false),
+            ("text/*", false),
+            ("text/plain, text/event-stream", false), ("text/event-stream;q=0.5, text/plain;q=0.50", false),
+            ("text/event-streams", false), ("text/event-stream;q=x", false), ("", false),
+        ])
+    func negotiation(_ accept: String, _ isStream: Bool) throws {
+        let server = try TestServer()
+        let response = try server.request("GET", "/shared", ["Accept: \(accept)"])
+        #expect(response["Content-Type"] == (isStream ? "text/event-stream" : "text/plain; charset=utf-8"))
+    }
+
+    @Test("Only a GET of a segment has a stream, and only without a body and with the token")
+    func otherRequests() throws {
+        let server = try TestServer()
+        let accept = ["Accept: text/event-stream"]
+        #expect(try server.request("HEAD", "/shared", accept)["Content-Type"] == "text/plain; charset=utf-8")
+        #expect(try server.request("PUT", "/shared", accept, body: [97]).status == 204)
+        #expect(try server.request("GET", "/livez", accept).text == "alive\n")
+        #expect(try server.request("GET", "/shared/nobody", accept).status == 404)
+        #expect(try server.request("GET", "/shared", accept, body: [97]).status == 400)
+        let locked = try TestServer { $0.token = "secret" }
+        #expect(try locked.request("GET", "/shared", accept).status == 401)
+        #expect(try locked.request("GET", "/shared", accept + ["Authorization: Bearer x"]).status == 403)
+        let stream = try EventStream(locked.connect(), "/shared", ["Authorization: Bearer secret"])
+        #expect(try stream.next()?.text == "")
+    }
+
+    @Test("HTTP/1.0 gets a stream without chunks")
+    func oldProtocol() throws {
+        let server = try TestServer()
+        try server.segment().set("old")
+        let client = try server.connect()
+        try client.send("GET /shared HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n")
+        #expect(try client.response()["Transfer-Encoding"] == nil)
+        #expect(try String(decoding: client.piece(), as: UTF8.self).hasSuffix("\ndata: old\n\n"))
+        server.server.stop()
+        #expect(try client.rest().isEmpty)
+    }
+
+    @Test("A stream requested behind a response that its client has yet to read begins once there is room")
+    func pipelined() throws {
+        let directory = try TemporaryDirectory()
+        let server = try TestServer { $0.listen = [.unix(path: "\(directory.path)/socket")] }
+        let segment = try server.segment()
+        // Some of these lengths fill the socket's buffer to the last byte.
+        for byteCount in stride(from: 190_000, through: 230_000, by: 1000) {
+            let text = String(repeating: "a", count: byteCount)
+            try segment.set(text)
+            let client = try server.connect()
+            try client.sendRequest("GET", "/shared")
+            try client.sendRequest("GET", "/shared", ["Accept: text/event-stream"])
+            #expect(try server.request("GET", "/livez").status == 200)
+            #expect(try client.response().body.count == byteCount)
+            let head = try client.response()
+            #expect(head["Content-Type"] == "text/event-stream")
+        }
+    }
+
+    @Test("One subscriber beyond the limit gets 503 until another leaves; other requests are served")
+    func limit() async throws {
+        let server = try TestServer { $0.watcherLimit = 2 }
+        let first = try EventStream(server.connect())
+        var second: EventStream? = try EventStream(server.connect())
+        #expect(try first.next() != nil && second?.next() != nil)
+        let refused = try server.request("GET", "/shared", ["Accept: text/event-stream"])
+        #expect(refused.status == 503 && refused["Retry-After"] == "1")
+        #expect(try server.request().status == 200)
+        // A client that leaves makes room even if the server has nothing to send to it.
+        second = nil
+        let third = try await eventually("room for another subscriber") {
+            let stream = try EventStream(server.connect())
+            return stream.response.status == 200 ? stream : nil
+        }
+        #expect(try third.next() != nil)
+        try server.segment().set("for both")
+        #expect(try [first, third].map { try $0.next()?.text } == ["for both", "for both"])
+    }
+}
