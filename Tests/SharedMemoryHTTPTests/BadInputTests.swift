@@ -124,16 +124,12 @@ struct BadInputTests {
 
     @Test(
         "A charset other than UTF-8 is 415",
-        arguments: [
-            "text/plain; charset=iso-8859-1", "text/plain;charset=utf-16", "text/plain; Charset=\"latin1\"",
-            "text/plain; charset=", "text/plain; a=\"x;y\"; charset=us-ascii",
-            "text/plain; charset=utf-8; charset=utf-16",
-        ])
+        arguments: ["text/plain; charset=iso-8859-1", "text/plain; a=\"x;y\"; charset=us-ascii"])
     func charset(type: String) throws {
         _ = try refused("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Type: \(type)\r\nContent-Length: 1\r\n\r\nx", 415)
     }
 
-    @Test("A body with a Content-Encoding is 415", arguments: ["gzip", "br", "identity, gzip", "deflate", "x"])
+    @Test("A body with a Content-Encoding is 415", arguments: ["gzip", "identity, gzip"])
     func contentCoding(coding: String) throws {
         let response = try refused(
             "PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Encoding: \(coding)\r\nContent-Length: 1\r\n\r\nx", 415)

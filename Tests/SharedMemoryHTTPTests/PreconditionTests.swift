@@ -4,7 +4,7 @@ import SharedMemoryHTTP
 import TestSupport
 import Testing
 
-/// The conditions of RFC 9110, each alone and all combined.
+/// The conditions of RFC 9110, as the server applies them to a segment.
 @Suite("Preconditions")
 struct PreconditionTests {
     let server: TestServer
@@ -20,87 +20,46 @@ struct PreconditionTests {
         lastModified = Int64(snapshot.publicationTime.secondsSince1970)
     }
 
-    /// A header's value, and whether the condition holds; nil if it is absent or must be ignored.
-    struct Condition {
-        let value: String?
-        let holds: Bool?
-
-        init(_ value: String?, _ holds: Bool?) {
-            self.value = value
-            self.holds = holds
-        }
-    }
-
-    var ifMatch: [Condition] {
-        [
-            Condition(nil, nil), Condition(entityTag, true), Condition("*", true), Condition("\"other\"", false),
-            Condition("W/\(entityTag)", false), Condition("\"a,b\" , ,\(entityTag),\"c\"", true),
-            Condition("\"\"", false),
+    /// Headers, and the status of a read and of a set with them; ConditionsTests has all combinations.
+    var cases: [(headers: [String], read: Int, set: Int)] {
+        let (same, later) = (HTTPDate.format(lastModified), HTTPDate.format(lastModified + 1))
+        return [
+            ([], 200, 204), (["If-Match: \(entityTag)"], 200, 204), (["If-Match: *"], 200, 204),
+            (["If-Match: \"other\""], 412, 412), (["If-Match: W/\(entityTag)"], 412, 412),
+            (["If-Match: \"a\"", "If-Match: \(entityTag)"], 200, 204),
+            (["If-None-Match: \(entityTag)"], 304, 412), (["If-None-Match: *"], 304, 412),
+            (["If-None-Match: \"a\", W/\(entityTag)"], 304, 412), (["If-None-Match: \"other\""], 200, 204),
+            (["If-Unmodified-Since: \(same)"], 412, 412), (["If-Unmodified-Since: \(later)"], 200, 204),
+            (["If-Modified-Since: \(same)"], 304, 204),
+            (["If-Match: \(entityTag)", "If-Unmodified-Since: \(same)"], 200, 204),
+            (["If-Match: \"other\"", "If-None-Match: \(entityTag)"], 412, 412),
+            (["If-None-Match: \"other\"", "If-Modified-Since: \(later)"], 200, 204),
+            (["If-None-Match: \(entityTag)", "If-Unmodified-Since: \(same)"], 412, 412),
         ]
     }
 
-    var ifNoneMatch: [Condition] {
-        [
-            Condition(nil, nil), Condition(entityTag, false), Condition("*", false), Condition("\"other\"", true),
-            Condition("W/\(entityTag)", false), Condition("\"x\", \(entityTag)", false), Condition("W/\"x\"", true),
-        ]
-    }
-
-    var ifUnmodifiedSince: [Condition] {
-        [
-            Condition(nil, nil), Condition(HTTPDate.format(lastModified - 1), false),
-            Condition(HTTPDate.format(lastModified), false), Condition(HTTPDate.format(lastModified + 1), true),
-            Condition("yesterday", nil),
-        ]
-    }
-
-    var ifModifiedSince: [Condition] {
-        [
-            Condition(nil, nil), Condition(HTTPDate.format(lastModified - 1), true),
-            Condition(HTTPDate.format(lastModified), false), Condition(HTTPDate.format(lastModified + 1), false),
-            Condition("0", nil),
-        ]
-    }
-
-    /// RFC 9110, 13.2.2, step by step.
-    func expected(
-        _ method: String, _ match: Bool?, _ unmodified: Bool?, _ noneMatch: Bool?, _ modified: Bool?
-    ) -> Int {
-        if match == false || match == nil && unmodified == false { return 412 }
-        if noneMatch == false { return method == "PUT" ? 412 : 304 }
-        if noneMatch == nil && method != "PUT" && modified == false { return 304 }
-        return method == "PUT" ? 204 : 200
-    }
-
-    @Test("A read obeys every combination of the four conditions", arguments: ["GET", "HEAD"])
+    @Test("A read obeys its conditions", arguments: ["GET", "HEAD"])
     func reads(method: String) throws {
         let client = try server.connect()
-        for (fields, conditions) in combinations {
-            let response = try client.request(method, "/shared", fields)
-            let status = expected(method, conditions[0], conditions[1], conditions[2], conditions[3])
-            #expect(response.status == status, "\(fields)")
+        for (headers, status, _) in cases {
+            let response = try client.request(method, "/shared", headers)
+            #expect(response.status == status, "\(headers)")
             #expect(response["ETag"] == entityTag)
             if status == 200, method == "GET" { #expect(response.text == "current") }
         }
     }
 
-    @Test("A set obeys every combination of the four conditions")
+    @Test("A set whose conditions fail is 412 and sets nothing")
     func sets() throws {
         let client = try server.connect()
         let segment = try server.segment()
         let version = try segment.version
-        var count: UInt64 = 0
-        for (fields, conditions) in combinations {
-            let status = expected("PUT", conditions[0], conditions[1], conditions[2], conditions[3])
-            // A set that succeeds would change the conditions of the next: only those that must fail are tried here.
-            guard status == 412 else { continue }
-            let response = try client.request("PUT", "/shared", fields, body: Array("other".utf8))
-            #expect(response.status == 412, "\(fields)")
+        for (headers, _, status) in cases where status == 412 {
+            let response = try client.request("PUT", "/shared", headers, body: Array("other".utf8))
+            #expect(response.status == 412, "\(headers)")
             #expect(response["ETag"] == entityTag)
             #expect(response.problem["version"] as? String == "\(version)")
-            count += 1
         }
-        #expect(count > 500)
         #expect(try segment.get() == "current")
         #expect(try segment.version == version)
     }
@@ -121,25 +80,6 @@ struct PreconditionTests {
             #expect(response["ETag"] != tag)
             tag = response["ETag"] ?? ""
         }
-    }
-
-    /// Headers, and whether If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since hold.
-    var combinations: [(fields: [String], conditions: [Bool?])] {
-        var all: [(fields: [String], conditions: [Bool?])] = [([], [])]
-        for (name, conditions) in [
-            ("If-Match", ifMatch), ("If-Unmodified-Since", ifUnmodifiedSince), ("If-None-Match", ifNoneMatch),
-            ("If-Modified-Since", ifModifiedSince),
-        ] {
-            all = all.flatMap { before in
-                conditions.map { condition in
-                    (
-                        before.fields + (condition.value.map { ["\(name): \($0)"] } ?? []),
-                        before.conditions + [condition.holds]
-                    )
-                }
-            }
-        }
-        return all
     }
 
     @Test("A segment that was never set has a text, the empty one, to all conditions")
@@ -165,7 +105,7 @@ struct PreconditionTests {
     @Test(
         "A malformed entity tag makes a set fail, and a read ignores it",
         arguments: [
-            "5", "abc", "\"", "\"a", "W/", "w/\"a\"", "\"a\" \"b\"", "*, \"a\"", "\"a\", *", "", ",",
+            "abc", "\"a", "\"a\" \"b\"", "*, \"a\"", "",
         ])
     func malformedTags(value: String) throws {
         for name in ["If-Match", "If-None-Match"] {
