@@ -38,16 +38,12 @@ static inline struct MHD_Daemon *cmicrohttpd_start(unsigned int flags, struct cm
         MHD_OPTION_END);
 }
 
-/// These two: MHD_get_daemon_info is variadic.
+/// MHD_get_daemon_info is variadic.
 static inline int cmicrohttpd_epoll_descriptor(struct MHD_Daemon *daemon) {
     return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
-static inline unsigned int cmicrohttpd_connection_count(struct MHD_Daemon *daemon) {
-    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
-}
-
-/// And these three: MHD_get_connection_info is variadic too.
+/// MHD_get_connection_info is variadic too, for these three.
 static inline MHD_socket cmicrohttpd_socket(struct MHD_Connection *connection) {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }

@@ -13,7 +13,7 @@ package struct AllowedHosts: Sendable {
     /// - Parameter authority: a name or address, with or without a port.
     package func contains(_ authority: Span<UInt8>) -> Bool {
         let host = authority.extracting(0..<endOfHost(authority))
-        if host == "[::1]" || isIPv4Loopback(host) { return true }
+        if host == "127.0.0.1" || host == "[::1]" || isIPv4Loopback(host) { return true }
         return names.contains { name in
             guard name.first == UInt8(ascii: ".") else { return host.equalsIgnoringCase(name.span) }
             return host.count > name.count && host.extracting(last: name.count).equalsIgnoringCase(name.span)
@@ -28,10 +28,6 @@ package struct AllowedHosts: Sendable {
 
     /// Digits and dots alone are always an address, never a name.
     private func isIPv4Loopback(_ host: Span<UInt8>) -> Bool {
-        guard host.starts(with: "127.") else { return false }
-        for index in host.indices where host[index] != UInt8(ascii: ".") {
-            guard Span.isDigit(host[index]) else { return false }
-        }
-        return true
+        host.starts(with: "127.") && host.allSatisfy { $0 &- UInt8(ascii: "0") < 10 || $0 == UInt8(ascii: ".") }
     }
 }

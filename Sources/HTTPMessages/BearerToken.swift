@@ -33,7 +33,7 @@ package struct BearerToken: Sendable {
 }
 
 /// The requests that one address of the server accepts.
-package struct AccessPolicy: Sendable {
+package final class AccessPolicy: Sendable {
     /// Nil if no token is required.
     let token: BearerToken?
     /// Nil if a request may name any host.

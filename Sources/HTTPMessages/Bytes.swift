@@ -13,6 +13,13 @@ extension Span<UInt8> {
         return true
     }
 
+    @inline(__always)
+    func allSatisfy(_ isAllowed: (UInt8) -> Bool) -> Bool {
+        var index = 0
+        while index < count, unsafe isAllowed(self[unchecked: index]) { index &+= 1 }
+        return index == count
+    }
+
     /// Compares ASCII text.
     package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }

@@ -1,11 +1,14 @@
 /// The conditions of a request (RFC 9110, 13.1), read once and judged as often as the resource changes.
 package struct Conditions: Sendable {
-    private var ifMatch: EntityTagList?
-    private var ifNoneMatch: EntityTagList?
-    private var ifModifiedSince = DateCondition()
-    private var ifUnmodifiedSince = DateCondition()
-    /// False if the request has no conditions.
-    package private(set) var isPresent = false
+    /// None or one: a request without conditions, as most are, carries a single word.
+    private var parsed: [Parsed] = []
+
+    fileprivate struct Parsed {
+        var ifMatch: EntityTagList?
+        var ifNoneMatch: EntityTagList?
+        var ifModifiedSince = DateCondition()
+        var ifUnmodifiedSince = DateCondition()
+    }
 
     package enum Verdict {
         case proceed
@@ -17,19 +20,23 @@ package struct Conditions: Sendable {
 
     package init() {}
 
-    /// False if an entity tag is malformed, so that the client's intention can only be guessed.
-    package var isWellFormed: Bool { ifMatch?.isWellFormed != false && ifNoneMatch?.isWellFormed != false }
+    package var isPresent: Bool { !parsed.isEmpty }
 
-    package var hasIfNoneMatch: Bool { ifNoneMatch != nil }
+    /// False if an entity tag is malformed, so that the client's intention can only be guessed.
+    package var isWellFormed: Bool {
+        parsed.allSatisfy { $0.ifMatch?.isWellFormed != false && $0.ifNoneMatch?.isWellFormed != false }
+    }
+
+    package var hasIfNoneMatch: Bool { parsed.first?.ifNoneMatch != nil }
 
     /// Reads one of the four headers, once for each field of a repeated one.
     mutating func add(_ name: HeaderName, _ value: Span<UInt8>) {
-        isPresent = true
+        if parsed.isEmpty { parsed = [Parsed()] }
         switch name {
-        case .ifMatch: ifMatch = Self.adding(value, to: ifMatch)
-        case .ifNoneMatch: ifNoneMatch = Self.adding(value, to: ifNoneMatch)
-        case .ifModifiedSince: ifModifiedSince.add(value)
-        case .ifUnmodifiedSince: ifUnmodifiedSince.add(value)
+        case .ifMatch: parsed[0].ifMatch = Self.adding(value, to: parsed[0].ifMatch)
+        case .ifNoneMatch: parsed[0].ifNoneMatch = Self.adding(value, to: parsed[0].ifNoneMatch)
+        case .ifModifiedSince: parsed[0].ifModifiedSince.add(value)
+        case .ifUnmodifiedSince: parsed[0].ifUnmodifiedSince.add(value)
         default: preconditionFailure("\(name.rawValue) is not a condition")
         }
     }
@@ -48,26 +55,34 @@ extension Conditions {
     ///
     /// - Parameter lastModified: seconds since 1970; nil if the resource has no such date.
     package func verdictForReading(_ entityTag: EntityTag, lastModified: Int64?) -> Verdict {
-        guard permitsChange(entityTag, lastModified) else { return .failed }
-        if let ifNoneMatch { return ifNoneMatch.matchesWeakly(entityTag) ? .notModified : .proceed }
-        if let date = ifModifiedSince.date, let lastModified, lastModified <= date { return .notModified }
+        guard let parsed = parsed.first else { return .proceed }
+        guard parsed.permitsChange(entityTag, lastModified) else { return .failed }
+        if let ifNoneMatch = parsed.ifNoneMatch {
+            return ifNoneMatch.matchesWeakly(entityTag) ? .notModified : .proceed
+        }
+        if let date = parsed.ifModifiedSince.date, let lastModified, lastModified <= date { return .notModified }
         return .proceed
     }
 
     /// Whether a `PUT` may replace the resource in its current state.
     package func permitReplacing(_ entityTag: EntityTag, lastModified: Int64?) -> Bool {
-        permitsChange(entityTag, lastModified) && ifNoneMatch?.matchesWeakly(entityTag) != true
+        guard let parsed = parsed.first else { return true }
+        return parsed.permitsChange(entityTag, lastModified) && parsed.ifNoneMatch?.matchesWeakly(entityTag) != true
     }
 
     /// Whether a reader that knows `entityTag` waits for another one: it names the tag in `If-None-Match`, and no other
     /// condition decides.
     package func waitForChange(of entityTag: EntityTag) -> Bool {
-        guard let ifNoneMatch, ifNoneMatch.names(entityTag), !ifNoneMatch.isAny else { return false }
+        guard let parsed = parsed.first, let ifNoneMatch = parsed.ifNoneMatch, !ifNoneMatch.isAny,
+            ifNoneMatch.names(entityTag)
+        else { return false }
         // Without the date: it could not tell two changes within one second apart.
-        return permitsChange(entityTag, nil)
+        return parsed.permitsChange(entityTag, nil)
     }
+}
 
-    private func permitsChange(_ entityTag: EntityTag, _ lastModified: Int64?) -> Bool {
+extension Conditions.Parsed {
+    fileprivate func permitsChange(_ entityTag: EntityTag, _ lastModified: Int64?) -> Bool {
         if let ifMatch { return ifMatch.matchesStrongly(entityTag) }
         guard let date = ifUnmodifiedSince.date, let lastModified else { return true }
         // An equal date is not enough: another change may have followed within that second.

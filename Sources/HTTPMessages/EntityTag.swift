@@ -5,26 +5,33 @@ package struct EntityTag: Sendable {
     /// A longer one in a request matches none of them.
     package static let maximumByteCount = 40
 
-    private var bytes = InlineArray<40, UInt8>(repeating: 0)
-    private var count = 0
+    /// The tag with its quotes, and zeros behind.
+    private var bytes = InlineArray<43, UInt8>(repeating: 0)
+    private var count = 2
 
     /// - Parameter opaque: at most ``maximumByteCount`` bytes, without quotes.
     package init(opaque: Span<UInt8>) {
         precondition(opaque.count <= Self.maximumByteCount)
-        for index in opaque.indices { bytes[index] = opaque[index] }
-        count = opaque.count
+        bytes[0] = UInt8(ascii: "\"")
+        for index in opaque.indices { bytes[index + 1] = opaque[index] }
+        bytes[opaque.count + 1] = UInt8(ascii: "\"")
+        count = opaque.count + 2
     }
 
     package init(opaque: String) { self.init(opaque: opaque.utf8Span.span) }
 
     /// The tag without its quotes.
     package func withOpaque<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
-        body(bytes.span.extracting(first: count))
+        body(bytes.span.extracting(1..<count - 1))
     }
 
     package var opaque: String { withOpaque { $0.text ?? "" } }
 
-    /// The tag as in a header.
+    /// The tag as in a header, and a zero behind.
+    package func withQuotedAndZero<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        body(bytes.span.extracting(first: count + 1))
+    }
+
     package var quoted: String { "\"" + opaque + "\"" }
 }
 

@@ -64,7 +64,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
 /// A refusal, sent as `application/problem+json`.
 ///
 /// The text stays as it was.
-package struct Problem: Sendable {
+package final class Problem: Sendable {
     package let type: ProblemType
     package let detail: String
     package let members: [(name: String, value: MemberValue)]
@@ -89,12 +89,6 @@ package struct Problem: Sendable {
 
 extension Problem {
     package static func malformed(_ detail: String) -> Problem { Problem(.malformedRequest, detail) }
-
-    package static var malformedHead: Problem {
-        .malformed(
-            "The request head has a space, a control character, a bare line ending or a folded line where HTTP allows none."
-        )
-    }
 
     package static func notText(_ detail: String, offset: Int) -> Problem {
         Problem(.notText, detail, members: [("offset", .number(offset))])

@@ -3,10 +3,6 @@
 /// libmicrohttpd reads only the first of repeated headers and trusts what it reads. This type stands between it and a
 /// request that two servers would read as two different ones.
 package struct RequestHead: Sendable {
-    /// Set if the head leaves open where the request ends: refuse the request and end the connection.
-    package private(set) var framingProblem: Problem?
-    /// Set if the announced body cannot become the text.
-    package private(set) var contentProblem: Problem?
     package private(set) var authorization: Authorization
     package private(set) var conditions = Conditions()
     package private(set) var acceptance = Acceptance()
@@ -21,21 +17,59 @@ package struct RequestHead: Sendable {
     package private(set) var isChunked = false
     package private(set) var contentLength: UInt64 = 0
 
+    private var framingFault: FramingFault?
+    private var contentFault: ContentFault?
     private var seen: SingleHeaders = []
-    private let policy: AccessPolicy
 
     /// - Parameter isIntact: false if the head was not sent as HTTP writes it.
     package init(_ policy: AccessPolicy, isIntact: Bool) {
-        self.policy = policy
         authorization = policy.token == nil ? .granted : .missing
-        if !isIntact { refuse(.malformedHead) }
+        if !isIntact { framingFault = .notIntact }
     }
 
     package var hasBody: Bool { isChunked || contentLength > 0 }
+}
 
-    private mutating func refuse(_ problem: Problem) {
-        if framingProblem == nil { framingProblem = problem }
+// MARK: Faults
+
+extension RequestHead {
+    /// Set if the head leaves open where the request ends: refuse the request and end the connection.
+    package var framingProblem: Problem? {
+        switch framingFault {
+        case nil: nil
+        case .notIntact:
+            .malformed(
+                "The request head has a space, a control character, a bare line ending or a folded line where HTTP "
+                    + "allows none.")
+        case .invalidName: .malformed("A header name is not a token.")
+        case .invalidHost: .malformed("The Host header is not a valid host.")
+        case .noHost: .malformed("The Host header is missing.")
+        case .repeated(let name): .malformed("\(name.rawValue) appears more than once.")
+        case .ambiguousLength:
+            .malformed(
+                "Transfer-Encoding is not allowed beside Content-Length or in HTTP/1.0: the end of the request would be "
+                    + "ambiguous.")
+        case .unknownTransferCoding: .unknownTransferCoding
+        }
     }
+
+    /// Set if the announced body cannot become the text.
+    package var contentProblem: Problem? {
+        switch contentFault {
+        case nil: nil
+        case .charset: .charset
+        case .coding: .contentCoding
+        case .range: .malformed("Content-Range is not supported: PUT replaces the whole text.")
+        }
+    }
+
+    private enum FramingFault {
+        case notIntact, invalidName, invalidHost, noHost, repeated(HeaderName), ambiguousLength, unknownTransferCoding
+    }
+
+    private enum ContentFault { case charset, coding, range }
+
+    private mutating func refuse(_ fault: FramingFault) { framingFault = framingFault ?? fault }
 }
 
 // MARK: Reading
@@ -44,14 +78,16 @@ extension RequestHead {
     /// Reads a header field.
     ///
     /// - Parameter received: the value, possibly with blanks after it.
-    package mutating func add(name: Span<UInt8>, value received: Span<UInt8>) {
-        guard name.isToken else { return refuse(.malformed("A header name is not a token.")) }
-        guard let name = HeaderName(received: name) else { return }
+    package mutating func add(name: Span<UInt8>, value received: Span<UInt8>, _ policy: AccessPolicy) {
+        guard let name = HeaderName(received: name) else {
+            if !name.isToken { refuse(.invalidName) }
+            return
+        }
         let value = received.extracting(received.trimmed(0..<received.count))
         switch name {
         case .host:
             addOnce(.host, name)
-            if !value.isHost { refuse(.malformed("The Host header is not a valid host.")) }
+            if !value.isHost { refuse(.invalidHost) }
             isForThisHost = policy.allows(host: value)
         case .contentLength:
             addOnce(.contentLength, name)
@@ -69,37 +105,26 @@ extension RequestHead {
             if !value.equalsIgnoringCase("100-continue") { hasUnknownExpectation = true }
         case .contentType:
             addOnce(.contentType, name)
-            if !ContentType.isUTF8(value) { contentProblem = .charset }
+            if !ContentType.isUTF8(value) { contentFault = .charset }
         case .contentEncoding:
-            if !value.equalsIgnoringCase("identity") { contentProblem = .contentCoding }
-        case .contentRange:
-            contentProblem = .malformed("Content-Range is not supported: PUT replaces the whole text.")
-        case .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince:
-            conditions.add(name, value)
-        case .accept:
-            acceptance.add(value)
-        case .prefer:
-            waitSeconds = waitSeconds ?? Preference.waitSeconds(value)
-        case .lastEventID:
-            lastEventID = value.text
-        default:
-            break
+            if !value.equalsIgnoringCase("identity") { contentFault = .coding }
+        case .contentRange: contentFault = .range
+        case .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince: conditions.add(name, value)
+        case .accept: acceptance.add(value)
+        case .prefer: waitSeconds = waitSeconds ?? Preference.waitSeconds(value)
+        case .lastEventID: lastEventID = value.text
+        default: break
         }
     }
 
     private mutating func addOnce(_ header: SingleHeaders, _ name: HeaderName) {
-        if !seen.insert(header).inserted { refuse(.malformed("\(name.rawValue) appears more than once.")) }
+        if !seen.insert(header).inserted { refuse(.repeated(name)) }
     }
 
     /// Looks at the head as a whole; call it after the last header.
     package mutating func finish(isHTTP10: Bool) {
-        if isChunked, isHTTP10 || seen.contains(.contentLength) {
-            refuse(
-                .malformed(
-                    "Transfer-Encoding is not allowed beside Content-Length or in HTTP/1.0: the end of the request would be ambiguous."
-                ))
-        }
-        if !isHTTP10, !seen.contains(.host) { refuse(.malformed("The Host header is missing.")) }
+        if isChunked, isHTTP10 || seen.contains(.contentLength) { refuse(.ambiguousLength) }
+        if !isHTTP10, !seen.contains(.host) { refuse(.noHost) }
     }
 }
 
@@ -116,25 +141,27 @@ private struct SingleHeaders: OptionSet {
 extension Span<UInt8> {
     /// Whether this is a token, as a header name must be (RFC 9110, 5.6.2).
     fileprivate var isToken: Bool {
-        for index in indices {
-            let byte = self[index]
-            // The characters of a token, a bit each: from U+0000, and from U+0040.
-            let characters: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
-            guard byte < 128, characters >> UInt64(byte & 63) & 1 == 1 else { return false }
-        }
-        return !isEmpty
+        !isEmpty
+            && allSatisfy { byte in
+                // Nearly all characters of nearly all names.
+                if (byte | 0x20) &- UInt8(ascii: "a") < 26 { return true }
+                // The characters of a token, a bit each: from U+0000, and from U+0040.
+                let characters: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
+                return byte < 128 && characters >> UInt64(byte & 63) & 1 == 1
+            }
     }
 
     /// Whether this has no character that would end a host in a URL; an empty host is allowed.
     fileprivate var isHost: Bool {
-        for index in indices {
-            switch self[index] {
+        allSatisfy { byte in
+            // Nearly all characters of nearly all hosts.
+            if byte &- UInt8(ascii: "0") < 11 || (byte | 0x20) &- UInt8(ascii: "a") < 26 { return true }
+            return switch byte {
             case ...UInt8(ascii: " "), 0x7f..., UInt8(ascii: ","), UInt8(ascii: "/"), UInt8(ascii: "?"),
                 UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "\\"):
-                return false
-            default: continue
+                false
+            default: true
             }
         }
-        return true
     }
 }

@@ -1,17 +1,23 @@
 /// The target of a request, as the client sent it.
 package enum RequestTarget {
-    /// Whether a target has only characters that a target may have: visible ASCII, and a `%` only before two hexadecimal
-    /// digits.
-    package static func isWellFormed(_ target: Span<UInt8>) -> Bool {
+    /// Measures a target up to its query, the question mark included.
+    ///
+    /// - Returns: nil if the target is malformed: it may have only visible ASCII, and a `%` only before two hexadecimal
+    ///   digits.
+    package static func byteCountBeforeQuery(_ target: Span<UInt8>) -> Int? {
+        var query: Int?
         for index in target.indices {
-            guard (0x21...0x7e).contains(target[index]) else { return false }
-            if target[index] == UInt8(ascii: "%") {
+            switch target[index] {
+            case UInt8(ascii: "%"):
                 guard index + 2 < target.count, hexadecimal(target[index + 1]) != nil,
                     hexadecimal(target[index + 2]) != nil
-                else { return false }
+                else { return nil }
+            case UInt8(ascii: "?"): query = query ?? index + 1
+            case 0x21...0x7e: break
+            default: return nil
             }
         }
-        return true
+        return query ?? target.count
     }
 
     /// Decodes `%41` and the like in place and returns the new length.

@@ -26,11 +26,13 @@ private func handleRequest(
     let request = unsafe Request(connection: connection, url: url, methodName: method, version: version)
     let uploaded = unsafe UnsafeRawBufferPointer(start: upload, count: uploadByteCount.pointee)
     let goesOn = unsafe Waker.with(object) { _, daemon in
-        unsafe daemon.handle(request, uploaded.isEmpty ? nil : uploaded.bytes, context)
+        unsafe OpenConnection.with(connection) { open in
+            unsafe daemon.handle(request, uploaded.isEmpty ? nil : uploaded.bytes, context, open)
+        }
     }
     // All of the upload has been taken; otherwise libmicrohttpd would show the rest again.
     unsafe uploadByteCount.pointee = 0
-    return goesOn ? .YES : .NO
+    return goesOn == true ? .YES : .NO
 }
 
 private func completeRequest(
@@ -58,6 +60,7 @@ private func notifyConnection(
         if event == .CONNECTION_NOTIFY_STARTED {
             unsafe context.pointee = daemon.open(connection, waker)
         } else {
+            waker.closedCount += 1
             unsafe daemon.close(connection)
         }
     }

@@ -91,15 +91,16 @@ extension Daemon {
     /// - Parameter state: the request's ``RequestContext``, kept by libmicrohttpd.
     /// - Returns: false to close the connection.
     func handle(
-        _ request: Request, _ upload: RawSpan?, _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+        _ request: Request, _ upload: RawSpan?, _ state: UnsafeMutablePointer<UnsafeMutableRawPointer?>,
+        _ open: OpenConnection
     ) -> Bool {
-        guard let open = unsafe OpenConnection.of(request.connection), let bits = unsafe state.pointee
-        else { return false }
+        guard let bits = unsafe state.pointee else { return false }
         let context = unsafe RequestContext(bits: bits)
         if let targetByteCount = context.targetByteCount {
             requestCount.add(1, ordering: .relaxed)
             unsafe state.pointee = RequestContext.none.bits
-            switch handler.begin(request, isIntact: request.isIntact(targetByteCount: targetByteCount)) {
+            let isIntact = request.isIntact(targetByteCount: targetByteCount)
+            switch unsafe handler.begin(request, target: request.target.span, isIntact: isIntact) {
             case .refuse(let reply): return perform(reply, request, open)
             case .proceed(let context):
                 unsafe state.pointee = context.bits
@@ -133,7 +134,7 @@ extension Daemon {
 
     /// Notes that a request is over, its response sent or its connection closed.
     func complete(_ connection: OpaquePointer, _ bits: UnsafeMutableRawPointer) {
-        unsafe OpenConnection.of(connection)?.awaitHead()
+        _ = unsafe OpenConnection.with(connection) { $0.awaitHead() }
         let context = unsafe RequestContext(bits: bits)
         guard context.targetByteCount == nil else { return }
         context.release()
@@ -157,8 +158,8 @@ extension Daemon {
 
 extension OpenConnection {
     /// The record of a connection; the watchdog retains it while the connection is open.
-    static func of(_ connection: OpaquePointer) -> OpenConnection? {
+    static func with<Result>(_ connection: OpaquePointer, _ body: (OpenConnection) -> Result) -> Result? {
         guard let context = unsafe cmicrohttpd_context(connection) else { return nil }
-        return unsafe Unmanaged<OpenConnection>.fromOpaque(context).takeUnretainedValue()
+        return unsafe Unmanaged<OpenConnection>.fromOpaque(context)._withUnsafeGuaranteedRef(body)
     }
 }

@@ -46,14 +46,15 @@ import Synchronization
             } else if runsWithoutRest > Self.maximumRunsWithoutRest {
                 unsafe poll(&polls, nfds_t(polls.count), 1)
             }
+            waker.milliseconds = Clock.coarseMilliseconds
             // Cleared first: an event that is signaled from now on wakes the loop again.
             if polls[1].revents != 0 { waker.event.clear() }
-            var count: UInt32
+            var count: Int
             repeat {
-                // If there was no room for another connection, only the next run listens again.
-                count = unsafe cmicrohttpd_connection_count(daemon)
+                // If there was no room for another connection, only the run after a closing listens again.
+                count = waker.closedCount
                 unsafe MHD_run(daemon)
-            } while unsafe cmicrohttpd_connection_count(daemon) < count
+            } while waker.closedCount != count
         }
     }
 
@@ -90,6 +91,11 @@ import Synchronization
 /// The object that libmicrohttpd passes to the callbacks; it also wakes the loop for other threads.
 @safe final class Waker: @unchecked Sendable {
     let event: EventDescriptor
+    // The loop's thread alone uses these.
+    /// The connections of the loop that have been closed.
+    var closedCount = 0
+    /// When the loop last began to work, in coarse milliseconds.
+    var milliseconds = Clock.coarseMilliseconds
     private let owner: Unmanaged<Daemon>
 
     fileprivate init?(_ owner: Daemon) {

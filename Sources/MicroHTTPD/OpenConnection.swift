@@ -45,38 +45,36 @@ final class OpenConnection: Sendable {
         self.transport = transport
         self.waker = waker
         self.limits = limits
-        deadline = Atomic(Self.deadline(.awaitsHead, limits.headSeconds))
+        deadline = Atomic(0)
+        setDeadline(.awaitsHead, limits.headSeconds)
     }
 
-    private static func deadline(_ phase: Phase, _ seconds: Int, byteCount: Int = 0) -> Int {
-        4 * (Clock.coarseMilliseconds + seconds * 1000 + TimeLimits.milliseconds(for: byteCount)) + phase.rawValue
+    private func setDeadline(_ phase: Phase, _ seconds: Int, byteCount: Int = 0) {
+        let milliseconds = waker.milliseconds + seconds * 1000 + TimeLimits.milliseconds(for: byteCount)
+        deadline.store(4 * milliseconds + phase.rawValue, ordering: .relaxed)
     }
 
-    private static let never = Int.max & ~3 | Phase.isHeld.rawValue
+    /// No deadline: others see to it that the phase ends.
+    private static func never(_ phase: Phase) -> Int { Int.max & ~3 | phase.rawValue }
 }
 
 // MARK: Phases, entered by the connection's own thread
 
 extension OpenConnection {
-    func awaitHead() { deadline.store(Self.deadline(.awaitsHead, limits.idleSeconds), ordering: .relaxed) }
+    func awaitHead() { setDeadline(.awaitsHead, limits.idleSeconds) }
 
-    func awaitBody() { deadline.store(Self.deadline(.awaitsBody, limits.bodySeconds), ordering: .relaxed) }
+    func awaitBody() { setDeadline(.awaitsBody, limits.bodySeconds) }
 
     func receive(byteCount: Int) { deadline.add(4 * TimeLimits.milliseconds(for: byteCount), ordering: .relaxed) }
 
-    /// Ends the wait for the body.
+    /// Ends the wait for the body; a reply is about to follow.
     ///
     /// - Returns: false if the time was up before: the client has been told that its request had no effect.
-    func finishBody() -> Bool {
-        deadline.exchange(Self.deadline(.responds, limits.sendSeconds), ordering: .relaxed) >= 0
-    }
+    func finishBody() -> Bool { deadline.exchange(Self.never(.responds), ordering: .relaxed) >= 0 }
 
-    func respond(byteCount: Int) {
-        deadline.store(Self.deadline(.responds, limits.sendSeconds, byteCount: byteCount), ordering: .relaxed)
-    }
+    func respond(byteCount: Int) { setDeadline(.responds, limits.sendSeconds, byteCount: byteCount) }
 
-    /// Leaves it to others to end the connection.
-    func hold() { deadline.store(Self.never, ordering: .relaxed) }
+    func hold() { deadline.store(Self.never(.isHeld), ordering: .relaxed) }
 }
 
 // MARK: Ending, by the watchdog, while the descriptor cannot be closed

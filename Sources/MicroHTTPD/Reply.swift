@@ -30,8 +30,10 @@ package enum Reply {
 package protocol RequestHandler: AnyObject, Sendable {
     /// Handles a request whose head has arrived, but not its body.
     ///
-    /// - Parameter isIntact: false if libmicrohttpd's view of the head is not the head as it was sent.
-    func begin(_ request: Request, isIntact: Bool) -> Beginning
+    /// - Parameters:
+    ///   - target: without its query, and decoded.
+    ///   - isIntact: false if libmicrohttpd's view of the head is not the head as it was sent.
+    func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning
 
     /// Takes a piece of the body.
     ///

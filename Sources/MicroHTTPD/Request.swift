@@ -15,27 +15,36 @@ package import HTTPMessages
     /// HTTP/1.0 has neither `Host` nor chunked bodies.
     package var isHTTP10: Bool { unsafe strcmp(version, "HTTP/1.0") == 0 }
 
-    /// Shows the target without its query, decoded by ``RequestTarget/decode(_:)``.
-    package func withTarget<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
-        unsafe body(bytes(url, strlen(url)).span)
-    }
+    /// The target without its query, decoded by ``RequestTarget/decode(_:)``.
+    var target: UnsafeBufferPointer<UInt8> { unsafe bytes(url, strlen(url)) }
 
     /// Reads the headers, repeated ones included, in the order in which they were sent.
     package func head(_ policy: AccessPolicy, isIntact: Bool) -> RequestHead {
-        var head = RequestHead(policy, isIntact: isIntact)
-        unsafe withUnsafeMutablePointer(to: &head) { head in
+        var reading = unsafe Reading(
+            head: RequestHead(policy, isIntact: isIntact), policy: Unmanaged.passUnretained(policy))
+        unsafe withUnsafeMutablePointer(to: &reading) { reading in
             _ = unsafe MHD_get_connection_values_n(
                 connection, .HEADER_KIND,
-                { head, _, name, nameByteCount, value, valueByteCount in
-                    if let head = unsafe head, let name = unsafe name, let value = unsafe value {
-                        unsafe head.assumingMemoryBound(to: RequestHead.self).pointee.add(
-                            name: bytes(name, nameByteCount).span, value: bytes(value, valueByteCount).span)
+                { reading, _, name, nameByteCount, value, valueByteCount in
+                    if let reading = unsafe reading, let name = unsafe name, let value = unsafe value {
+                        unsafe reading.assumingMemoryBound(to: Reading.self).pointee.add(
+                            bytes(name, nameByteCount).span, bytes(value, valueByteCount).span)
                     }
                     return .YES
-                }, head)
+                }, reading)
         }
-        head.finish(isHTTP10: isHTTP10)
-        return head
+        reading.head.finish(isHTTP10: isHTTP10)
+        return reading.head
+    }
+}
+
+/// A head while libmicrohttpd shows its headers.
+@safe private struct Reading {
+    var head: RequestHead
+    let policy: Unmanaged<AccessPolicy>
+
+    mutating func add(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+        unsafe policy._withUnsafeGuaranteedRef { head.add(name: name, value: value, $0) }
     }
 }
 
@@ -55,10 +64,8 @@ extension RequestTarget {
     /// - Returns: its length in bytes; 0 if it is malformed.
     static func measure(_ target: UnsafePointer<CChar>) -> Int {
         let span = unsafe bytes(target, strlen(target)).span
-        guard isWellFormed(span) else { return 0 }
-        if let query = span.firstIndex(of: UInt8(ascii: "?")) {
-            unsafe UnsafeMutablePointer(mutating: target)[query + 1] = 0
-        }
+        guard let count = byteCountBeforeQuery(span) else { return 0 }
+        if count < span.count { unsafe UnsafeMutablePointer(mutating: target)[count] = 0 }
         return span.count
     }
 

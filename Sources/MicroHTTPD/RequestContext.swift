@@ -1,4 +1,4 @@
-/// The state of a request between libmicrohttpd's calls: at first the length of its target, then a number or an object
+/// What is kept of a request between libmicrohttpd's calls: at first the length of its target, then a number or an object
 /// of the handler's.
 ///
 /// It is one word, so that a request that needs no object allocates none.
@@ -9,9 +9,9 @@
     init(bits: UnsafeMutableRawPointer) { unsafe self.bits = bits }
 
     /// A context for a request that needs none.
-    static var none: RequestContext { RequestContext(0) }
+    static var none: RequestContext { RequestContext(number: 0) }
 
-    package init(_ number: UInt32) {
+    package init(number: UInt32) {
         unsafe bits = UnsafeMutableRawPointer(bitPattern: UInt(number) << 2 | 1).unsafelyUnwrapped
     }
 

@@ -52,6 +52,14 @@ import Synchronization
         unsafe value.withCString { unsafe add(name, $0) }
     }
 
+    package func add(_ name: HeaderName, _ entityTag: EntityTag) {
+        entityTag.withQuotedAndZero { quoted in
+            unsafe quoted.withUnsafeBytes { quoted in
+                if let start = quoted.baseAddress { unsafe add(name, start.assumingMemoryBound(to: CChar.self)) }
+            }
+        }
+    }
+
     private func add(_ name: HeaderName, _ value: UnsafePointer<CChar>) {
         let result = unsafe name.rawValue.withCString { unsafe MHD_add_response_header(pointer, $0, value) }
         precondition(result == .YES, "libmicrohttpd refuses the header \(name.rawValue)")

@@ -12,7 +12,12 @@ package struct Digits: Sendable {
 
     /// Sixteen lowercase hexadecimal digits.
     package mutating func append(hexadecimal number: UInt64) {
-        for shift in stride(from: 60, through: 0, by: -4) { append(Self.digit(number >> UInt64(shift) & 15)) }
+        var rest = number
+        for index in stride(from: count + 15, through: count, by: -1) {
+            bytes[index] = Self.digit(rest & 15)
+            rest >>= 4
+        }
+        count += 16
     }
 
     package mutating func append(decimal number: UInt64) {
@@ -25,7 +30,7 @@ package struct Digits: Sendable {
     }
 
     private static func digit(_ value: UInt64) -> UInt8 {
-        UInt8(value) + (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+        UInt8(truncatingIfNeeded: value) &+ (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") &- 10)
     }
 
     package func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {

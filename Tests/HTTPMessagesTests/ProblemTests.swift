@@ -8,7 +8,7 @@ struct ProblemTests {
     /// Every problem that has a factory of its own, and what it becomes.
     static let problems: [(problem: Problem, type: ProblemType, members: [String: String], headers: [String: String])] =
         [
-            (.malformed("x"), .malformedRequest, [:], [:]), (.malformedHead, .malformedRequest, [:], [:]),
+            (.malformed("x"), .malformedRequest, [:], [:]),
             (.notText("x", offset: 7), .notText, ["offset": "7"], [:]),
             (.noToken, .noToken, [:], ["WWW-Authenticate": "Bearer realm=\"sharedmem\""]),
             (.wrongToken, .wrongToken, [:], [:]), (.notFound, .notFound, [:], [:]),

@@ -113,7 +113,7 @@ struct RequestHeadFramingTests {
     func notIntact() {
         let head = RequestHead.reading(["Host": "a", "Transfer-Encoding": "gzip"], isIntact: false)
         #expect(head.framingProblem?.type == .malformedRequest)
-        #expect(head.framingProblem?.detail == Problem.malformedHead.detail)
+        #expect(head.framingProblem?.detail.hasPrefix("The request head has a space") == true)
     }
 
     @Test("Of several framing problems, the first is reported")

@@ -6,7 +6,7 @@ import Testing
 struct RequestTargetTests {
     static let unreserved = Set("-._~".utf8).union(0x30...0x39).union(0x41...0x5a).union(0x61...0x7a)
 
-    func isWellFormed(_ target: [UInt8]) -> Bool { RequestTarget.isWellFormed(target.span) }
+    func isWellFormed(_ target: [UInt8]) -> Bool { RequestTarget.byteCountBeforeQuery(target.span) != nil }
 
     func decoded(_ target: String) -> String {
         var bytes = target.bytes
@@ -45,6 +45,13 @@ struct RequestTargetTests {
     }
 
     // MARK: Decoding
+
+    @Test(
+        "A target is measured up to its query, the question mark included",
+        arguments: [("/shared", 7), ("/shared?", 8), ("/shared?a=b?c", 8), ("?", 1), ("", 0), ("*", 1), ("/%3Fa", 5)])
+    func query(_ target: String, _ byteCount: Int) {
+        #expect(RequestTarget.byteCountBeforeQuery(target.bytes.span) == byteCount)
+    }
 
     @Test("A character is decoded only if it is unreserved")
     func decoding() {

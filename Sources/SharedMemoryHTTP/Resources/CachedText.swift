@@ -4,7 +4,7 @@ import MicroHTTPD
 import SharedMemory
 
 /// The response that carries one version, made at most once a second and sent to every client that reads it.
-struct CachedText {
+final class CachedText {
     let version: Version
     let entityTag: EntityTag
     /// Seconds since 1970.
@@ -31,7 +31,7 @@ struct CachedText {
     }
 
     /// Makes sure that the response has the current date.
-    mutating func renewDate() {
+    func renewDate() {
         let now = Clock.realtimeSeconds
         guard now != second else { return }
         second = now
@@ -52,7 +52,7 @@ struct CachedText {
         response.add(.cacheControl, "no-cache")
         response.add(.contentTypeOptions, "nosniff")
         response.add(.vary, "Accept")
-        response.add(.entityTag, entityTag.quoted)
+        response.add(.entityTag, entityTag)
         response.add(.lastModified, HTTPDate.format(lastModified))
         return response
     }

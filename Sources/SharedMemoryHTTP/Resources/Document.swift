@@ -12,7 +12,7 @@ struct Document: Sendable {
         let response = Response(PackageResources.openapi_yaml)
         response.add(.contentType, "application/yaml")
         response.add(.cacheControl, "no-cache")
-        response.add(.entityTag, entityTag.quoted)
+        response.add(.entityTag, entityTag)
         return Document(entityTag: entityTag, response: response)
     }
 

@@ -49,7 +49,7 @@ extension SegmentResource {
                 return .read(response, conditions, cached.entityTag, lastModified: cached.lastModified)
             }
         } catch {
-            return .problem(Problem(error))
+            return .problem(error.problem)
         }
     }
 
@@ -82,7 +82,7 @@ extension SegmentResource {
             }
             throw .busy(doing: "setting '\(name)', which is unlinked again and again")
         } catch {
-            return .problem(Problem(error))
+            return .problem(error.problem)
         }
     }
 }
@@ -90,8 +90,7 @@ extension SegmentResource {
 extension Reply {
     fileprivate static func replaced(_ version: Version) -> Reply {
         let response = Response()
-        response.addDate()
-        response.add(.entityTag, EntityTag(version).quoted)
+        response.add(.entityTag, EntityTag(version))
         return .response(.noContent, response)
     }
 }

@@ -4,12 +4,12 @@ import SharedMemory
 
 /// What a request asks for, decided from its head.
 enum Action {
-    case read(Route, Conditions)
+    case read(Route)
     /// Holds the request until the text changes, for a limited time.
-    case poll(segment: Int, seconds: Int, Conditions)
+    case poll(segment: Int, seconds: Int)
     /// Holds the request for as long as the client stays.
     case stream(segment: Int, after: Version?)
-    case put(segment: Int, capacity: Int, Conditions)
+    case put(segment: Int, capacity: Int)
     case listMethods(AllowedMethods)
     case refuse(Problem)
 
@@ -21,6 +21,7 @@ enum Action {
 /// All calls for a request come from one thread.
 final class PendingRequest {
     private(set) var action: Action
+    let conditions: Conditions
     let isChunked: Bool
     /// Whether the request has been held before.
     var wasHeld = false
@@ -31,9 +32,10 @@ final class PendingRequest {
     /// connection break.
     static let maximumDrainedByteCount = 16 << 20
 
-    init(_ action: Action, isChunked: Bool, _ budget: ByteBudget) {
+    init(_ action: Action, _ head: RequestHead, _ budget: ByteBudget) {
         self.action = action
-        self.isChunked = isChunked
+        conditions = head.conditions
+        isChunked = head.isChunked
         body = RequestBody(budget)
     }
 
@@ -45,7 +47,7 @@ final class PendingRequest {
     ///
     /// - Returns: false if enough of a useless body has been read.
     func receive(_ bytes: RawSpan) -> Bool {
-        if case .put(_, let capacity, _) = action {
+        if case .put(_, let capacity) = action {
             if body.byteCount + bytes.byteCount > capacity {
                 refuse(.tooLong(capacity: capacity))
             } else if body.append(bytes) {

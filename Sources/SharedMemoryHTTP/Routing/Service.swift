@@ -31,20 +31,20 @@ final class Service: Sendable {
 // MARK: The head
 
 extension Service: RequestHandler {
-    func begin(_ request: Request, isIntact: Bool) -> Beginning {
+    func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning {
         let head = request.head(policy, isIntact: isIntact)
         if let problem = head.framingProblem { return .refuse(.problem(problem)) }
-        let action = action(for: request, head)
+        let action = action(for: request.method, target, head)
         if head.hasBody {
-            if !action.takesBody, !isWorthDraining(head) { return .refuse(reply(to: action)) }
+            if !action.takesBody, !isWorthDraining(head) { return .refuse(reply(to: action, head.conditions)) }
         } else if isDraining.load(ordering: .relaxed) {
             // A reply to the head ends the connection, which is what is wanted now.
-            return .refuse(reply(to: action))
-        } else if case .read(.segment(let segment), let conditions) = action, !conditions.isPresent {
+            return .refuse(reply(to: action, head.conditions))
+        } else if case .read(.segment(let segment)) = action, !head.conditions.isPresent {
             // Most requests: between libmicrohttpd's calls a number, and no object.
-            return .proceed(RequestContext(UInt32(segment)))
+            return .proceed(RequestContext(number: UInt32(segment)))
         }
-        return .proceed(RequestContext(retaining: PendingRequest(action, isChunked: head.isChunked, budget)))
+        return .proceed(RequestContext(retaining: PendingRequest(action, head, budget)))
     }
 
     /// Whether to read a useless body to its end and keep the connection: not if the client waits to be asked for the
@@ -53,11 +53,11 @@ extension Service: RequestHandler {
         !head.expectsContinue && head.contentLength <= PendingRequest.maximumDrainedByteCount
     }
 
-    private func action(for request: Request, _ head: RequestHead) -> Action {
+    private func action(for method: Method?, _ target: Span<UInt8>, _ head: RequestHead) -> Action {
         if head.hasUnknownExpectation { return .refuse(.unknownExpectation) }
-        guard head.isForThisHost, request.withTarget({ isForThisHost($0) }) else { return .refuse(.unknownHost) }
-        guard let method = request.method else { return .refuse(.unknownMethod) }
-        guard let route = request.withTarget({ routes.route($0) }) else { return .refuse(.notFound) }
+        guard head.isForThisHost, isForThisHost(target) else { return .refuse(.unknownHost) }
+        guard let method else { return .refuse(.unknownMethod) }
+        guard let route = routes.route(target) else { return .refuse(.notFound) }
         if route.isProtected {
             switch head.authorization {
             case .granted: break
@@ -72,9 +72,9 @@ extension Service: RequestHandler {
             return .stream(segment: segment, after: head.lastEventID.flatMap { Version($0) })
         case (.get, .segment(let segment)), (.head, .segment(let segment)):
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
-            else { return .read(route, head.conditions) }
-            return .poll(segment: segment, seconds: min(seconds, Self.maximumPollSeconds), head.conditions)
-        case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route, head.conditions)
+            else { return .read(route) }
+            return .poll(segment: segment, seconds: min(seconds, Self.maximumPollSeconds))
+        case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route)
         case (.put, .segment(let segment)): return put(segment, head)
         default: return .refuse(.methodNotAllowed(route.allowed))
         }
@@ -85,7 +85,7 @@ extension Service: RequestHandler {
         guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
         guard let capacity = segments[segment].capacity else { return .refuse(.unattached) }
         guard head.contentLength <= capacity else { return .refuse(.tooLong(capacity: capacity)) }
-        return .put(segment: segment, capacity: capacity, head.conditions)
+        return .put(segment: segment, capacity: capacity)
     }
 
     /// A target that names a host overrides `Host`.
@@ -105,20 +105,23 @@ extension Service {
     func finish(_ request: Request, _ context: RequestContext) -> Reply {
         if let segment = context.number { return segments[Int(segment)].read() }
         let pending = context.object(PendingRequest.self)
-        let reply = hold(pending, request) ?? pending.withBody { self.reply(to: pending.action, $0) }
+        let reply =
+            hold(pending, request) ?? pending.withBody { self.reply(to: pending.action, pending.conditions, $0) }
         // libmicrohttpd reads the lines between chunks more leniently than other servers: what follows the last chunk may
         // not be a request.
         return pending.isChunked ? reply.endingConnection : reply
     }
 
-    private func reply(to action: Action, _ body: Span<UInt8> = Span()) -> Reply {
+    private func reply(
+        to action: Action, _ conditions: Conditions, _ body: Span<UInt8> = Span()
+    ) -> Reply {
         switch action {
-        case .put(let segment, _, let conditions): segments[segment].put(body, conditions)
-        case .read(.segment(let segment), let conditions): segments[segment].read(conditions)
-        case .poll(let segment, let seconds, let conditions): segments[segment].read(conditions, waitSeconds: seconds)
+        case .put(let segment, _): segments[segment].put(body, conditions)
+        case .read(.segment(let segment)): segments[segment].read(conditions)
+        case .poll(let segment, let seconds): segments[segment].read(conditions, waitSeconds: seconds)
         case .stream: .problem(.draining)
-        case .read(.contract, let conditions): contract.read(conditions)
-        case .read(.ready, _): readiness
+        case .read(.contract): contract.read(conditions)
+        case .read(.ready): readiness
         case .read: alive.read()
         case .listMethods(let methods): .methods(methods)
         case .refuse(let problem): .problem(problem)
@@ -134,7 +137,6 @@ extension Service {
 extension Reply {
     fileprivate static func methods(_ methods: AllowedMethods) -> Reply {
         let response = Response()
-        response.addDate()
         response.add(.allow, methods.rawValue)
         return .response(.noContent, response)
     }
@@ -148,8 +150,9 @@ extension Service {
     /// - Returns: nil if the request is to be answered now.
     private func hold(_ pending: PendingRequest, _ request: Request) -> Reply? {
         switch pending.action {
-        case .poll(let segment, let seconds, let conditions):
-            guard !pending.wasHeld, let version = segments[segment].versionAwaited(by: conditions) else { return nil }
+        case .poll(let segment, let seconds):
+            guard !pending.wasHeld, let version = segments[segment].versionAwaited(by: pending.conditions)
+            else { return nil }
             let deadline = Clock.coarseMilliseconds + seconds * 1000
             return subscribe(pending) { Subscriber($0, segment, .poll(deadline: deadline), version) }
         case .stream(let segment, let version):

@@ -19,7 +19,7 @@ extension RequestHead {
         isHTTP10: Bool = false, isIntact: Bool = true
     ) -> RequestHead {
         var head = RequestHead(policy, isIntact: isIntact)
-        for (name, value) in headers { head.add(name: name.span, value: value.span) }
+        for (name, value) in headers { head.add(name: name.span, value: value.span, policy) }
         head.finish(isHTTP10: isHTTP10)
         return head
     }

@@ -9,31 +9,33 @@ extension EntityTag {
     }
 }
 
-extension Problem {
-    /// What a client is told about a segment's error.
-    init(_ error: SegmentError) {
-        switch error {
-        case .tooLong(_, let capacity): self = .tooLong(capacity: capacity)
+extension SegmentError {
+    /// What a client is told about the error.
+    var problem: Problem {
+        switch self {
+        case .tooLong(_, let capacity): .tooLong(capacity: capacity)
         case .notUTF8(let offset):
-            self = .notText(
+            .notText(
                 "The byte at offset \(offset) is not valid UTF-8. Encode the text as UTF-8.", offset: offset)
         case .containsNUL(let offset):
-            self = .notText(
+            .notText(
                 "The text contains U+0000 at offset \(offset), where C programs would see it end. Remove it.",
                 offset: offset)
-        case .versionMismatch(let current): self = .preconditionFailed(current: EntityTag(current))
+        case .versionMismatch(let current): .preconditionFailed(current: EntityTag(current))
         case .noSpace:
-            self = Problem(
+            Problem(
                 .noSpace,
                 "The server's tmpfs is full, and nothing was set. Free memory there, then send the text again.")
-        case .busy, .tooManyAttached: self = .unavailable("The segment is busy, and nothing was set. Try again.")
+        case .busy, .tooManyAttached: .unavailable("The segment is busy, and nothing was set. Try again.")
         default:
-            self = Problem(
+            Problem(
                 .internalError,
                 "The server cannot use the segment, which may be damaged. Inspect it on the server's host.")
         }
     }
+}
 
+extension Problem {
     static var malformedEntityTag: Problem { .malformed("If-Match or If-None-Match contains a malformed entity tag.") }
 
     /// The segment cannot be attached at the moment.
