@@ -16,7 +16,7 @@
 static int result(int value) { return value < 0 ? -errno : value; }
 
 int clinux_link_unnamed(int descriptor, const char *path) {
-    // By the descriptor alone it takes a capability or a recent kernel; /proc may not be mounted.
+    // Linking by the descriptor alone needs a capability or a recent kernel; linking through /proc needs /proc.
     if (linkat(descriptor, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0) return 0;
     if (errno == EEXIST) return -EEXIST;
     char link[sizeof "/proc/self/fd/" + 3 * sizeof descriptor];

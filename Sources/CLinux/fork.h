@@ -8,7 +8,7 @@
 
 /// A mutex that fork(2) holds, so that a child finds the state behind it whole.
 ///
-/// It is checked for errors: a signal handler that interrupts a thread which holds it gets an error, not a deadlock.
+/// It is error-checking: a signal handler gets an error, and no deadlock, if it interrupts a thread that holds the mutex.
 struct clinux_guard {
     pthread_mutex_t mutex;
     bool is_held_by_fork;

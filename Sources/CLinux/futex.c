@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// Not the private variants: the word is in memory that processes share.
+// These are not the private variants, as processes share the word.
 
 int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanoseconds) {
     struct timespec timeout = {timeout_nanoseconds / 1000000000, timeout_nanoseconds % 1000000000};

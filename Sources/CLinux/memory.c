@@ -8,11 +8,11 @@
 
 size_t clinux_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-/// Maps, gives each piece of advice in turn, and only then opens the memory: all of it or nothing.
+/// Maps memory, gives the kernel each piece of advice, and only then makes the memory accessible; on failure, undoes all.
 static int map(int descriptor, size_t byte_count, int protection, int flags, const int *advice, void **address) {
     void *mapped = mmap(NULL, byte_count, PROT_NONE, flags, descriptor, 0);
     if (mapped == MAP_FAILED) return -errno;
-    // After mlockall(MCL_FUTURE) a mapping is filled with memory as soon as it can be touched.
+    // After mlockall(MCL_FUTURE), the kernel would fill a mapping with memory as soon as it is accessible.
     int failed = munlock(mapped, byte_count);
     for (; !failed && *advice; advice++) failed = madvise(mapped, byte_count, *advice);
     if (!failed) failed = mprotect(mapped, byte_count, protection);

@@ -5,7 +5,7 @@ typedef uint8_t unaligned_vector __attribute__((vector_size(16), aligned(1)));
 
 enum { line = 64, page = 4096, pages = 4 };
 
-/// What there is in some bytes: the least of each lane, and the bits that any has.
+/// A summary of some bytes: the smallest one of each lane, and the bits that any of them has.
 struct seen {
     vector least, bits;
 };
@@ -24,9 +24,9 @@ bool clinux_stream(void *destination, const void *source, size_t byte_count) {
     uint8_t *to = destination;
     const uint8_t *from = source;
     struct seen seen = {~(vector){0}, {0}};
-    // Stores past the caches are ordered by fences alone: not before what was stored until now, nor after what is from then on.
+    // Only fences order stores past the caches after earlier stores, and before later ones.
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    // Some pages at a time: a processor fetches ahead within each.
+    // Several pages at a time, as a processor prefetches within each page.
     size_t position = 0;
     for (; position + pages * page <= byte_count; position += pages * page) {
         for (size_t index = position; index < position + page; index += line)

@@ -27,54 +27,52 @@ const char *sharedmem_last_error(void) { return last_error; }
 
 const char *sharedmem_strerror(int error) {
     switch (error) {
-    case 0: return "Nothing went wrong.";
+    case 0: return "No error.";
     case EINVAL:
-        return "An argument cannot be: a null handle or pointer, an unknown flag, a name or a "
-               "capacity.";
+        return "An argument is invalid, such as a null pointer, a flag, a name or a capacity: correct it.";
     case EMSGSIZE:
-        return "The text is longer than the segment's capacity: shorten it, or create the segment "
-               "anew with a larger one.";
-    case ERANGE: return "The text is longer than the buffer: give a larger one.";
+        return "The text is longer than the segment's capacity: shorten it, or create the segment again "
+               "with a larger capacity.";
+    case ERANGE: return "The text is longer than the buffer: use a larger one.";
     case EILSEQ: return "The text is not UTF-8, or contains U+0000: correct it.";
-    case ESTALE: return "The text has changed: read it again, then set.";
-    case EROFS:
-        return "The segment is attached for reading only: attach it with read-write access to set "
-               "its text.";
+    case ESTALE: return "The text has changed: read it again, then set it.";
+    case EROFS: return "The segment is attached read-only: attach it with write access to set its text.";
     case EBUSY: return "A borrow or a reader is open: release or close it first.";
-    case EAGAIN: return "Others were in the way for a second or longer: try again.";
-    case ETIMEDOUT: return "The time to wait is up, and nothing has changed.";
-    case EINTR: return "A signal came while waiting, and was handled: wait again.";
-    case EIDRM: return "The segment was unlinked, or another took its name: attach anew.";
+    case EAGAIN: return "Other processes were in the way for a second or longer: try again.";
+    case ETIMEDOUT: return "The text did not change within the timeout: wait again, or for longer.";
+    case EINTR: return "This thread handled a signal while it was waiting: wait again.";
+    case EIDRM:
+        return "The segment was unlinked, or its name leads to another one: attach again to follow the name.";
     case ENOENT:
-        return "There is no such segment or directory: set a text to create the one, or name "
-               "another.";
-    case EEXIST:
-        return "The segment exists with another capacity: ask for that or for none, or unlink it "
-               "first.";
-    case ENOTSUP:
-        return "The file in the segment's place is not a segment this version can use: move it away, "
-               "or use another name.";
-    case EPERM:
-        return "The segment belongs to a user who is not trusted: name that user as trusted, or use "
+        return "The segment or the directory does not exist: set a text to create the segment, or name "
                "another directory.";
+    case EEXIST:
+        return "The segment exists with another capacity: ask for that one, ask for no capacity, or unlink "
+               "the segment first.";
+    case ENOTSUP:
+        return "The name leads to a file that is not a segment this version can use: move the file away, or "
+               "use another name.";
+    case EPERM:
+        return "The segment belongs to a user who is not trusted: name that user as trusted, or use another "
+               "directory.";
     case EOWNERDEAD:
-        return "The segment's last process is gone: have its owner or root unlink it, or use another "
-               "name.";
+        return "The segment's last process is gone: have its owner or root unlink it, or use another name.";
     case ENODEV: return "The directory is not on a tmpfs: use one that is, such as /dev/shm.";
     case EREMOTE:
-        return "The segment belongs to another kernel or boot: share it between processes of one "
-               "kernel only, or unlink it.";
+        return "The segment belongs to another kernel or boot: share it only between processes of one "
+               "kernel, or unlink it.";
     case EUCLEAN:
-        return "The segment is damaged, as something else has written to its file: unlink it and "
-               "create it again.";
+        return "The segment is damaged, as another program has written to its file: unlink it and create it "
+               "again.";
     case EUSERS:
-        return "The segment has as many attachments or readers as it can: end one, or attach for reading "
-               "only, and read without a reader.";
-    case ENOSPC: return "No memory is left on the tmpfs: free some, or give it a larger size.";
+        return "The segment has as many read-write attachments or readers as it can have: end one, attach "
+               "read-only, or read without a reader.";
+    case ENOSPC: return "The tmpfs has no memory left: free some, or give it a larger size.";
     case EFBIG:
-        return "The process may not create a file of this size: raise RLIMIT_FSIZE, or ask for a "
+        return "The process is not allowed to create a file of this size: raise RLIMIT_FSIZE, or ask for a "
                "smaller capacity.";
-    case ESHUTDOWN: return "The process is ending, and the library is unloaded: call it no more.";
+    case ESHUTDOWN:
+        return "The process is exiting, and the library is already unloaded: do not call it any more.";
     }
     static _Thread_local char text[128];
     return strerror_r(error, text, sizeof text);

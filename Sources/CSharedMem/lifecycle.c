@@ -1,10 +1,11 @@
-// Attaches when the library is loaded, detaches when it is unloaded, and tells that from the process's end.
+// Attaches when the library is loaded, and detaches when it is unloaded, but not when the process exits.
 //
-// At the end other threads may still be reading, and are to go on undisturbed: the core leaves the segment
-// without unmapping it. Both ends call the destructor; an atexit handler tells them apart, as exit runs it
-// before the destructor and dlclose after. It is registered at the first use, not when loaded: exit goes
-// backwards, and for a library that the program is linked with, the C runtime registers the destructors only
-// after the constructors have run. What makes its first use while the process is ending is turned away.
+// When the process exits, other threads may still be reading, and must not be disturbed: then the core leaves
+// the segment without unmapping it. The destructor runs in both cases. An atexit handler tells them apart, as
+// exit calls it before the destructor, and dlclose calls it after. It is registered at the first use and not
+// when the library is loaded: exit calls handlers in reverse order, and for a library that the program is
+// linked with, the C runtime registers the destructors only after the constructors have run. A thread that
+// first uses the library while the process exits gets an error.
 
 #include "internal.h"
 

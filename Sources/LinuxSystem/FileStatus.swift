@@ -62,6 +62,13 @@ extension FileDescriptor {
         return FileStatus(status)
     }
 
+    /// The number of names the file has.
+    package func linkCount() throws(SystemError) -> Int {
+        var status = stat()
+        try systemCall("fstat") { negatedErrno(unsafe fstat(number, &status)) }
+        return Int(status.st_nlink)
+    }
+
     package func isOnTmpfs() throws(SystemError) -> Bool {
         try systemCall("fstatfs") { clinux_is_tmpfs(number) } == 1
     }

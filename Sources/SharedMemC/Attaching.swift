@@ -11,12 +11,15 @@ public func sharedmem_attach(
         guard let known = unsafe KnownOptions(options) else {
             _ = fail(
                 EINVAL,
-                "sharedmem_attach: the options are not of this version of the library, or have an unknown flag: "
-                    + "begin with SHAREDMEM_OPTIONS.")
+                "sharedmem_attach: the options are not those of this version of the library, or have an unknown flag: "
+                    + "initialize them with SHAREDMEM_OPTIONS.")
             return nil
         }
         guard let translated = unsafe known.translated else {
-            _ = fail(EINVAL, "sharedmem_attach: the directory is not UTF-8, or there are trusted owners but no list.")
+            _ = fail(
+                EINVAL,
+                "sharedmem_attach: the directory is not UTF-8, or trusted owners are counted but not listed: correct it."
+            )
             return nil
         }
         attachment = translated
@@ -43,7 +46,7 @@ public func sharedmem_detach(_ segment: OpaquePointer?) -> CInt {
 
     private static let knownFlags = SHAREDMEM_READ_ONLY | SHAREDMEM_PERSISTENT | SHAREDMEM_EXISTING
 
-    /// Nil for shorter ones than this version's, and for longer ones that ask for what it does not know.
+    /// Nil if they are shorter than this version's, or longer and not zero beyond it, or have an unknown flag.
     init?(_ pointer: UnsafePointer<sharedmem_options_t>) {
         let knownSize = unsafe MemoryLayout<sharedmem_options_t>.size
         let size = unsafe pointer.pointee.size
@@ -54,7 +57,7 @@ public func sharedmem_detach(_ segment: OpaquePointer?) -> CInt {
         guard unsafe options.flags & ~Self.knownFlags == 0 else { return nil }
     }
 
-    /// Nil when a pointer does not lead to what it should.
+    /// The options in Swift; nil if the directory is not UTF-8 or the list of trusted owners is missing.
     var translated: AttachmentOptions? {
         var translated = AttachmentOptions()
         if let path = unsafe options.directory {

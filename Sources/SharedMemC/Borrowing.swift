@@ -34,5 +34,5 @@ extension Handle {
     }
 }
 
-/// What a borrow of the empty text leads to, as null would not be a text.
+/// The address that a borrow of the empty text has, as it must not be null.
 var emptyText: UnsafeRawPointer { unsafe UnsafeRawPointer(("" as StaticString).utf8Start) }

@@ -2,7 +2,7 @@ internal import CSharedMem
 internal import Glibc
 internal import SharedMemory
 
-/// Does what may fail; 0, or -1 with the error left for C.
+/// Runs `body` and returns 0, or leaves its error for C and returns -1.
 @inline(__always)
 @discardableResult
 func attempt(_ body: () throws(SegmentError) -> Void) -> CInt {
@@ -35,11 +35,11 @@ func fail(_ code: CInt, _ text: String) -> CInt {
 @discardableResult
 func failForNull(_ argument: StaticString, function: StaticString = #function) -> CInt {
     let name = function.description.prefix { $0 != "(" }
-    return fail(EINVAL, "\(name): \(argument) is a null pointer, and must not be.")
+    return fail(EINVAL, "\(name): \(argument) is a null pointer: pass a valid one.")
 }
 
 extension SegmentError {
-    /// As `sharedmem.h` lists them.
+    /// The errno that `sharedmem.h` lists for this error.
     fileprivate var errno: CInt {
         switch self {
         case .invalidName, .invalidCapacity, .invalidEnvironment: EINVAL

@@ -1,10 +1,10 @@
 internal import SharedMemory
 internal import Synchronization
 
-/// What a `sharedmem_t *` leads to: an attachment as C holds it.
+/// The object behind a `sharedmem_t *`: a segment, and C's open borrows of it.
 final class Handle: Sendable {
     let segment: Segment
-    /// The open borrows that hold no pin; the pins count the others, so that those cost nothing here.
+    /// The number of open borrows without a pin; the pins themselves count the others, at no cost here.
     private let unpinnedBorrows = Atomic<Int>(0)
 
     init(_ segment: Segment) { self.segment = segment }
@@ -17,7 +17,7 @@ extension Handle {
         unsafe OpaquePointer(Unmanaged.passRetained(self).toOpaque())
     }
 
-    /// Uses what C holds, without reference counting.
+    /// Uses a handle of C's without counting references.
     @inline(__always)
     static func with<Result>(_ pointer: OpaquePointer, _ body: (Handle) -> Result) -> Result {
         unsafe Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer))._withUnsafeGuaranteedRef(body)
@@ -32,7 +32,7 @@ extension Handle {
 
 extension Handle {
     var isBorrowed: Bool {
-        // Acquiring: pairs with the release in another thread, whose reading is then over.
+        // Acquiring: pairs with the release in another thread; its reading is over then.
         segment.holdsPins || unpinnedBorrows.load(ordering: .acquiring) > 0
     }
 

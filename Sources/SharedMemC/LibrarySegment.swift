@@ -3,32 +3,32 @@ internal import Glibc
 internal import SharedMemory
 internal import Synchronization
 
-/// The segment that comes with the library: attached when that is loaded, detached when it is unloaded.
+/// The library's own segment: attached when the library is loaded, detached when it is unloaded.
 enum LibrarySegment {
-    /// 0 = not attached, else a `Segment`, retained.
+    /// 0 if not attached, else a `Segment`, retained.
     private static let word = Atomic<UInt>(0)
-    /// The calls under way; negative once the library is unloaded.
+    /// The number of calls in progress; negative once the library is unloaded.
     private static let callCount = Atomic<Int>(0)
 
-    /// Does what C asked for, and leaves the error for C if that fails.
+    /// Runs `body` with the segment, and leaves its error for C.
     static func use(_ body: (Segment) throws(SegmentError) -> Void) {
         sharedmem_internal_note_use()
-        // Acquiring and, below, releasing: between them the segment stays.
+        // Acquiring here and releasing below: in between, the segment stays attached.
         guard callCount.add(1, ordering: .acquiring).newValue > 0 else {
-            fail(ESHUTDOWN, "The library is unloaded, as the process is ending: call it no more.")
+            fail(ESHUTDOWN, "The process is exiting, and the library is already unloaded: do not call it any more.")
             return
         }
         defer { callCount.subtract(1, ordering: .releasing) }
         attempt { () throws(SegmentError) in try body(try attached()) }
     }
 
-    /// Attaches if that was not possible when the library was loaded.
+    /// Returns the segment, and attaches to it if that failed when the library was loaded.
     static func attached() throws(SegmentError) -> Segment {
         if let segment = load() { return segment }
-        // No lock and no "attaching": a child forked meanwhile would wait for ever. Of threads that come at
-        // once each attaches, and one stays attached.
+        // Without a lock, for which a child that is forked meanwhile would wait for ever. Several threads may attach at
+        // once, and the first one's attachment stays.
         let new = unsafe Unmanaged.passRetained(try Segment.attach())
-        // Releasing: pairs with the acquiring load; who finds the segment finds it whole.
+        // Releasing: pairs with the acquiring load, so that a thread that finds the segment finds all of it.
         let (isFirst, _) = word.compareExchange(
             expected: 0, desired: unsafe UInt(bitPattern: new.toOpaque()), ordering: .acquiringAndReleasing)
         if isFirst { return unsafe new.takeUnretainedValue() }
@@ -36,7 +36,7 @@ enum LibrarySegment {
         return try attached()
     }
 
-    /// Detaches, unless a thread is in a call even now: then the process is ending, and the core does it.
+    /// Detaches, unless a thread is in a call even now: then the process is exiting, and the core detaches.
     static func detach() {
         let (isIdle, _) = callCount.compareExchange(expected: 0, desired: .min, ordering: .acquiringAndReleasing)
         if isIdle { unsafe object(word.exchange(0, ordering: .acquiringAndReleasing))?.release() }

@@ -45,10 +45,10 @@ public func sharedmem_reader_close(_ reader: OpaquePointer?) {
     unsafe opened.deallocate()
 }
 
-/// What a `sharedmem_reader_t *` leads to.
+/// The object behind a `sharedmem_reader_t *`.
 @safe private struct OpenReader: ~Copyable {
     var reader: Reader
-    /// What C was given last.
+    /// The text that C got last.
     var text = unsafe sharedmem_borrow_t()
 
     init(_ reader: consuming Reader) { self.reader = reader }

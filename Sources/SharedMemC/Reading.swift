@@ -15,7 +15,7 @@ public func sharedmem_get(
             let borrow = try handle.segment.borrow()
             defer { extendLifetime(borrow) }
             length = unsafe borrow.text.count
-            // A size_t that no Int is, is more than enough.
+            // A size_t beyond Int.max is more than enough.
             let room = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: size >= 0 ? size : .max)
             unsafe copyWholeCharacters(borrow.text, into: room)
             if let version = unsafe version {
@@ -26,7 +26,7 @@ public func sharedmem_get(
     return result == 0 ? length : -1
 }
 
-/// Copies as many bytes as leave room for an ending zero and do not end in a character.
+/// Copies as many whole characters as fit in front of a terminating zero.
 private func copyWholeCharacters(_ text: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) {
     guard unsafe !buffer.isEmpty else { return }
     var count = min(text.count, buffer.count - 1)

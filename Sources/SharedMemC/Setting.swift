@@ -27,7 +27,7 @@ private func set(
     _ text: UnsafePointer<CChar>?, _ length: Int, on segment: OpaquePointer, if expected: Version?,
     reportingTo version: UnsafeMutablePointer<sharedmem_version_t>?
 ) -> CInt {
-    // A size_t that no Int is can only be a negative number in disguise, and is too long by any means.
+    // A size_t beyond Int.max can only be a converted negative number, and is too long for any segment.
     guard length >= 0 else { return fail(EMSGSIZE, "The text has \(UInt(bitPattern: length)) bytes: shorten it.") }
     let bytes = unsafe UnsafeRawBufferPointer(start: text, count: length)
     return unsafe Handle.with(segment) { handle in

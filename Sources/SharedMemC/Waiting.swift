@@ -12,11 +12,13 @@ public func sharedmem_wait(
     return unsafe Handle.with(segment) { handle in
         do throws(SegmentError) {
             switch try handle.segment.waitInterruptibly(after: Version(after), timeout: timeout) {
-            case .replaced(let present):
-                if let version = unsafe version { unsafe version.pointee = sharedmem_version_t(present) }
+            case .replaced(let current):
+                if let version = unsafe version { unsafe version.pointee = sharedmem_version_t(current) }
                 return 0
-            case .timeIsUp: return fail(ETIMEDOUT, "The text did not change in \(timeoutMilliseconds) ms.")
-            case .interrupted: return fail(EINTR, "A signal came while waiting, and was handled: wait again.")
+            case .timeIsUp:
+                return fail(
+                    ETIMEDOUT, "The text did not change within \(timeoutMilliseconds) ms: wait again, or for longer.")
+            case .interrupted: return fail(EINTR, "This thread handled a signal while it was waiting: wait again.")
             }
         } catch {
             return fail(error)

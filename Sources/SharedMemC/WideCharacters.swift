@@ -38,7 +38,7 @@ public func GetSharedMem(_ buffer: UnsafeMutablePointer<wchar_t>?, _ count: UInt
 
 // MARK: Wide to UTF-8
 
-/// Wide characters up to their zero as UTF-8, as many as fit.
+/// The UTF-8 of as many characters of a wide string as fit.
 private struct EncodedText {
     private(set) var bytes: [UInt8] = []
     private let capacity: Int
@@ -47,7 +47,7 @@ private struct EncodedText {
 
     init(_ text: UnsafePointer<wchar_t>, capacity: Int) {
         self.capacity = capacity
-        // Not every wchar_t of C is a Unicode scalar.
+        // A wchar_t need not be a Unicode scalar.
         var next = unsafe UnsafeRawPointer(text).assumingMemoryBound(to: UInt32.self)
         while unsafe next.pointee != 0, isWhole {
             unsafe append(next.pointee)
@@ -67,17 +67,17 @@ private struct EncodedText {
         if !isWhole {
             fail(
                 EMSGSIZE,
-                "The text is longer than the segment's capacity of \(capacity) bytes: its first \(bytes.count) were "
-                    + "set. Shorten it, or create the segment with a larger capacity (SHAREDMEM_CAPACITY).")
+                "The text is longer than the segment's capacity of \(capacity) bytes: only its first \(bytes.count) bytes "
+                    + "were set. Shorten it, or create the segment with a larger capacity (SHAREDMEM_CAPACITY).")
         } else if !isExact {
-            fail(EILSEQ, "The text has characters that are none in Unicode: each was set as U+FFFD. Correct them.")
+            fail(EILSEQ, "The text has characters that are not in Unicode, and each was set as U+FFFD: correct them.")
         }
     }
 }
 
 // MARK: UTF-8 to wide
 
-/// Decodes as many characters as leave room for an ending zero.
+/// Decodes as many characters as fit in front of a terminating zero.
 private func decode(_ text: UTF8Span, into buffer: UnsafeMutableBufferPointer<wchar_t>) {
     var scalars = text.makeUnicodeScalarIterator()
     var count = 0
@@ -87,5 +87,5 @@ private func decode(_ text: UTF8Span, into buffer: UnsafeMutableBufferPointer<wc
     }
     unsafe buffer[count] = 0
     let left = scalars.skipForward(by: .max)
-    if left > 0 { fail(ERANGE, "The text did not fit: give a buffer of \(count + left + 1) characters.") }
+    if left > 0 { fail(ERANGE, "The text did not fit: use a buffer of \(count + left + 1) characters.") }
 }

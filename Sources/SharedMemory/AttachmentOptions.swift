@@ -2,43 +2,44 @@ import LinuxSystem
 
 /// How long a segment stays.
 public enum Lifetime: UInt32, Hashable, Sendable {
-    /// Gone when the last process detaches or ends, as a file mapping on Windows.
+    /// Until the last attached process detaches or ends, like a file mapping on Windows.
     case whileAttached = 0
-    /// There until it is unlinked, or the host boots.
+    /// Until the segment is unlinked, or the host reboots.
     case persistent = 1
 }
 
-/// What an attachment may do.
+/// What an attachment can be used for.
 public enum Access: Hashable, Sendable {
-    /// Sets and reads; at most 126 at a time.
+    /// Setting and reading; a segment can have 126 such attachments at a time.
     case readWrite
-    /// Reads only, creates nothing, and needs no right to write the file; any number at a time.
+    /// Reading; it creates nothing, needs no permission to write the file, and any number can exist at a time.
     ///
-    /// It has no say in how long a segment stays: ``Lifetime/persistent`` asked for here is not heard.
+    /// It ignores ``AttachmentOptions/lifetime``: it cannot make a segment persistent.
     case readOnly
 }
 
-/// What to ask for when attaching.
+/// How to attach to a segment, and how to create it.
 public struct AttachmentOptions: Hashable, Sendable {
     public var access: Access
-    /// Asking for persistence at any attach makes it stick.
+    /// Once any process has attached with ``Lifetime/persistent``, the segment stays persistent.
     public var lifetime: Lifetime
-    /// The most bytes a text can have, fixed when the segment is created.
+    /// The most bytes that a text can have, fixed when the segment is created.
     ///
-    /// Nil takes an existing segment as it is, and creates one of `SHAREDMEM_CAPACITY` bytes or 1 MiB.
+    /// If nil, an existing segment is attached whatever its capacity, and a new one gets the capacity in the environment
+    /// variable `SHAREDMEM_CAPACITY`, or 1 MiB.
     public var capacity: Int?
-    /// A directory on a tmpfs.
+    /// The directory of the segment's file, on a tmpfs.
     ///
-    /// Nil is `SHAREDMEM_DIRECTORY`, or `/dev/shm`.
+    /// If nil, it is the environment variable `SHAREDMEM_DIRECTORY`, or `/dev/shm`.
     public var directory: String?
-    /// The permissions of a segment that is created.
+    /// The permissions of a new segment.
     ///
-    /// Where several users share one in a sticky directory, as `/dev/shm` is, make it persistent: a
-    /// leftover can be removed there only by its owner or root.
+    /// If several users share a segment in a sticky directory such as `/dev/shm`, make it persistent: only its owner or
+    /// root can remove a leftover there.
     public var mode: UInt32
-    /// Whether a segment that is not there is created.
+    /// Whether to create the segment if it does not exist.
     public var creates: Bool
-    /// Users whose segments are trusted, beside the caller's and root's.
+    /// Users whose segments are trusted, in addition to the caller and root.
     public var trustedOwners: Set<UInt32>
 
     public init(
@@ -54,7 +55,7 @@ public struct AttachmentOptions: Hashable, Sendable {
         self.trustedOwners = trustedOwners
     }
 
-    /// The capacity asked for or, in a segment to be created, the default.
+    /// The capacity of a new segment: the one asked for, or the default.
     ///
     /// - Throws: ``SegmentError/invalidCapacity(_:)``
     func capacityToCreate() throws(SegmentError) -> Int {

@@ -1,4 +1,4 @@
-/// A short text of digits, written without allocating anything.
+/// A short text of at most 64 ASCII characters, built without an allocation.
 package struct Digits: Sendable {
     private var bytes = InlineArray<64, UInt8>(repeating: 0)
     private var count = 0

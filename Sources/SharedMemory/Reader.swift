@@ -1,13 +1,13 @@
 public import Synchronization
 
 extension Segment {
-    /// Begins to read over and over: see ``Reader``.
+    /// Returns a ``Reader``, for a thread that reads the text over and over.
     ///
     /// - Throws: ``SegmentError/tooManyReaders(name:limit:)``, ``SegmentError/readOnly(name:)``
     public func makeReader() throws(SegmentError) -> Reader { try Reader(self) }
 }
 
-/// Reads a segment's text over and over: the fastest way there is, for one thread at a time.
+/// Reads a segment's text over and over in one thread at a time; no other way to read is as fast.
 ///
 /// ```swift
 /// var reader = try segment.makeReader()
@@ -16,23 +16,24 @@ extension Segment {
 /// }
 /// ```
 ///
-/// It holds one of the segment's 64 pins for as long as it lives, and leaves it on the text that it read last: while that
-/// is still the current one, reading again is two loads, and writes nothing that another processor would have to see. So
-/// have one in a thread that reads all the time. Elsewhere ``Segment/withText(_:)`` holds a pin only while it reads.
+/// A reader holds one of the segment's 64 pins for as long as it lives, and leaves it on the text that it read last. While
+/// that text is the current one, reading it again takes two loads, and writes nothing that another processor would have to
+/// see. If a thread reads constantly, give it a reader. ``Segment/withText(_:)`` holds a pin only while it reads.
 ///
-/// The text that was read last keeps its memory until the next read: call ``unpin()`` before a long pause. In a forked child
-/// it takes a pin of the child's own at its first use.
+/// The text that was read last keeps its memory until the next read: call ``unpin()`` before a long pause. In a forked
+/// child, a reader takes a pin of the child's own at its first use.
 @safe public struct Reader: ~Copyable, @unchecked Sendable {
     private let segment: Segment
-    /// Where this process's attachment is, and which it was when the pin was taken.
+    /// Leads to this process's attachment; `attachment` is the one with which the pin was taken.
     @usableFromInline let attached: UnsafePointer<AtomicAddress>
     @usableFromInline var attachment: UInt
     private var pin: UnsafePointer<PinLine>
     @usableFromInline var currentWord: UnsafePointer<AtomicWord>
-    /// The publication whose slot is pinned, the same once its text was found to be UTF-8, and once it was made a
-    /// `String`; ``PublicationWord/none`` before.
+    /// The publication whose slot is pinned, or ``PublicationWord/none``.
     @usableFromInline var pinned = PublicationWord.none
+    /// Equals `pinned` once its text was found to be UTF-8.
     @usableFromInline var checked = PublicationWord.none
+    /// Equals `pinned` once `string` holds its text.
     @usableFromInline var copied = PublicationWord.none
     @usableFromInline package private(set) var text = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     @usableFromInline var string = ""
@@ -48,15 +49,15 @@ extension Segment {
     }
 
     deinit {
-        // A forked child's that was not used has nothing to give back: the pin is its parent's.
+        // In a forked child that has not used it, the pin is the parent's.
         guard isOfThisProcess else { return }
-        // Releasing: pairs with the writer's load of the pin; all reading comes before.
+        // Releasing: pairs with a writer's load of the pin; all reading comes before.
         unsafe pin.pointee.word.store(0, ordering: .releasing)
     }
 
     /// Reads the shared bytes in place; they do not change until `body` returns.
     ///
-    /// As ``Segment/withBytes(_:)``, but always in place.
+    /// Unlike ``Segment/withBytes(_:)``, it never reads a copy.
     ///
     /// - Throws: ``SegmentError``, or what `body` throws.
     @inlinable @inline(__always)
@@ -68,7 +69,7 @@ extension Segment {
 
     /// Reads the shared text in place; it does not change until `body` returns.
     ///
-    /// As ``Segment/withText(_:)``, but always in place.
+    /// Unlike ``Segment/withText(_:)``, it never reads a copy.
     ///
     /// - Throws: ``SegmentError``, or what `body` throws.
     @inlinable @inline(__always)
@@ -78,7 +79,7 @@ extension Segment {
         return try body(unsafe UTF8Span(unchecked: Span(_bytes: text.bytes)))
     }
 
-    /// The text as a `String`, which is made once for each text, and the same until there is another.
+    /// Returns the text as a `String`, which is made once for each version of the text.
     ///
     /// - Throws: ``SegmentError``
     @inlinable @inline(__always)
@@ -87,65 +88,67 @@ extension Segment {
         return string
     }
 
-    /// The version of the text that was read last; nil before the first one, and after ``unpin()``.
+    /// The version of the text that was read last; nil before the first read, and after ``unpin()``.
     ///
-    /// What was made of a text, parsed for example, is as good as new while this is the same after a read.
+    /// If it is the same after a read as before, whatever was made of the text, such as a parsed form, is still valid.
     public var version: Version? {
         guard pinned != .none, isOfThisProcess else { return nil }
         return Version(instance: reference.membership.instance, number: pinned.number)
     }
 
-    /// Lets go of the text that was read last, so that its memory can have another one; the next read takes it up again.
+    /// Lets go of the text that was read last, so that its memory can hold another one; the next read pins a text again.
     public mutating func unpin() {
         guard pinned != .none else { return }
         forget()
         guard isOfThisProcess else { return }
-        // Releasing: pairs with the writer's load of the pin; all reading comes before.
+        // Releasing: pairs with a writer's load of the pin; all reading comes before.
         unsafe pin.pointee.word.store(reference.membership.ownedPinWord, ordering: .releasing)
     }
 }
 
-// MARK: Reading anew
+// MARK: Pinning
 
 extension Reader {
-    /// Whether a publication that was pinned still is the current one.
+    /// Whether a publication that was pinned is still the current one.
     ///
-    /// Its pin has been seen by every writer since, so there is nothing to order.
+    /// Every writer has seen its pin since, so this needs no ordering of its own.
     @inlinable @inline(__always)
     func isCurrent(_ publication: PublicationWord) -> Bool {
         guard isOfThisProcess else { return false }
         let current = unsafe currentWord.pointee.word.load(ordering: .acquiring)
-        // None is never current, but in a file that is damaged.
+        // Only in a damaged file is `none` current.
         return current == publication.rawValue && current != PublicationWord.none.rawValue
     }
 
-    /// Whether this is not a forked child that has yet to take a pin: then even the memory is its parent's alone.
+    /// False in a forked child that has not taken a pin yet: there, the pin's memory is the parent's and not mapped.
     @inlinable @inline(__always)
     var isOfThisProcess: Bool {
         unsafe attached.pointee.word.load(ordering: .acquiring) == attachment
     }
 
-    /// For the other doors: whether the text that was read last still is the current one; if not, ``pinCurrent()``.
+    /// Whether the text that was read last is still the current one; if not, call ``pinCurrent()``.
+    ///
+    /// This is for the C interface.
     @inlinable @inline(__always)
     package var isUpToDate: Bool { isCurrent(pinned) }
 
-    /// For the other doors: the version of the text that was read last, and when it was set.
+    /// The version of the text that was read last, and the time it was set; for the C interface.
     package func identify() -> (Version, Timestamp) {
         reference.membership.identify(pinned)
     }
 
     private var reference: AttachmentReference { AttachmentReference(bits: attachment) }
 
-    /// Pins the current text, and no longer the one before.
+    /// Moves the pin to the current text.
     @usableFromInline @inline(never)
     package mutating func pinCurrent() throws(SegmentError) {
-        let present = try segment.reference()
-        if present.bits != attachment { try move(to: present) }
+        let reference = try segment.reference()
+        if reference.bits != attachment { try move(to: reference) }
         forget()
-        let membership = present.membership
+        let membership = reference.membership
         var current = membership.view.loadCurrent()
         PausePoint.readLoaded.reached()
-        // As in `borrow`: of us and a writer that claims the slot, one sees the other.
+        // As in `borrow`: of this reader and a writer that claims the slot, one sees the other.
         while current.number > 0 {
             unsafe pin.pointee.word.store(membership.pinWord(on: current.slot), ordering: .sequentiallyConsistent)
             PausePoint.readPinned.reached()
@@ -160,14 +163,14 @@ extension Reader {
             unsafe pinnedText = found
         } else {
             unsafe pin.pointee.word.store(membership.ownedPinWord, ordering: .releasing)
-            throw present.corrupted(current)
+            throw reference.corrupted(current)
         }
         PausePoint.readChecked.reached()
         unsafe text = pinnedText
         pinned = current
     }
 
-    /// The same, and makes sure that this process has found it to be UTF-8.
+    /// Pins the current text and makes sure that this process has found it to be UTF-8.
     @usableFromInline @inline(never)
     mutating func checkCurrent() throws(SegmentError) {
         if !isCurrent(pinned) { try pinCurrent() }
@@ -175,7 +178,7 @@ extension Reader {
         checked = pinned
     }
 
-    /// The same, and makes it a `String`.
+    /// Pins the current text, checks it, and makes it a `String`.
     @usableFromInline @inline(never)
     mutating func copyCurrent() throws(SegmentError) {
         if !isCurrent(checked) { try checkCurrent() }
@@ -191,17 +194,17 @@ extension Reader {
         unsafe text = UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
-    /// In a forked child: leaves its parent's pin alone.
-    private mutating func move(to present: AttachmentReference) throws(SegmentError) {
+    /// Takes a pin of a forked child's own, and leaves its parent's pin alone.
+    private mutating func move(to reference: AttachmentReference) throws(SegmentError) {
         forget()
-        unsafe pin = try present.ownPin()
-        unsafe currentWord = present.membership.view.currentWord
-        attachment = present.bits
+        unsafe pin = try reference.ownPin()
+        unsafe currentWord = reference.membership.view.currentWord
+        attachment = reference.bits
     }
 }
 
 extension AttachmentReference {
-    /// Takes a pin until it is given back.
+    /// Takes a pin for a reader.
     fileprivate func ownPin() throws(SegmentError) -> UnsafePointer<PinLine> {
         let attachment = attachment
         let name = attachment.open.file.name.description
@@ -214,7 +217,7 @@ extension AttachmentReference {
 }
 
 extension Membership {
-    /// A pin that is owned, and on no slot.
+    /// The word of a pin that has an owner but is on no slot.
     fileprivate var ownedPinWord: UInt64 { mark << 32 }
 }
 

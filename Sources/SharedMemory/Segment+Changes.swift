@@ -3,7 +3,7 @@ import LinuxSystem
 // MARK: Waiting in a thread
 
 extension Segment {
-    /// Sleeps until the present version is another than `version`, and returns it.
+    /// Sleeps until the current version differs from `version`, and returns the current version.
     ///
     /// ```swift
     /// var version = try segment.version
@@ -13,13 +13,14 @@ extension Segment {
     /// }
     /// ```
     ///
-    /// Who sets the text wakes all who wait, within microseconds; a second at most if it was killed or stopped just
-    /// before that. Attached for reading only, to a segment that only its owner may read, this looks every 10 ms
-    /// instead. It blocks the calling thread: in a task, use ``changes``.
+    /// A process that sets the text wakes all waiting threads within microseconds. If it is killed or stopped just before
+    /// it can do so, they wake within a second. If the segment is attached read-only and only its owner may read it, this
+    /// checks the version every 10 ms instead. It blocks the calling thread: in a task, use ``changes``.
     ///
-    /// - Parameter timeout: zero only looks; nil is for ever.
-    /// - Returns: nil when the time is up.
-    /// - Throws: ``SegmentError/unlinked(name:)``, at most a second after it was: nothing more will come here.
+    /// - Parameter timeout: zero only checks the version; nil waits without a limit.
+    /// - Returns: nil if the time is up.
+    /// - Throws: ``SegmentError/unlinked(name:)`` within a second after the segment was unlinked, as no other version
+    ///   will come.
     public func wait(after version: Version, timeout: Duration? = nil) throws(SegmentError) -> Version? {
         let deadline = timeout.map(Clock.monotonicNanoseconds(after:))
         while true {
@@ -31,7 +32,7 @@ extension Segment {
         }
     }
 
-    /// For the other doors: the same, but it ends when this thread has handled a signal.
+    /// Waits as ``wait(after:timeout:)`` does, but also ends when this thread has handled a signal; for other interfaces.
     package func waitInterruptibly(after version: Version, timeout: Duration?) throws(SegmentError) -> WaitOutcome {
         try wait(after: version, until: timeout.map(Clock.monotonicNanoseconds(after:)))
     }
@@ -45,20 +46,19 @@ extension Segment {
 // MARK: Waiting in a task
 
 extension Segment {
-    /// The present text, then each later one; the newest when several came while the reader was busy.
+    /// The current text, then each later one; if several are set while the task is busy, the newest.
     ///
     /// ```swift
     /// for try await snapshot in segment.changes { print(snapshot.text) }
     /// ```
     ///
-    /// Ends when the task is cancelled, at once. Any number of tasks may follow a segment: they share one thread of
-    /// this process, which is there only while one of them waits. What ``wait(after:timeout:)`` says of times holds
-    /// here too.
+    /// The sequence ends as soon as the task is cancelled. Any number of tasks may follow a segment: they share one thread
+    /// of this process, which exists only while one of them waits. They wake up as fast as ``wait(after:timeout:)`` does.
     ///
-    /// Throws ``SegmentError/unlinked(name:)`` after the last text when nothing more will come.
+    /// If the segment is unlinked, the sequence throws ``SegmentError/unlinked(name:)`` after the last text.
     public var changes: Changes { Changes(segment: self) }
 
-    /// See ``Segment/changes``.
+    /// The texts of a segment, as they are set; see ``Segment/changes``.
     public struct Changes: AsyncSequence, Sendable {
         public typealias Element = Snapshot
         public typealias Failure = SegmentError
@@ -69,7 +69,7 @@ extension Segment {
 
         public struct AsyncIterator: AsyncIteratorProtocol {
             fileprivate let segment: Segment
-            /// What the reader has.
+            /// The version that the task has.
             private var version: Version?
 
             fileprivate init(segment: Segment) { self.segment = segment }
@@ -86,24 +86,19 @@ extension Segment {
                 return nil
             }
 
-            /// The present text; nil when the reader has it, or when writers overtook us again and again.
+            /// The current text; nil if the task has it, or if writers overtook the task again and again.
             private mutating func newer() throws(SegmentError) -> Snapshot? {
                 if let version, try segment.version == version { return nil }
-                do throws(SegmentError) {
-                    let snapshot = try segment.snapshot()
-                    version = snapshot.version
-                    return snapshot
-                } catch {
-                    if case .busy = error { return nil }
-                    throw error
-                }
+                let snapshot = try segment.snapshotUnlessBusy()
+                version = snapshot?.version ?? version
+                return snapshot
             }
         }
     }
 
-    /// Waits until the present version is another than `version`, or the task is cancelled.
+    /// Waits until the current version differs from `version`, or the task is cancelled.
     ///
-    /// - Throws: ``SegmentError/unlinked(name:)``, when no other will come.
+    /// - Throws: ``SegmentError/unlinked(name:)`` if no other version will come.
     private func replacement(of version: Version) async throws(SegmentError) {
         let notifier = try attachment.notifier
         guard try notifier.isCurrent(version) else { return }
@@ -118,11 +113,11 @@ extension Segment {
         extendLifetime(self)
     }
 
-    /// For the other doors: has `call` be called once, when the present version is another than `version` or the
-    /// segment is unlinked.
+    /// Calls `call` once, when the current version differs from `version` or the segment is unlinked; for the HTTP
+    /// interface.
     ///
-    /// - Parameter call: in a thread of this library; others wait behind it.
-    /// - Returns: nil when it is another already; then nothing is called.
+    /// - Parameter call: runs in a thread of this library; other callbacks wait until it returns.
+    /// - Returns: nil if the version differs already; then `call` is never called.
     package func onReplacement(
         of version: Version, _ call: @escaping @Sendable () -> Void
     ) throws(SegmentError) -> CallbackID? {
@@ -130,7 +125,7 @@ extension Segment {
         return try attachment.notifier.onReplacement(of: version, call)
     }
 
-    /// For the other doors: undoes that.
+    /// Cancels a callback that has not begun; for the HTTP interface.
     package func cancel(_ id: CallbackID) {
         _ = try? attachment.notifier.cancel(id)
         extendLifetime(self)

@@ -1,35 +1,35 @@
 import LinuxSystem
 import Synchronization
 
-/// What there is to know about a segment, for people and monitoring.
+/// A description of a segment, for people and monitoring.
 public struct SegmentInfo: Sendable {
     public let name: String
-    /// The absolute path of its file.
+    /// The absolute path of the segment's file.
     public let path: String
-    /// The most bytes a text can have.
+    /// The most bytes that a text can have.
     public let capacity: Int
-    /// Bytes of the present text.
+    /// The number of bytes of the current text.
     public let byteCount: Int
     public let version: Version
     public let publicationTime: Timestamp
     public let creationTime: Timestamp
-    /// As created, or as made to stick since.
+    /// Persistent if any process has asked for persistence since the segment was created.
     public let lifetime: Lifetime
     /// The file's permissions.
     public let mode: UInt32
-    /// The file's owner, a user id.
+    /// The user id of the file's owner.
     public let owner: UInt32
-    /// Bytes of memory behind the file.
+    /// The number of bytes of memory behind the file.
     public let memoryByteCount: Int
-    /// How many of the 64 pins living processes hold.
+    /// The number of the 64 pins that living processes hold.
     public let pinCount: Int
-    /// The read-write attachments; those for reading only leave no trace.
+    /// The read-write attachments; read-only ones leave no trace.
     public let attached: [AttachedProcess]
 }
 
 /// A read-write attachment.
 ///
-/// Process ids are those of the process's own PID namespace.
+/// The process id is the one in the PID namespace of that process.
 public struct AttachedProcess: Hashable, Sendable {
     public let row: Int
     public let processID: Int
@@ -37,16 +37,16 @@ public struct AttachedProcess: Hashable, Sendable {
     public let attachmentTime: Timestamp
 }
 
-// MARK: Looking at a segment without attaching
+// MARK: Inspecting a segment without attaching
 
 extension Segment {
-    /// Reads a segment's text once.
+    /// Reads a segment's text once, without attaching.
     ///
-    /// Creates nothing, and needs no right to write.
+    /// This creates nothing, and needs no permission to write.
     ///
     /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/untrustedOwner(path:owner:)``,
     ///   ``SegmentError/notASegment(path:reason:)``, ``SegmentError/otherKernel(path:)``,
-    ///   ``SegmentError/busy(doing:)`` and, by the system's leave, ``SegmentError/system(call:code:)``.
+    ///   ``SegmentError/busy(doing:)``, ``SegmentError/system(call:code:)``.
     public static func read(
         _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
     ) throws(SegmentError) -> Snapshot {
@@ -59,9 +59,9 @@ extension Segment {
         return Snapshot(text: String(copying: borrow), version: version, publicationTime: time)
     }
 
-    /// Looks at a segment.
+    /// Describes a segment, without attaching.
     ///
-    /// Creates nothing, and needs no right to write.
+    /// This creates nothing, and needs no permission to write.
     ///
     /// - Throws: as ``read(_:directory:trustedOwners:)``.
     public static func info(
@@ -70,16 +70,16 @@ extension Segment {
         try inspect(name, directory, trustedOwners).info()
     }
 
-    /// The names of the segments in a directory, sorted; those that can not be opened included.
+    /// Returns the sorted names of the segments in a directory, including those that cannot be opened.
     ///
-    /// - Throws: ``SegmentError/system(call:code:)`` for a directory that can not be read.
+    /// - Throws: ``SegmentError/system(call:code:)`` if the directory cannot be read.
     public static func list(directory: String? = nil) throws(SegmentError) -> [String] {
         let options = AttachmentOptions(access: .readOnly)
         var names: [String] = []
         for name in try SegmentFile(named: "list", in: directory).neighbours() {
             let isDead: Bool
             do throws(SegmentError) {
-                // Gone since it was listed, or what a killed process left behind.
+                // Dead: it was removed since it was listed, or a killed process left it behind.
                 isDead = try OpenFile.open(SegmentFile(name, in: directory), options)?.isAlive() != true
             } catch {
                 isDead = false
@@ -102,11 +102,11 @@ extension Segment {
 extension Segment {
     /// Removes a segment's name.
     ///
-    /// Processes attached to it keep what they have; who attaches next creates a new segment.
+    /// Processes that are attached keep the segment. The next process that attaches creates a new one.
     ///
     /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/notASegment(path:reason:)``,
-    ///   ``SegmentError/untrustedOwner(path:owner:)``, ``SegmentError/busy(doing:)`` when another was
-    ///   unlinking it for a second, ``SegmentError/system(call:code:)``.
+    ///   ``SegmentError/untrustedOwner(path:owner:)``, ``SegmentError/system(call:code:)``, and
+    ///   ``SegmentError/busy(doing:)`` if another process was unlinking it for a second.
     public static func unlink(
         _ name: String, directory: String? = nil, trustedOwners: Set<UInt32> = []
     ) throws(SegmentError) {
@@ -116,7 +116,7 @@ extension Segment {
         repeat {
             guard let open = try OpenFile.open(file, options, forUnlinking: true) else { throw file.notFound }
             if try open.unlinkName() {
-                // Only a word to those who wait: without it they learn it from the name, a second later.
+                // This only wakes waiters. Without it, they look at the name within a second.
                 try? open.retire()
                 return
             }
@@ -127,7 +127,7 @@ extension Segment {
 }
 
 extension OpenFile {
-    /// Marks an unlinked segment as such, if it is one whose layout this library knows.
+    /// Marks an unlinked segment as retired, if this library knows its layout.
     fileprivate func retire() throws(SegmentError) {
         try identity.checkUse(status, file.path)
         let mapping = try Mapping(self, writable: true)
@@ -137,7 +137,7 @@ extension OpenFile {
 }
 
 extension Attachment {
-    /// How many pins these rows' owners hold; those of the dead are as good as free.
+    /// The number of pins that the owners of these rows hold; the pins of dead processes count as free.
     private func pinCount(ofRows rows: [Int]) -> Int {
         let marks = Set(rows.map(SegmentView.mark(ofRow:)))
         return (0..<Layout.pinCount).count {

@@ -1,6 +1,6 @@
 import LinuxSystem
 
-/// A segment's name: 1 to 200 of `A-Z a-z 0-9 . _ -`, not beginning with a dot.
+/// A segment's name: 1 to 200 of the characters `A-Z a-z 0-9 . _ -`, the first of which is not a dot.
 public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
     public let description: String
 
@@ -13,9 +13,9 @@ public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
         description = name
     }
 
-    /// The segment that is meant where none is named: `SHAREDMEM_NAME` of the environment, or `shared`.
+    /// Returns the default name: the environment variable `SHAREDMEM_NAME`, or `shared` if that is not set.
     ///
-    /// - Throws: ``SegmentError/invalidName(_:)`` for what the environment says.
+    /// - Throws: ``SegmentError/invalidName(_:)`` if the variable is not a name.
     public static func inEnvironment() throws(SegmentError) -> SegmentName {
         try SegmentName(Environment["SHAREDMEM_NAME"] ?? "shared")
     }

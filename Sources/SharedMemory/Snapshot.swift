@@ -1,4 +1,4 @@
-/// A text with what identifies it.
+/// A copy of a text, with its version and the time it was set.
 public struct Snapshot: Hashable, Sendable {
     public let text: String
     public let version: Version

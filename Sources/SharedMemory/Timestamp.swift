@@ -1,6 +1,6 @@
 import LinuxSystem
 
-/// A moment by the host's wall clock.
+/// A moment on the host's wall clock.
 public struct Timestamp: Hashable, Comparable, Sendable {
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     public let nanosecondsSince1970: UInt64

@@ -1,12 +1,12 @@
-/// Which of a segment's texts: the segment's instance and a number that counts its publications.
+/// Identifies one of a segment's texts, by the segment's instance and a number that counts its publications.
 ///
-/// As text it is `INSTANCE-NUMBER`, sixteen lowercase hexadecimal digits and a decimal number, the
-/// same at every door; over HTTP, in quotes, it is the entity tag. Numbers of different instances
-/// do not compare: a segment that was removed and created again starts over, under a new instance.
+/// Its text form is `INSTANCE-NUMBER`, sixteen lowercase hexadecimal digits and a decimal number, in every interface; over
+/// HTTP it is the entity tag, in quotes. Numbers of different instances cannot be compared: a segment that was removed and
+/// created again has a new instance and counts from 0.
 public struct Version: Hashable, Sendable {
-    /// Drawn at random when the segment was created.
+    /// A number drawn at random when the segment was created.
     public let instance: UInt64
-    /// The count of publications; 0 is the empty text the segment was created with.
+    /// The number of publications so far; 0 is the empty text that the segment was created with.
     public let number: UInt64
 
     public init(instance: UInt64, number: UInt64) {
@@ -28,7 +28,7 @@ extension Version: LosslessStringConvertible {
         digits.append(decimal: number)
     }
 
-    /// Reads `INSTANCE-NUMBER`; nil for anything that `description` would not print.
+    /// Reads `INSTANCE-NUMBER`; nil if the text is not exactly what `description` returns for a version.
     public init?(_ description: String) {
         let parts = description.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2,

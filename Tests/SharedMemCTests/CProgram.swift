@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// A program in C that a test compiles, and runs against the built libSharedMem.so.
+/// A C program that a test compiles and runs with the built libSharedMem.so.
 struct CProgram: Sendable {
     let path: String
 
@@ -11,7 +11,7 @@ struct CProgram: Sendable {
     static let include = "\(repository)/Sources/CSharedMem/include"
     static let library = ChildProcess.product("libSharedMem.so")
 
-    /// Compiles a program beside the build's products, as /dev/shm may not allow to execute.
+    /// Compiles a program into the build folder, as /dev/shm may be mounted noexec.
     static func compile(_ source: String, linked: Bool = true) async throws -> CProgram {
         let name = source.split(separator: "/").suffix(2).joined(separator: "-").replacing(".c", with: "")
         let path = ChildProcess.product("c-\(name)")
@@ -36,7 +36,7 @@ struct CProgram: Sendable {
     }
 }
 
-/// The test programs of `Programs/`: each a list of cases.
+/// A test program in `Programs/`, with its cases.
 enum CaseProgram: String, CaseIterable, Sendable {
     case wide, handles, options, borrows, readers, waiting, forks, endings, loading
 
@@ -57,7 +57,7 @@ enum CaseProgram: String, CaseIterable, Sendable {
         }
     }
 
-    /// The names of its cases.
+    /// The names of the program's cases.
     var cases: [String] {
         get async throws {
             let directory = try TemporaryDirectory()

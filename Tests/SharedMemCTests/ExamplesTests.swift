@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The programs of `Examples/`, as they stand there.
+/// The programs in `Examples/`, unchanged.
 @Suite struct ExamplesTests {
     @Test(arguments: Parent.allCases, Child.allCases)
     func childReadsWhatItsParentSets(_ parent: Parent, _ child: Child) async throws {
@@ -50,7 +50,7 @@ import Testing
         #expect(end.errors.hasPrefix("reader.py: ") && end.errors.contains("/no/such/directory"))
     }
 
-    /// A parent that is attached forks without exec; children end in any order.
+    /// An attached parent forks without exec, and the children end in any order.
     @Test func forkedPythonProcessesSetAndGet() async throws {
         let directory = try TemporaryDirectory()
         let end = try await run(
@@ -60,7 +60,7 @@ import Testing
         #expect(try directory.names.isEmpty)
     }
 
-    /// Through ctypes, which passes the version as a structure; a signal's handler runs while it waits.
+    /// Waits through ctypes, which passes the version as a structure, while a signal handler runs.
     @Test func pythonWaitsForAChange() async throws {
         let directory = try TemporaryDirectory()
         let end = try await run(
@@ -70,7 +70,7 @@ import Testing
         #expect(try directory.names.isEmpty)
     }
 
-    /// Programs that import SharedMemory do not need what the HTTP door is made with.
+    /// Programs that import SharedMemory do not need the libraries of the HTTP interface.
     @Test func swiftPairIsWithoutLibmicrohttpd() async throws {
         try await Self.built.value
         let libraries = try await ChildProcess.run("/usr/bin/env", ["ldd", Parent.swift.path])

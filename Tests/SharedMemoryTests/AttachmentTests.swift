@@ -21,7 +21,9 @@ struct AttachmentTests {
 
     func info() throws -> SegmentInfo { try Segment.info(name, directory: directory.path) }
 
-    @Test("126 attach, the next is told so, readers still come, and a place that was left is taken again")
+    @Test(
+        "After 126 read-write attachments the next one is refused, read-only ones are not, and a freed row is taken again"
+    )
     func limit() throws {
         var segments = try (0..<126).map { _ in try attach() }
         #expect(throws: SegmentError.tooManyAttached(name: name, limit: 126)) { try attach() }
@@ -34,7 +36,7 @@ struct AttachmentTests {
         #expect(try again.get() == "x")
     }
 
-    @Test("Info says who is attached, for how long, and what it costs")
+    @Test("Info lists the attached processes, when they attached, and the memory in use")
     func infoOfProcesses() async throws {
         let segment = try attach(mode: 0o640, capacity: 5000)
         let version = try segment.set("hello")
@@ -59,7 +61,7 @@ struct AttachmentTests {
         #expect(try self.info().attached.map(\.processID) == [Int(getpid())])
     }
 
-    @Test("A segment has its own capacity, whoever asks for none; asking for another is an error")
+    @Test("Asking for no capacity gives the segment's own, and asking for another one is an error")
     func capacityMismatch() throws {
         let segment = try attach(capacity: 100)
         #expect(try attach().capacity == 100)
@@ -70,7 +72,7 @@ struct AttachmentTests {
         extendLifetime(segment)
     }
 
-    @Test("All 64 pins held: reads and sets go on; their holder killed, the pins come back")
+    @Test("With all 64 pins held, reads and sets go on, and the pins are free again once their holder is killed")
     func allPinsTaken() async throws {
         let segment = try attach()
         try segment.set("pinned")
@@ -91,7 +93,7 @@ struct AttachmentTests {
         }
     }
 
-    @Test("What a killed process had claimed is taken back, even if that is every free slot")
+    @Test("The claims of a killed process are reclaimed, even if they are on every free slot")
     func claimsOfTheDead() async throws {
         let segment = try attach()
         try segment.set("before")
@@ -115,7 +117,7 @@ struct AttachmentTests {
     }
 
     @Test(
-        "Processes with equal ids in two PID namespaces are two, and the end of one is not the other's",
+        "Processes with equal ids in two PID namespaces are told apart, and the end of one does not affect the other",
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() })
     func equalProcessIDs() async throws {
         let children = try (0..<2).map { _ in
@@ -147,7 +149,7 @@ struct AttachmentTests {
             ["memory \(24_576 + 4096)\n", "not permitted\n"].contains(result.text), "\(result.text)\(result.errors)")
     }
 
-    @Test("Without descriptors left it is an error, and nothing is left behind")
+    @Test("Attaching without free descriptors is an error, and leaves nothing behind")
     func noDescriptors() async throws {
         let script = "ulimit -n \"$4\"; exec \"$1\" \"$2\" \"$3\" set x"
         for limit in 4...6 {
@@ -192,7 +194,7 @@ struct AttachmentTests {
         #expect(try info().memoryByteCount <= 24_576 + 8 * 4096)
     }
 
-    @Test("A thousand attachments come and go beside a reader, and leave no descriptor or mapping")
+    @Test("A thousand attachments that come and go while another one reads leave no descriptor or mapping behind")
     func attachAndDetach() throws {
         let segment = try attach()
         try segment.set("x")
@@ -207,7 +209,7 @@ struct AttachmentTests {
         #expect(try info().attached.count == 1)
     }
 
-    /// This test's own segments among the process's descriptors and mappings.
+    /// The process's descriptors and mappings of this test's segments.
     private func openFiles() throws -> [String] {
         let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
             try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")

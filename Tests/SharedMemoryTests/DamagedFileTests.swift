@@ -4,9 +4,9 @@ import Testing
 
 @testable import SharedMemory
 
-/// Whatever stands in a segment's head, no call ends in a signal, in a hang, or in unlinking what it did not recognise.
+/// With any content in a segment's header, no call raises a signal, hangs, or unlinks a file that it did not recognize.
 ///
-/// The probe does it, so that a crash is seen as one. `make fuzz` is the long form: every byte, and 100,000 heads.
+/// It runs in the probe, where a crash can be seen. `make fuzz` is the long form: every byte, and 100,000 headers.
 @Suite("Damaged files")
 struct DamagedFileTests: SegmentTestCase {
     let directory: TemporaryDirectory
@@ -18,10 +18,10 @@ struct DamagedFileTests: SegmentTestCase {
     static let seed =
         ProcessInfo.processInfo.environment["SHAREDMEM_FUZZ_SEED"].flatMap { UInt64($0) } ?? .random(in: 0 ... .max)
     static let isLong = rounds != nil
-    /// Of the bytes behind the first three lines: lines are alike.
+    /// One byte of so many is changed behind the first three lines, as the other lines are alike.
     static let step = isLong ? 1 : 127
 
-    /// What it said; where it was, if it came to a bad end.
+    /// The probe's output; if it ended badly, the place where it was.
     @discardableResult
     func expectEnd(of child: ChildProcess, _ sourceLocation: SourceLocation = #_sourceLocation) async throws -> String {
         let result = try await child.finish(within: Self.isLong ? 3600 : 120)
@@ -34,7 +34,7 @@ struct DamagedFileTests: SegmentTestCase {
         return result.text
     }
 
-    @Test("Random heads, and heads broken in one place or in several, are errors or texts")
+    @Test("Random headers, and headers that are damaged in one or several places, give errors or texts")
     func randomHeads() async throws {
         let rounds = Self.rounds ?? 500
         print("Seed of the random heads: \(Self.seed)")
@@ -43,7 +43,7 @@ struct DamagedFileTests: SegmentTestCase {
         for error in ["notASegment", "corrupted"] { #expect(said.contains(error), "\(error) was never met") }
     }
 
-    @Test("A current text without its stamp is damage, not others in the way")
+    @Test("A current text without its stamp is reported as damage, not as a busy segment")
     func stampIsGone() throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
@@ -53,11 +53,11 @@ struct DamagedFileTests: SegmentTestCase {
         #expect(throws: error) { try readOnly.get() }
         #expect(throws: error) { try Segment.read(name, directory: directory.path) }
         #expect(try segment.get() == "text", "a pin needs no stamp")
-        try segment.set("anew")
-        #expect(try readOnly.get() == "anew")
+        try segment.set("again")
+        #expect(try readOnly.get() == "again")
     }
 
-    @Test("A count one above the capacity is damage, and the next slot's bytes are not read")
+    @Test("A byte count that is one above the capacity is an error, and the next slot's bytes are not read")
     func countAboveCapacity() throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
@@ -72,13 +72,15 @@ struct DamagedFileTests: SegmentTestCase {
         }
     }
 
-    @Test("Each byte of the head of a file to which nobody is attached changed")
+    @Test("Changing any byte of the header of a file without attachments gives errors or texts")
     func damagedAlone() async throws {
         try await expectEnd(of: probe(.damageBytes(from: 0, to: 200, step: 1, .alone)))
         try await expectEnd(of: probe(.damageBytes(from: 200, to: 24576, step: Self.step, .alone)))
     }
 
-    @Test("Each byte of the head changed under processes that are attached, and read, set, attach and detach")
+    @Test(
+        "Changing any byte of the header under attached processes that read, set, attach and detach gives errors or texts"
+    )
     func damagedWhileAttached() async throws {
         for (from, to, step) in [(0, 200, 1), (200, 24_576, Self.step)] {
             let child = try probe(.damageBytes(from: from, to: to, step: step, .attached))

@@ -12,7 +12,7 @@ struct FormatTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    @Test("Lines are lines, and the regions lie where the document says")
+    @Test("Each line has 64 bytes, and the regions are where the document says")
     func sizes() {
         #expect(MemoryLayout<Identity>.size == 64)
         #expect(MemoryLayout<CurrentLine>.stride == 64)

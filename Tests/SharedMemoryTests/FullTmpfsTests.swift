@@ -4,15 +4,15 @@ import Testing
 
 @testable import SharedMemory
 
-/// A tmpfs of 1 MiB that is full: an error, never a signal, and the text stays.
+/// On a full tmpfs of 1 MiB, sets are errors and never raise a signal, and the text stays.
 @Suite("A full tmpfs", .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
 struct FullTmpfsTests {
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// What every script begins with: `p` is the probe at work on the segment, `stop` begins one that stops
-    /// at a step and waits until it has, `fill` takes all memory that is left.
+    /// The beginning of every script: `p` runs the probe on the segment, `stop` starts a probe and waits until it has
+    /// stopped at a step, `fill` takes all memory that is left.
     static let prelude = """
         mount -t tmpfs -o size=1m none "$2" || exit 1
         probe=$1 directory=$2
@@ -37,7 +37,7 @@ struct FullTmpfsTests {
 
     static let refusal = "No memory is left on the tmpfs for "
 
-    @Test("The first touch of a slot: refused, refused again, and possible when memory is free")
+    @Test("A set that needs new memory fails while none is free, and succeeds once some is")
     func firstTouch() async throws {
         let lines = try await run(
             """
@@ -55,7 +55,7 @@ struct FullTmpfsTests {
         #expect(lines[2] == "empty: 0" && lines[3].hasSuffix("-1") && lines[4] == "text: three")
     }
 
-    @Test("No memory for a whole header: nothing is created, and nothing is left")
+    @Test("Without memory for a whole header, no segment is created and nothing is left behind")
     func creation() async throws {
         let lines = try await run(
             """
@@ -70,7 +70,7 @@ struct FullTmpfsTests {
         #expect(lines.last?.hasSuffix("-1") == true)
     }
 
-    @Test("A text that grows, piece by piece: refused while there is no room, the old one whole")
+    @Test("A growing text is refused while there is no memory, and the old text stays whole")
     func growth() async throws {
         let lines = try await run(
             """
@@ -87,7 +87,7 @@ struct FullTmpfsTests {
     }
 
     @Test(
-        "Memory that a reader without a pin is reading is given back: it reads a newer text, not holes",
+        "A reader without a pin, whose slot's memory is given back while it reads, reads a newer text and no holes",
         arguments: [300_000, 100])
     func punchedUnderReader(_ byteCount: Int) async throws {
         let lines = try await run(
@@ -116,7 +116,7 @@ struct FullTmpfsTests {
         }
     }
 
-    @Test("A slot that has memory is filled as it is, and the others keep theirs")
+    @Test("A slot that has enough memory is filled, and the other slots keep theirs")
     func filledAsItIs() async throws {
         let lines = try await run(
             """
@@ -132,7 +132,7 @@ struct FullTmpfsTests {
         #expect(lines.count == 3 && lines[0] == lines[1] && lines[2].hasSuffix("-4 true"), "\(lines)")
     }
 
-    @Test("The memory of several small texts that are gone goes to a large one")
+    @Test("The memory of several small former texts is reused for a large one")
     func memoryOfSeveral() async throws {
         let lines = try await run(
             """
@@ -145,7 +145,7 @@ struct FullTmpfsTests {
         #expect(lines.count == 2 && lines[0].hasSuffix("-5") && lines[1].hasSuffix("-5 true"), "\(lines)")
     }
 
-    @Test("Memory that a dead process had claimed is taken back by one that was attached all the time")
+    @Test("An attached process reclaims the memory that a dead process had claimed")
     func memoryOfTheDead() async throws {
         let lines = try await run(
             """
@@ -165,7 +165,7 @@ struct FullTmpfsTests {
     }
 
     @Test(
-        "Killed at any step of a set while it is full: the text is there, and sets go on",
+        "A writer that is killed at any step of a set on a full tmpfs leaves the text intact, and other sets go on",
         arguments: [
             PausePoint.setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
         ])

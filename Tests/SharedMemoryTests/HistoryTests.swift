@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The check of histories finds what it is there to find.
+/// The check of histories finds every fault that it looks for.
 @Suite("Histories")
 struct HistoryTests {
     typealias Operation = History.Operation
@@ -20,7 +20,7 @@ struct HistoryTests {
         History(operations).violations().map { String("\($0)".prefix { $0 != ":" }) }
     }
 
-    @Test("What overlaps may have happened in any order; one after the other is in order")
+    @Test("Operations that overlap may have happened in any order; others happened in sequence")
     func inOrder() {
         #expect(
             violations(
@@ -30,7 +30,7 @@ struct HistoryTests {
             ) == [])
     }
 
-    @Test("A read that began after a newer text was set, or read, goes backwards")
+    @Test("A read that begins after a newer text was set or read, and returns an older one, goes backwards")
     func readBackwards() {
         #expect(violations(operation(.set, 2, 1...2), operation(.read, 1, 3...4)) == ["backwards"])
         #expect(violations(operation(.read, 2, 1...2), operation(.read, 1, 3...4)) == ["backwards"])
@@ -41,14 +41,14 @@ struct HistoryTests {
                 operation(.read, 3, 4...5)) == ["backwards"])
     }
 
-    @Test("A set that does not go beyond what was there before it goes backwards")
+    @Test("A set whose version is not above one that existed before it goes backwards")
     func setBackwards() {
         #expect(violations(operation(.set, 2, 1...2), operation(.set, 1, 3...4)) == ["backwards"])
         // Read before it was set.
         #expect(violations(operation(.read, 1, 1...2), operation(.set, 1, 3...4)) == ["backwards"])
     }
 
-    @Test("One version set twice, of two texts, torn, or in place of another is found")
+    @Test("A version that was set twice, has two texts, is torn or replaced another one is found")
     func others() {
         #expect(violations(operation(.set, 1, 1...4), operation(.set, 1, 2...3)) == ["one version set twice"])
         #expect(
@@ -59,20 +59,20 @@ struct HistoryTests {
         #expect(violations(torn) == ["not whole"])
     }
 
-    @Test("What watchers saw of texts that were set, each newer than the one before, is in order")
+    @Test("Texts that watchers saw are in order if each is newer than the one before")
     func watchersInOrder() {
         #expect(
             violations(
                 operation(.setting, 0, 1...1, digest: 100, instance: 0), operation(.set, 1, 1...4),
                 operation(.watch, 0, 1...1), operation(.watch, 1, 1...5, replaced: 0),
-                // Killed, whoever set it could not say so; nor did one who was killed before set anything.
+                // A process that was killed after a set could not record it; one that was killed before set nothing.
                 operation(.setting, 0, 6...6, digest: 300, instance: 0),
                 operation(.setting, 0, 6...6, digest: 700, instance: 0),
                 operation(.watch, 3, 5...9, replaced: 1), operation(.ended, 3, 12...12)
             ) == [])
     }
 
-    @Test("A watcher that is given what it has, or something older, is found")
+    @Test("A watcher that gets the version it has, or an older one, is found")
     func notNewer() {
         #expect(
             violations(
@@ -81,14 +81,14 @@ struct HistoryTests {
         #expect(violations(operation(.watch, 1, 1...9, replaced: 2)) == ["not newer"])
     }
 
-    @Test("A watcher that is given less than was there when it asked goes backwards")
+    @Test("A watcher that gets an older version than the current one when it asked goes backwards")
     func watchBackwards() {
         #expect(
             violations(operation(.set, 1, 1...2), operation(.set, 2, 3...4), operation(.watch, 1, 5...6, replaced: 0))
                 == ["backwards"])
     }
 
-    @Test("A watcher that is given a torn text, or another than the version's, is found")
+    @Test("A watcher that gets a torn text, or a text of another version, is found")
     func watchedText() {
         var torn = operation(.watch, 1, 1...2)
         torn.digest = nil
@@ -98,7 +98,7 @@ struct HistoryTests {
     }
 
     @Test(
-        "A text that nobody set is found, if it was written down who was about to",
+        "A text that no process set is found if each process records what it is about to set",
         arguments: [Operation.Kind.read, .watch])
     func neverSet(_ kind: Operation.Kind) {
         let begun = operation(.setting, 0, 1...1, digest: 100, instance: 0)
@@ -107,7 +107,7 @@ struct HistoryTests {
         #expect(violations(operation(kind, 7, 2...3)) == [])
     }
 
-    @Test("A watcher that ended on less than the last version is found")
+    @Test("A watcher that ends with an older version than the last one is found")
     func missed() {
         #expect(
             violations(
@@ -116,12 +116,12 @@ struct HistoryTests {
         #expect(violations(operation(.set, 2, 4...9), operation(.ended, 1, 8...8)) == [], "it was not there yet")
     }
 
-    @Test("Versions of different instances do not compare")
+    @Test("Versions of different instances are not compared")
     func instances() {
         #expect(violations(operation(.set, 2, 1...2), operation(.read, 1, 3...4, instance: 2)) == [])
     }
 
-    @Test("The report names the pair")
+    @Test("The report names the pair of operations")
     func report() {
         let history = History([
             operation(.set, 1, 1...2), operation(.set, 9, 3...4), operation(.read, 1, 5...6),
@@ -135,7 +135,7 @@ struct HistoryTests {
             ])
     }
 
-    @Test("What processes write to files is what is read from them, but for a last piece")
+    @Test("Records that processes wrote to files are read back, except for an incomplete last one")
     func files() throws {
         let directory = try TemporaryDirectory()
         let written = [

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedMemory
 
-/// Files that keep an open waiting, directories that may not be written, and limits that leave no room.
+/// Files that block an open, directories without write permission, and limits that are too low.
 @Suite("Hostile files, directories and limits")
 struct HostileFilesTests: SegmentTestCase {
     let directory: TemporaryDirectory
@@ -12,7 +12,7 @@ struct HostileFilesTests: SegmentTestCase {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// What the probe says as another user, under limits, in namespaces: a script with `p` for the probe.
+    /// Runs a script, in which `p` is the probe, as another user, under limits, or in namespaces.
     func run(_ script: String, _ arguments: String..., unsharing: String...) async throws -> ChildProcess.Finished {
         let script =
             "probe=$1 directory=$2\np() { \"$probe\" \"$directory\" text \"$@\" </dev/null 2>&1; }\n" + script
@@ -21,7 +21,7 @@ struct HostileFilesTests: SegmentTestCase {
         return try await ChildProcess.run(words[0], Array(words.dropFirst()))
     }
 
-    /// Every call of the probe in a process of its own: a wait would show.
+    /// Runs each of the probe's commands in a process of its own, where a blocked one shows.
     func expectRefusal(_ reason: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         for command in [ProbeCommand.get, .set("x"), .readOnce(.readOnly), .unlink, .info] {
             let child = try ChildProcess.probe(command, directory, name)
@@ -36,7 +36,7 @@ struct HostileFilesTests: SegmentTestCase {
 
     // MARK: Files
 
-    @Test("A FIFO, with a writer and without, makes nobody wait")
+    @Test("A FIFO, with or without a writer, makes no process wait")
     func fifo() async throws {
         #expect(mkfifo(path, 0o600) == 0)
         try await expectRefusal("not a regular file")
@@ -45,7 +45,7 @@ struct HostileFilesTests: SegmentTestCase {
         close(writer)
     }
 
-    @Test("A link to nowhere, and links in a ring, are links")
+    @Test("A dangling symbolic link and a loop of links are refused as links")
     func links() async throws {
         try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/dev/shm/nowhere")
         try await expectRefusal("symbolic link")
@@ -54,7 +54,7 @@ struct HostileFilesTests: SegmentTestCase {
         try await expectRefusal("symbolic link")
     }
 
-    @Test("A socket is no segment")
+    @Test("A socket is not a segment")
     func socket() async throws {
         let socket = Foundation.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
@@ -70,20 +70,20 @@ struct HostileFilesTests: SegmentTestCase {
         try await expectRefusal("socket")
     }
 
-    @Test("A device is not read, however much it has to give", .enabled(if: geteuid() == 0), arguments: [3, 5])
+    @Test("A device is not read, however much data it offers", .enabled(if: geteuid() == 0), arguments: [3, 5])
     func device(_ minor: UInt32) async throws {
         guard mknod(path, S_IFCHR | 0o600, dev_t(1 << 8 | minor)) == 0 else { return }
         try await expectRefusal("not a ")
     }
 
-    @Test("A directory in the segment's place is one for readers too")
+    @Test("A directory in the segment's place is refused for readers too")
     func directoryInPlace() async throws {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
         try await expectRefusal("not a ")
     }
 
     @Test(
-        "A file too short for a head, or one byte too short or too long, says how long it is",
+        "A file that is too short for a header, or one byte too short or too long, is an error that states its length",
         arguments: [0, 1, 63, 64, 65, 4095, 4096, 8191, 8192, 24_575, 24_576, 24_577, -1, 1])
     func wrongLength(_ length: Int) throws {
         do { try attach(.readWrite, .persistent).set("x") }
@@ -105,7 +105,7 @@ struct HostileFilesTests: SegmentTestCase {
         #expect(try Segment.list(directory: directory.path) == [name])
     }
 
-    @Test("A lease on the file makes nobody wait, and is not for ever")
+    @Test("A lease on the file makes no process wait, and ends")
     func lease() async throws {
         do { try attach(.readWrite, .persistent).set("x") }
         let script = """
@@ -128,7 +128,7 @@ struct HostileFilesTests: SegmentTestCase {
         #expect(try attach().get() == "x")
     }
 
-    @Test("What is printed to a standard stream that is closed does not go into the segment")
+    @Test("Output to a closed standard stream does not go into the segment")
     func closedStandardStreams() async throws {
         let result = try await run(
             """
@@ -143,7 +143,7 @@ struct HostileFilesTests: SegmentTestCase {
     // MARK: Directories and users
 
     @Test(
-        "In a directory one may not write, creating says so; reading and setting what is there goes on",
+        "In a directory without write permission, creating is an error, but reading and setting an existing segment works",
         .enabled(if: geteuid() == 0))
     func readOnlyDirectory() async throws {
         do { try attach(.readWrite, .persistent).set("x") }
@@ -166,7 +166,7 @@ struct HostileFilesTests: SegmentTestCase {
     }
 
     @Test(
-        "On a tmpfs mounted read-only, reading goes on, and the rest says what to do",
+        "On a tmpfs that is mounted read-only, reading works, and the other errors say what to do",
         .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
     func readOnlyMount() async throws {
         let result = try await run(
@@ -184,7 +184,7 @@ struct HostileFilesTests: SegmentTestCase {
     }
 
     @Test(
-        "A user namespace that knows no users makes nobody's file one's own",
+        "In a user namespace that maps no users, files of the overflow user are not trusted",
         .enabled("makes user namespaces") {
             (try? await ChildProcess.run("unshare", ["--user", "/bin/true"]).status) == 0
         })
@@ -198,7 +198,9 @@ struct HostileFilesTests: SegmentTestCase {
 
     // MARK: Limits
 
-    @Test("Without descriptors for the first, second or third file it opens, every call says so, and leaves nothing")
+    @Test(
+        "Without descriptors for the first, second or third file that it opens, every call is an error and leaves nothing behind"
+    )
     func noDescriptors() async throws {
         do { try attach(.readWrite, .persistent).set("x") }
         let result = try await run(
@@ -215,7 +217,9 @@ struct HostileFilesTests: SegmentTestCase {
         #expect(try directory.names.allSatisfy { $0 == "text.sharedmem" })
     }
 
-    @Test("No room for the mapping is an error that says what to raise, and leaves nothing")
+    @Test(
+        "Too little address space for the mapping is an error that says which limit to raise, and leaves nothing behind"
+    )
     func noAddressSpace() async throws {
         let result = try await run("ulimit -v 150000; p set x")
         #expect(result.text.contains("Cannot allocate memory") && result.text.contains("ulimit -v"), "\(result.text)")

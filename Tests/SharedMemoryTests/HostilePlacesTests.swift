@@ -18,7 +18,7 @@ struct HostilePlacesTests {
             name, AttachmentOptions(access: access, directory: directory.path, trustedOwners: owners))
     }
 
-    /// Every door to the segment refuses what lies in its place, and leaves it there.
+    /// Expects that every operation refuses the file in the segment's place, and leaves it there.
     func expectRefusal(_ reason: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let before = try FileManager.default.attributesOfItem(atPath: path) as NSDictionary
         for attempt in [
@@ -36,7 +36,7 @@ struct HostilePlacesTests {
         #expect(before == after, sourceLocation: sourceLocation)
     }
 
-    /// A whole persistent segment without anyone attached, its bytes then changed.
+    /// Creates a persistent segment, detaches, and changes its bytes.
     func leaveBehind(changing change: (FileHandle) throws -> Void) throws {
         do {
             let segment = try Segment.attach(
@@ -62,7 +62,7 @@ struct HostilePlacesTests {
         extendLifetime(other)
     }
 
-    @Test("A FIFO does not make anyone wait")
+    @Test("A FIFO makes no process wait")
     func fifo() throws {
         #expect(mkfifo(path, 0o600) == 0)
         try expectRefusal("not a regular file")
@@ -75,7 +75,7 @@ struct HostilePlacesTests {
         #expect(error == .notASegment(path: path, reason: "it is a directory"))
     }
 
-    @Test("A file of something else is left as it is", arguments: [0, 10, 64, 24_576, 100_000])
+    @Test("A file that is not a segment is left as it is", arguments: [0, 10, 64, 24_576, 100_000])
     func somethingElse(_ byteCount: Int) throws {
         try Data(repeating: 0x41, count: byteCount).write(to: URL(fileURLWithPath: path))
         try expectRefusal(byteCount < 64 ? "it has only \(byteCount) bytes" : "does not begin as a segment")
@@ -94,7 +94,7 @@ struct HostilePlacesTests {
     }
 
     @Test(
-        "A header that makes no sense is refused",
+        "An invalid header is refused",
         arguments: [
             (8, [2, 0, 0, 0], "layout version is 2"), (8, [0, 0, 0, 0], "layout version is 0"),
             (12, [9], "makes no sense"), (16, [0, 0, 0, 0], "makes no sense"),
@@ -104,12 +104,12 @@ struct HostilePlacesTests {
     func wrongHeader(_ offset: UInt64, _ bytes: [UInt8], _ reason: String) throws {
         try leaveBehind { try write(bytes, at: offset, to: $0) }
         try expectRefusal(reason)
-        // What is a segment, if not one of ours, can be removed.
+        // A segment that this library cannot use can still be removed.
         try Segment.unlink(name, directory: directory.path)
         #expect(try directory.names == [])
     }
 
-    @Test("A segment of another boot is refused, not unlinked; unlinking it by hand helps")
+    @Test("A segment of another boot is refused but not removed, and can be unlinked")
     func otherBoot() throws {
         try leaveBehind { try write([1, 2, 3, 4, 5, 6, 7, 8], at: 32, to: $0) }
         #expect(throws: SegmentError.otherKernel(path: path)) { try attach() }
@@ -119,7 +119,7 @@ struct HostilePlacesTests {
         #expect(try attach().get() == "")
     }
 
-    @Test("A current slot or a count that can not be is an error, not a crash")
+    @Test("An impossible current slot or byte count is an error, not a crash")
     func wrongWhileAttached() throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
@@ -149,7 +149,7 @@ struct HostilePlacesTests {
         #expect(try segment.get() == "text")
     }
 
-    @Test("The last number and impossible reserves are errors or nothing, not a crash or a false success")
+    @Test("The last number is an error, and impossible reserves do no harm")
     func wrongNumbersWhileAttached() throws {
         let segment = try attach()
         try segment.set("text")
@@ -166,7 +166,7 @@ struct HostilePlacesTests {
         #expect(try segment.get() == "still")
     }
 
-    @Test("What the environment says of the capacity is not guessed at")
+    @Test("An invalid capacity in the environment is an error")
     func environmentCapacity() async throws {
         let result = try await ChildProcess.probe(
             .get, directory, name, environment: ["SHAREDMEM_CAPACITY": "1M"]
@@ -178,7 +178,7 @@ struct HostilePlacesTests {
         #expect(other.status == 0)
     }
 
-    @Test("Bytes that are not UTF-8 are never handed out as text")
+    @Test("Bytes that are not UTF-8 are never returned as text")
     func wrongBytesWhileAttached() throws {
         let segment = try attach()
         try segment.set("text")
@@ -200,7 +200,7 @@ struct HostilePlacesTests {
         return Int(try #require(try file.read(upToCount: 1)?.first))
     }
 
-    @Test("A directory that is not on a tmpfs is refused, and nothing is left there")
+    @Test("A directory that is not on a tmpfs is refused, and nothing is left behind in it")
     func notInMemory() throws {
         let onDisk = try TemporaryDirectory(under: ChildProcess.productDirectory)
         #expect(throws: SegmentError.notInMemory(path: onDisk.path)) {
@@ -213,7 +213,7 @@ struct HostilePlacesTests {
         }
     }
 
-    @Test("A directory that is not there is a plain error")
+    @Test("A directory that does not exist is an error of the system")
     func noDirectory() {
         let error = #expect(throws: SegmentError.self) {
             try Segment.attach(name, AttachmentOptions(directory: "/dev/shm/no/such"))
@@ -224,7 +224,7 @@ struct HostilePlacesTests {
         }
     }
 
-    @Test("A stranger's file is refused unless the stranger is named", .enabled(if: geteuid() == 0))
+    @Test("A file of another user is refused unless that user is trusted by name", .enabled(if: geteuid() == 0))
     func strangersFile() throws {
         do { try Segment.attach(name, AttachmentOptions(lifetime: .persistent, directory: directory.path)).set("x") }
         for stranger: UInt32 in [12_345, 65_534] {
@@ -239,7 +239,7 @@ struct HostilePlacesTests {
         }
     }
 
-    @Test("A segment made under a temporary name, where unnamed files are not to be had, is whole and alone")
+    @Test("Without unnamed files, a segment is created whole under a temporary name, which does not stay behind")
     func temporaryName() throws {
         let file = SegmentFile(try SegmentName(name), in: directory.path)
         let options = AttachmentOptions(directory: directory.path)
@@ -258,7 +258,7 @@ struct HostilePlacesTests {
         extendLifetime(segment)
     }
 
-    @Test("Past the file size limit it is an error, not the end of the process")
+    @Test("Exceeding the file size limit is an error, and does not kill the process")
     func fileSizeLimit() async throws {
         let result = try await ChildProcess.run(
             "/bin/bash",
@@ -270,7 +270,7 @@ struct HostilePlacesTests {
     }
 
     @Test(
-        "A full tmpfs is an error: the text stays, sets that find room go on, and freed memory is used again",
+        "A full tmpfs is an error: the text stays, sets that find memory succeed, and freed memory is used again",
         .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
     func fullTmpfs() async throws {
         let script = """
@@ -288,7 +288,7 @@ struct HostilePlacesTests {
     }
 
     @Test(
-        "A tmpfs that may have no more files is as good as a full one",
+        "A tmpfs without free inodes is reported like a full one",
         .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
     func noInodes() async throws {
         let script = """
@@ -300,7 +300,7 @@ struct HostilePlacesTests {
         #expect(result.errors.hasPrefix("No memory is left on the tmpfs"), "\(result.errors)")
     }
 
-    @Test("Unlinking removes what is of another layout, and writes nothing into it")
+    @Test("Unlinking removes a segment of another layout, and writes nothing to it")
     func unlinkOtherLayout() throws {
         try leaveBehind { try write([2], at: 8, to: $0) }
         let file = try #require(FileHandle(forReadingAtPath: path))
@@ -310,7 +310,7 @@ struct HostilePlacesTests {
     }
 
     @Test(
-        "Without /proc a segment is made all the same",
+        "A segment is created without /proc too",
         .enabled("mounts over /proc") { await MountNamespace.isPermitted() })
     func noProc() async throws {
         let script = """

@@ -20,7 +20,7 @@ struct LifetimeTests {
 
     func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
-    /// A file as a killed process leaves it: whole, and nobody attached.
+    /// Leaves a whole file behind, without attachments, as a killed process does.
     func leaveBehind(_ lifetime: Lifetime = .whileAttached) async throws -> Version {
         let child = try probe(.hold(lifetime == .persistent ? .persistent : .whileAttached))
         let version = try #require(Version(try await child.line(beginning: "attached ")))
@@ -30,7 +30,7 @@ struct LifetimeTests {
         return version
     }
 
-    @Test("A whileAttached segment goes with the last to detach, and is created anew, empty")
+    @Test("A whileAttached segment ends when the last process detaches, and the next one is created empty")
     func endsWithTheLast() throws {
         var first: Segment? = try attach()
         var second: Segment? = try attach()
@@ -45,7 +45,7 @@ struct LifetimeTests {
         #expect(try again.version.instance != version?.instance)
     }
 
-    @Test("A persistent segment outlives all, and asking for it once is enough")
+    @Test("A persistent segment outlives all processes, and asking for persistence once is enough")
     func persistentStays() throws {
         var first: Segment? = try attach()
         let version = try first?.set("x")
@@ -58,7 +58,7 @@ struct LifetimeTests {
         #expect(try directory.names == [])
     }
 
-    @Test("What the last process left when it was killed is not found, and is replaced by an empty segment")
+    @Test("The leftover of a killed last process is not found, and the next attach replaces it with an empty segment")
     func leftoverIsReplaced() async throws {
         let version = try await leaveBehind()
         #expect(try directory.names == ["text.sharedmem"])
@@ -78,7 +78,7 @@ struct LifetimeTests {
         #expect(try segment.get() == "")
     }
 
-    @Test("A leftover that another is about to remove is not read")
+    @Test("A leftover that another process is about to remove is not read")
     func leftoverUnderExclusiveLock() async throws {
         _ = try await leaveBehind()
         let file = try FileDescriptor.open(directory.path(of: name), .readWrite)
@@ -89,7 +89,7 @@ struct LifetimeTests {
         extendLifetime(file)
     }
 
-    @Test("A leftover that only another user may remove is an error that says so", .enabled(if: geteuid() == 0))
+    @Test("A leftover that only another user can remove is an error that names that user", .enabled(if: geteuid() == 0))
     func leftoverOfAnotherUser() async throws {
         do {
             let child = try ChildProcess.probe(.hold(), directory, name)
@@ -105,7 +105,7 @@ struct LifetimeTests {
         #expect(try attach().get() == "")
     }
 
-    @Test("The last to leave may be one that only reads")
+    @Test("The last process to leave may be attached read-only")
     func readerLeavesLast() throws {
         var writer: Segment? = try attach()
         var reader: Segment? = try attach(access: .readOnly)
@@ -117,7 +117,7 @@ struct LifetimeTests {
         #expect(try directory.names == [])
     }
 
-    @Test("exit(3) in a signal handler in the midst of attaching does not hang")
+    @Test("exit(3) in a signal handler that interrupts attaching does not hang")
     func exitInHandler() async throws {
         for microseconds in stride(from: 500, to: 12_500, by: 500) {
             let child = try probe(.exitInHandler(afterMicroseconds: microseconds))
@@ -126,27 +126,27 @@ struct LifetimeTests {
         }
     }
 
-    @Test("A child forked beside attaching, detaching, listing and unlinking threads has no segment open")
+    @Test("A child that is forked while other threads attach, detach, list and unlink has no segment open")
     func forkBeside() async throws {
         let result = try await probe(.forkBeside(childCount: 1000)).finish(within: 120)
         #expect(result.text == "with descriptors: 0\n", "\(result.errors)")
     }
 
-    @Test("A persistent text outlives the kill of everyone attached")
+    @Test("A persistent text outlives the killing of every attached process")
     func persistentOutlivesKill() async throws {
         let version = try await leaveBehind(.persistent)
         #expect(try Segment.read(name, directory: directory.path).text == "left behind")
         #expect(try attach().version == Version(instance: version.instance, number: version.number + 1))
     }
 
-    @Test("exit(3) while attached ends a whileAttached segment as detaching does")
+    @Test("exit(3) while attached ends a whileAttached segment, like detaching")
     func exitEnds() async throws {
         let child = try probe(.exitAttached)
         #expect(try await child.finish().status == 0)
         #expect(try directory.names == [])
     }
 
-    @Test("A reader that comes before the creator is told so, with what is there instead")
+    @Test("A reader that comes before the creator gets an error that lists the other segments")
     func readerBeforeCreator() throws {
         let other = try Segment.attach("other", AttachmentOptions(directory: directory.path))
         let error = SegmentError.notFound(name: name, directory: directory.path, found: ["other"])
@@ -161,7 +161,7 @@ struct LifetimeTests {
         extendLifetime((other, segment))
     }
 
-    @Test("Two last ones that detach at once leave nothing, 500 times")
+    @Test("Two last processes that detach at once leave nothing behind, 500 times")
     func twoLastDetachers() async throws {
         for round in 0..<500 {
             let keepers = [Keeper(try attach()), Keeper(try attach())]
@@ -172,7 +172,7 @@ struct LifetimeTests {
         }
     }
 
-    @Test("Those who attach at once to a leftover end on one new segment, 20 times")
+    @Test("Processes that attach to a leftover at once end up with one new segment, 20 times")
     func attachersAtLeftover() async throws {
         for _ in 0..<20 {
             let old = try await leaveBehind()
@@ -187,7 +187,7 @@ struct LifetimeTests {
         }
     }
 
-    @Test("Attaching, detaching and unlinking at once never mixes two segments, and ends with none")
+    @Test("Attaching, detaching and unlinking at once never mixes two segments, and leaves none behind")
     func unlinkBesideAttachAndDetach() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<4 {
@@ -214,7 +214,7 @@ struct LifetimeTests {
         #expect(try directory.names == [])
     }
 
-    @Test("Unlinked under those attached: they keep it, and are told; who comes next gets a new one")
+    @Test("Attached processes keep an unlinked segment and learn that it is unlinked; the next process gets a new one")
     func unlink() throws {
         let segment = try attach(.persistent)
         try segment.set("old")
@@ -229,7 +229,7 @@ struct LifetimeTests {
         #expect(try next.get() == "")
     }
 
-    @Test("A thousand processes that create at once end on one segment, empty")
+    @Test("A thousand processes that create a segment at once end up with one empty segment")
     func thousandCreators() async throws {
         let gate = "\(directory.path)/gate"
         #expect(mkfifo(gate, 0o600) == 0)
@@ -253,7 +253,7 @@ struct LifetimeTests {
     }
 }
 
-/// Keeps a segment attached until told otherwise.
+/// Keeps a segment attached until it is told to detach.
 private final class Keeper: Sendable {
     private let segment: Mutex<Segment?>
 

@@ -12,7 +12,9 @@ struct ManyProcessesTests {
 
     func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
-    @Test("8 writers and 8 readers for 10 s, 1 byte to 1 MiB: nothing torn, nothing backwards, no set lost")
+    @Test(
+        "With 8 writers and 8 readers for 10 s, and 1 byte to 1 MiB, no text is torn, no version goes backwards and no set is lost"
+    )
     func writersAndReaders() async throws {
         let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
         let readers = try (0..<8).map { try probe(.read($0 < 5 ? .readWrite : .readOnly)) }
@@ -36,7 +38,7 @@ struct ManyProcessesTests {
         #expect(try segment.version.number == sets)
     }
 
-    @Test("Of compare-and-sets by 8 processes none is lost")
+    @Test("No compare-and-set by 8 processes is lost")
     func updates() async throws {
         let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
         let children = try (0..<8).map { _ in try probe(.increment(times: 500)) }
@@ -45,7 +47,7 @@ struct ManyProcessesTests {
         #expect(try segment.version.number == 4000)
     }
 
-    @Test("Of two conditional sets from one version exactly one wins, 1,000 times")
+    @Test("Exactly one of two conditional sets on one version succeeds, 1,000 times")
     func races() async throws {
         let segment = try Segment.attach(name, AttachmentOptions(directory: directory.path))
         let child = try probe(.race("theirs"))
@@ -77,7 +79,7 @@ struct ManyProcessesTests {
 }
 
 extension ChildProcess {
-    /// Waits for one of two lines; true for the first.
+    /// Waits for one of two lines, and returns true for the first one.
     fileprivate func line(beginning first: String, orBeginning second: String) async throws -> Bool {
         try await eventually("'\(first)' or '\(second)'") {
             let text = self.outputSoFar

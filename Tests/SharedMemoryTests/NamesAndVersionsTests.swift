@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Names, versions and places")
 struct NamesAndVersionsTests {
-    @Test("A version is read back from its text, and from nothing else")
+    @Test("A version is parsed from its text, and from no other text")
     func versionsAsText() {
         let version = Version(instance: 0xab, number: 12)
         #expect(version.description == "00000000000000ab-12")
@@ -21,7 +21,7 @@ struct NamesAndVersionsTests {
     }
 
     @Test(
-        "Names that lead elsewhere, hide or are too long are refused",
+        "Names that contain a slash, begin with a dot or are too long are refused",
         arguments: [
             "", ".", "..", ".hidden", "a/b", "/a", "a b", "ä", "a\u{0}b", "a\n", String(repeating: "a", count: 201),
         ])
@@ -35,7 +35,7 @@ struct NamesAndVersionsTests {
     }
 
     @Test(
-        "Names of 1 and of 200 characters are good",
+        "Names of 1 and of 200 characters are accepted",
         arguments: ["a", "A-Z_a.z-0.9", String(repeating: "a", count: 200)])
     func acceptsNames(_ name: String) throws {
         let directory = try TemporaryDirectory()
@@ -44,7 +44,7 @@ struct NamesAndVersionsTests {
         #expect(segment.path == directory.path(of: name))
     }
 
-    @Test("Capacities that can not be are refused", arguments: [0, -1, Segment.maximumCapacity + 1])
+    @Test("Impossible capacities are refused", arguments: [0, -1, Segment.maximumCapacity + 1])
     func refusesCapacities(_ capacity: Int) throws {
         let directory = try TemporaryDirectory()
         #expect(throws: SegmentError.invalidCapacity(capacity)) {
@@ -53,7 +53,7 @@ struct NamesAndVersionsTests {
         #expect(try directory.names == [])
     }
 
-    @Test("The largest capacity can be had, and costs nothing yet")
+    @Test("The largest capacity is possible and takes no memory at first")
     func largestCapacity() throws {
         let directory = try TemporaryDirectory()
         let segment = try Segment.attach(
@@ -63,7 +63,7 @@ struct NamesAndVersionsTests {
         #expect(try Segment.info("a", directory: directory.path).memoryByteCount < 1 << 16)
     }
 
-    @Test("Every error says what is wrong and ends as a sentence does")
+    @Test("Every error says what happened in a whole sentence")
     func errorsAreSentences() {
         let version = Version(instance: 1, number: 2)
         let errors: [SegmentError] = [

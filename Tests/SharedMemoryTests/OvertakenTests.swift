@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedMemory
 
-/// The moments between a look and what it was for: one is stopped there, and others get on meanwhile.
+/// Processes that are stopped between a look and the step that relies on it, while others make changes.
 @Suite("Overtaken between two steps")
 struct OvertakenTests: SegmentTestCase {
     let directory: TemporaryDirectory
@@ -19,7 +19,7 @@ struct OvertakenTests: SegmentTestCase {
 
     // MARK: Setting
 
-    @Test("A slot that was current when it was claimed, and is borrowed since, is not filled")
+    @Test("A slot that was current when it was claimed, and was borrowed since, is not filled")
     func claimedWhatIsBorrowed() async throws {
         let segment = try attach()
         // The writer has chosen slot 1, and so does the next set; the writer claims it all the same.
@@ -37,8 +37,8 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try await reader.line(beginning: "unchanged ") == "true")
     }
 
-    @Test("A writer that lost the race to another stamps its text anew: who has no pin can read it")
-    func stampedAnew() async throws {
+    @Test("A writer that lost a race stamps its text again, so that readers without a pin can read it")
+    func stampedAgain() async throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
         let writer = try await probe(stoppedAt: .setNumbered, .set("late"))
@@ -49,7 +49,7 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try readOnly.version.number == 2)
     }
 
-    @Test("A condition is asked again after a lost race")
+    @Test("A condition is evaluated again after a lost race")
     func conditionAskedAgain() async throws {
         let segment = try attach()
         let version = try segment.set("first")
@@ -61,7 +61,7 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try segment.get() == "second")
     }
 
-    @Test("A slot being filled says so: its stamp is all ones, and that is no number")
+    @Test("A slot that is being filled has a stamp of all ones, which is not a number")
     func beingFilled() async throws {
         let segment = try attach()
         let writer = try await probe(stoppedAt: .setStamped, .set("late"))
@@ -70,7 +70,7 @@ struct OvertakenTests: SegmentTestCase {
         extendLifetime((segment, writer))
     }
 
-    @Test("The time of a text is never earlier than that of the one before, whatever the clock says")
+    @Test("The time of a text is never earlier than that of the text before, whatever the clock shows")
     func timesNeverGoBack() throws {
         let segment = try attach()
         try segment.set("tomorrow's")
@@ -80,7 +80,7 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try segment.snapshot().publicationTime.nanosecondsSince1970 == tomorrow)
     }
 
-    @Test("Reserving memory comes to its end however often signals interrupt it")
+    @Test("Reserving memory finishes however often signals interrupt it")
     func reservesUnderSignals() async throws {
         let result = try await probe(.setUnderSignals(intervalMicroseconds: 2000, byteCount: 256 << 20)).finish()
         #expect(result.text.hasSuffix("-1\n"), "\(result.text)\(result.errors)")
@@ -88,8 +88,8 @@ struct OvertakenTests: SegmentTestCase {
 
     // MARK: Borrowing and copying
 
-    @Test("A reader overtaken again while it pins anew pins anew again")
-    func pinnedAnewTwice() async throws {
+    @Test("A reader that is overtaken again while it moves its pin moves it again")
+    func pinnedAgainTwice() async throws {
         let segment = try attach()
         try segment.set(text(500, 1))
         let reader = try await probe(stoppedAt: .borrowLoaded, then: .borrowPinnedAgain, .readOnce(.readWrite))
@@ -102,7 +102,7 @@ struct OvertakenTests: SegmentTestCase {
     }
 
     @Test(
-        "A reader without a pin does not take the bytes of a writer that is filling the slot now",
+        "A reader without a pin does not return bytes from a slot that is being filled",
         arguments: [100, 50_000])
     func copiedWhileFilled(_ byteCount: Int) async throws {
         let segment = try attach()
@@ -117,7 +117,7 @@ struct OvertakenTests: SegmentTestCase {
         extendLifetime(writer)
     }
 
-    @Test("However large the texts, one stays whole for two more sets: readers without a pin do not starve")
+    @Test("Whatever its size, a text stays whole for two more sets, so that readers without a pin do not starve")
     func threeInTurn() async throws {
         let segment = try attach()
         let first = try segment.set(text(1 << 20, 1))
@@ -129,7 +129,7 @@ struct OvertakenTests: SegmentTestCase {
 
     // MARK: Attaching and detaching
 
-    @Test("Who attaches while the creator is stopped behind naming the segment is in the same segment")
+    @Test("A process that attaches while the creator is stopped after naming the segment gets the same segment")
     func creatorGoesOn() async throws {
         let creator = try await probe(stoppedAt: .attachNamed, .set("the creator's"))
         let segment = try attach()
@@ -141,7 +141,7 @@ struct OvertakenTests: SegmentTestCase {
     }
 
     @Test(
-        "One that opened what is unlinked meanwhile attaches to what the name leads to then",
+        "A process whose opened file is unlinked meanwhile attaches to the segment that the name then leads to",
         arguments: [PausePoint.attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime])
     func openedIsUnlinked(_ step: PausePoint) async throws {
         let old = try attach()
@@ -155,7 +155,7 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try old.get() == "old")
     }
 
-    @Test("Made persistent between a newcomer's look and its lock, a segment is nobody's leftover")
+    @Test("A segment that becomes persistent between another process's look and its lock is not a leftover")
     func persistentMeanwhile() async throws {
         do {
             let segment = try attach()
@@ -168,7 +168,7 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try Segment.read(name, directory: directory.path).text == "to stay")
     }
 
-    @Test("The same, of a last one that has left: what is persistent stays")
+    @Test("A segment that becomes persistent while its last process detaches stays")
     func persistentAndLeft() async throws {
         var segment: Segment? = try attach()
         let child = try await probe(stoppedAt: .leftoverNotPersistent, .get)
@@ -179,7 +179,7 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try await child.finish().text == "to stay")
     }
 
-    @Test("Made persistent and left between a reader's two looks, a segment is there")
+    @Test("A segment that becomes persistent and is left between a reader's two looks is found")
     func persistentBetweenLooks() async throws {
         var segment: Segment? = try attach()
         try segment?.set("to stay")
@@ -192,13 +192,13 @@ struct OvertakenTests: SegmentTestCase {
         #expect(result.status == 0, "\(result.errors)")
     }
 
-    @Test("Asking for persistence does not bring a dead one's leftover back")
+    @Test("Asking for persistence does not revive a leftover")
     func persistenceAtLeftover() async throws {
         try await leaveBehind("old")
         #expect(try attach(.readWrite, .persistent).get() == "")
     }
 
-    @Test("One that removes a leftover, and is overtaken by an unlink, leaves the segment that came after alone")
+    @Test("A process that removes a leftover, and is overtaken by an unlink, does not touch the next segment")
     func removerOvertaken() async throws {
         try await leaveBehind("old")
         let remover = try await probe(stoppedAt: .attachFoundLeftover, .get)
@@ -211,7 +211,7 @@ struct OvertakenTests: SegmentTestCase {
     }
 
     @Test(
-        "While one is stopped in unlinking, others are told to try again: none unlinks what came after",
+        "While a process is stopped in unlinking, others are told to try again, and none unlinks the next segment",
         arguments: [PausePoint.unlinkLocked, .unlinkChecked])
     func unlinkerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
@@ -225,7 +225,8 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try segment.isUnlinked)
     }
 
-    @Test("Who attaches while the last one is removing the segment is told to try again, and then finds a new one")
+    @Test(
+        "A process that attaches while the last one removes the segment is told to try again, and then gets a new one")
     func lastDetacherGoesOn() async throws {
         let child = try await probe(stoppedAt: .detachFoundNobody, .set("old"))
         #expect(throws: SegmentError.busy(doing: "attaching to 'text'")) { try attach() }
@@ -236,7 +237,7 @@ struct OvertakenTests: SegmentTestCase {
         #expect(try !segment.isUnlinked)
     }
 
-    @Test("Unlinking leaves word for those attached, in the file")
+    @Test("Unlinking marks the file as retired for the attached processes")
     func unlinkedSaysSo() throws {
         let segment = try attach()
         let file = try #require(FileHandle(forReadingAtPath: path))
@@ -246,7 +247,7 @@ struct OvertakenTests: SegmentTestCase {
         extendLifetime(segment)
     }
 
-    @Test("Neither a core dump nor a forked child takes the mapping along")
+    @Test("Neither a core dump nor a forked child contains the mapping")
     func mappingStaysHere() throws {
         let segment = try attach()
         // A file in /proc comes in pieces, and only FileHandle asks for all of them.

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedMemory
 
-/// More readers than pins, more writers than slots, and writers that stand still.
+/// More readers than pins, more writers than slots, and writers that are stopped.
 @Suite("All pins held, more writers than slots")
 struct PinsAndWritersTests: SegmentTestCase {
     let directory: TemporaryDirectory
@@ -13,14 +13,16 @@ struct PinsAndWritersTests: SegmentTestCase {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// Set by `make endurance`: the long form of what is here.
+    /// True in `make endurance`, the long form of these tests.
     static let isLong = ProcessInfo.processInfo.environment["SHAREDMEM_LONG"] != nil
 
     func text(_ seed: Int, _ byteCount: Int = 3000) -> [UInt8] {
         ChecksummedText.make(byteCount: byteCount, seed: UInt64(seed))
     }
 
-    @Test("All 64 pins held for long: others attach, set and read on, whole; what is held stays as it was")
+    @Test(
+        "While all 64 pins are held for long, other processes attach, set and read whole texts, and the held texts do not change"
+    )
     func pinsHeldForLong() async throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
@@ -50,7 +52,7 @@ struct PinsAndWritersTests: SegmentTestCase {
         #expect(try Segment.info(name, directory: directory.path).pinCount == 0)
     }
 
-    @Test("A sweep gives the rows of the dead back")
+    @Test("A sweep frees the rows of dead processes")
     func sweptRowsAreFree() async throws {
         let segment = try attach()
         try segment.set("x")
@@ -64,7 +66,7 @@ struct PinsAndWritersTests: SegmentTestCase {
         #expect(try Segment.info(name, directory: directory.path).attached.count == 1)
     }
 
-    @Test("125 processes' rows and 300 threads write at once: each set counts, and no text is torn")
+    @Test("With 125 processes and 300 threads that set at once, each set counts and no text is torn")
     func moreWritersThanSlots() async throws {
         let segment = try attach()
         let rounds = Self.isLong ? 200 : 10
@@ -95,7 +97,7 @@ struct PinsAndWritersTests: SegmentTestCase {
     }
 
     @Test(
-        "A writer stopped at any step of a set: others set and read 10,000 times",
+        "While a writer is stopped at any step of a set, others set and read 10,000 times",
         arguments: StoppedAndKilledTests.setting)
     func stoppedForLong(_ step: PausePoint) async throws {
         let segment = try attach()
@@ -120,7 +122,7 @@ struct PinsAndWritersTests: SegmentTestCase {
         #expect(try segment.version.number == UInt64(2 * rounds + 2))
     }
 
-    @Test("A thousand attach and detach beside readers and a writer, and disturb none")
+    @Test("A thousand processes that attach and detach disturb neither readers nor a writer")
     func comingAndGoing() async throws {
         let segment = try attach()
         try segment.set(utf8: text(1).span)
@@ -150,13 +152,13 @@ struct PinsAndWritersTests: SegmentTestCase {
     ]
 
     @Test(
-        "Killed at any step in one PID namespace, with a living process of the same number in another",
+        "A process that is killed at any step leaves nothing, even if a process in another PID namespace has its id",
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() },
         arguments: StoppedAndKilledTests.setting + reading + joiningAndLeaving)
     func killedBesideEqualProcessID(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
-        // Number 2 in a namespace of its own, with pins; so is the one that is killed. (Number 1 can not be stopped.)
+        // Number 2 in a namespace of its own, with pins; so is the one that is killed. (Number 1 cannot be stopped.)
         let living = try PIDNamespace.startSecond(
             ProbeCommand.executable, ProbeCommand.keepPins(count: 3).arguments(directory.path, name))
         _ = try await living.line(beginning: "kept")
@@ -192,7 +194,7 @@ struct PinsAndWritersTests: SegmentTestCase {
         holder.kill()
     }
 
-    /// How many processes that are at work on this segment have stopped, in whatever namespace.
+    /// The number of processes working on this segment that have stopped, in any namespace.
     private func stoppedProbes() throws -> Int {
         try FileManager.default.contentsOfDirectory(atPath: "/proc").count { process in
             guard Int(process) != nil,

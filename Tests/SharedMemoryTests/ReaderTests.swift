@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedMemory
 
-@Suite("Readers, which keep their pin")
+@Suite("Readers")
 struct ReaderTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
@@ -15,14 +15,14 @@ struct ReaderTests: SegmentTestCase {
         String(decoding: ChecksummedText.make(byteCount: 1 + round * 37 % 9000, seed: UInt64(round)), as: UTF8.self)
     }
 
-    /// What the pins hold: owner's row + 1 in the high half, slot + 1 in the low one.
+    /// The pins' words: the owner's row + 1 in the high half, the slot + 1 in the low half.
     func pinWords() throws -> [UInt64] {
         try withView { view in
             (0..<Layout.pinCount).map { view.header.pins[$0].word.load(ordering: .relaxed) }.filter { $0 != 0 }
         }
     }
 
-    @Test("A reader reads each text that is set, and knows its version")
+    @Test("A reader reads each text that is set, with its version")
     func readsEach() throws {
         let (segment, other) = (try attach(), try attach())
         var reader = try segment.makeReader()
@@ -42,7 +42,7 @@ struct ReaderTests: SegmentTestCase {
         }
     }
 
-    @Test("What a reader reads stays as it is, though the text is set more often than there are slots")
+    @Test("A text being read does not change, even if the text is set more often than there are slots")
     func readIsStable() throws {
         let (segment, other) = (try attach(), try attach())
         try segment.set(text(1))
@@ -54,7 +54,7 @@ struct ReaderTests: SegmentTestCase {
         #expect(try reader.get() == text(399))
     }
 
-    @Test("The text that was read last is kept, and is let go by rest, by reading another, and at the end")
+    @Test("A reader keeps the text that it read last until it unpins it, reads another one, or ends")
     func keepsTheLast() throws {
         let segment = try attach()
         try segment.set("kept")
@@ -79,7 +79,7 @@ struct ReaderTests: SegmentTestCase {
         try expectNothingLeft()
     }
 
-    @Test("An unchanged text is one String, not one for each call")
+    @Test("An unchanged text is one String for all calls")
     func oneString() throws {
         let segment = try attach()
         try segment.set(text(5))
@@ -94,7 +94,7 @@ struct ReaderTests: SegmentTestCase {
         #expect(first == text(5))
     }
 
-    @Test("64 readers are all there can be: then a typed error, and reading without one goes on")
+    @Test("A 65th reader is a typed error, and reading without a reader goes on")
     func asManyAsPins() throws {
         let segment = try attach()
         try segment.set("x")
@@ -111,7 +111,7 @@ struct ReaderTests: SegmentTestCase {
         #expect(try Segment.info(name, directory: directory.path).pinCount == 1)
     }
 
-    /// Arrays do not take what can not be copied.
+    /// A reader in an array, which takes only copyable elements.
     struct UniqueReaders: ~Copyable {
         private let readers: UnsafeMutableBufferPointer<Reader>
 
@@ -130,7 +130,7 @@ struct ReaderTests: SegmentTestCase {
         }
     }
 
-    @Test("The pins of killed readers are swept when a reader needs one")
+    @Test("The pins of killed readers are reclaimed when a reader needs one")
     func killedReaders() async throws {
         let segment = try attach()
         try segment.set("x")
@@ -150,7 +150,7 @@ struct ReaderTests: SegmentTestCase {
         }
     }
 
-    @Test("What is attached for reading only has no reader")
+    @Test("A read-only attachment has no reader")
     func readOnly() throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
@@ -158,7 +158,7 @@ struct ReaderTests: SegmentTestCase {
         extendLifetime(segment)
     }
 
-    @Test("A reader keeps its segment attached, and goes on when that is unlinked")
+    @Test("A reader keeps its segment attached, and goes on after it is unlinked")
     func keepsAttached() throws {
         var reader = try attach().makeReader()
         try attach().set("there")
@@ -167,7 +167,7 @@ struct ReaderTests: SegmentTestCase {
         #expect(try reader.get() == "there")
     }
 
-    @Test("Errors thrown while reading are passed on, and the reader reads again")
+    @Test("An error that a reader's closure throws is rethrown, and the reader can read again")
     func passesErrorsOn() throws {
         struct Mine: Error {}
         let segment = try attach()
@@ -178,7 +178,7 @@ struct ReaderTests: SegmentTestCase {
         #expect(try reader.get() == "x")
     }
 
-    @Test("A text that is not UTF-8 is damage, as often as it is read as text; as bytes it can be read")
+    @Test("A text that is not UTF-8 is an error each time it is read as text, but can be read as bytes")
     func notUTF8() throws {
         let segment = try attach()
         try segment.set("xx")
@@ -195,7 +195,7 @@ struct ReaderTests: SegmentTestCase {
         #expect(try reader.get() == "good")
     }
 
-    @Test("A byte count or a slot that can not be is damage; nothing beyond the memory is read")
+    @Test("An impossible byte count or slot is an error, and no memory beyond the mapping is read")
     func impossible() throws {
         let segment = try attach()
         try segment.set("xx")
@@ -220,7 +220,7 @@ struct ReaderTests: SegmentTestCase {
     // MARK: Stopped and killed
 
     @Test(
-        "A reader stopped at any step, while more sets run than there are slots, reads a whole text",
+        "A reader that is stopped at any step while more sets run than there are slots reads a whole text",
         arguments: [PausePoint.readLoaded, .readPinned, .readChecked])
     func goesOn(_ step: PausePoint) async throws {
         let segment = try attach()
@@ -238,8 +238,8 @@ struct ReaderTests: SegmentTestCase {
         try expectNothingLeft()
     }
 
-    @Test("A reader overtaken again while it pins anew pins anew again")
-    func pinnedAnewTwice() async throws {
+    @Test("A reader that is overtaken again while it moves its pin moves it again")
+    func pinnedAgainTwice() async throws {
         let segment = try attach()
         try segment.set(text(500))
         let child = try await probe(stoppedAt: .readPinned, then: .readPinned, .readByReader)
@@ -252,7 +252,7 @@ struct ReaderTests: SegmentTestCase {
     }
 
     @Test(
-        "A reader killed at any step costs a slot until its row is taken",
+        "A reader that is killed at any step costs a slot until its row is taken",
         arguments: [PausePoint.readLoaded, .readPinned, .readChecked])
     func killed(_ step: PausePoint) async throws {
         let segment = try attach()
@@ -266,7 +266,7 @@ struct ReaderTests: SegmentTestCase {
         try expectNothingLeft()
     }
 
-    @Test("Readers in threads and processes see whole texts, in the order of versions, while others set")
+    @Test("Readers in threads and processes see whole texts in the order of their versions while writers set")
     func besideWriters() async throws {
         let segment = try attach()
         try segment.set(text(0))
@@ -288,7 +288,7 @@ struct ReaderTests: SegmentTestCase {
         try expectNothingLeft()
     }
 
-    /// Reads until it is over, and says what it saw.
+    /// Reads until the test is over, and returns what it saw.
     private static func follow(_ segment: Segment, until isOver: () -> Bool) throws -> String {
         var reader = try segment.makeReader()
         var (last, seen) = (UInt64(0), 0)

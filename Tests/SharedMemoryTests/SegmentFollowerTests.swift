@@ -177,7 +177,7 @@ struct SegmentFollowerTests: WaitingSegmentTests {
         #expect(try follower.next(after: first.version, waitsForSegment: false, timeout: .zero) == nil)
         #expect(try follower.next(after: first.version, waitsForSegment: false, timeout: .milliseconds(20)) == nil)
         let waiter = InThread { try follower.next(after: first.version, waitsForSegment: false, timeout: nil) }
-        try await someoneWaits()
+        try await aThreadWaits()
         try writer.set("second")
         #expect(try await waiter.value()?.text == "second")
     }
@@ -208,7 +208,7 @@ struct SegmentFollowerTests: WaitingSegmentTests {
         try await Task.sleep(for: .milliseconds(50))
         let segment = try attach()
         #expect(try follower.next(after: nil, waitsForSegment: true, timeout: .milliseconds(50)) == nil)
-        try await someoneWaits()
+        try await aThreadWaits()
         #expect(!waiter.isDone)
         try segment.set("set")
         #expect(try await waiter.value()?.text == "set")
@@ -222,7 +222,7 @@ struct SegmentFollowerTests: WaitingSegmentTests {
         let version = try first.set("first")
         #expect(try follower.next(after: nil, waitsForSegment: true, timeout: nil)?.version == version)
         let waiter = InThread { try follower.next(after: version, waitsForSegment: true, timeout: nil) }
-        try await someoneWaits()
+        try await aThreadWaits()
         switch how {
         case .unlinked: try unlink()
         case .removed: #expect(Foundation.unlink(path) == 0)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import SharedMemory
 
-/// What tests of one segment, in a directory of its own, do again and again.
+/// Helpers for tests of one segment, which has a directory of its own.
 protocol SegmentTestCase {
     var directory: TemporaryDirectory { get }
     var name: String { get }
@@ -20,9 +20,9 @@ extension SegmentTestCase {
 
     func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
-    /// A probe that has stopped at the step.
+    /// Starts a probe and waits until it has stopped at a step.
     ///
-    /// - Parameter then: where it stops next, once it is let go on.
+    /// - Parameter then: the step at which it stops next, once it continues.
     func probe(
         stoppedAt step: PausePoint, then next: PausePoint? = nil, _ command: ProbeCommand, closingInput: Bool = true
     ) async throws -> ChildProcess {
@@ -34,13 +34,13 @@ extension SegmentTestCase {
         return child
     }
 
-    /// Lets it go on to where it stops next.
+    /// Continues a probe and waits until it stops at its next step.
     func goOn(_ child: ChildProcess) async throws {
         child.send(SIGCONT)
         try await child.stopped()
     }
 
-    /// A file as a killed process leaves it: whole, and nobody attached.
+    /// Leaves a whole file behind, without attachments, as a killed process does.
     func leaveBehind(_ text: String) async throws {
         let child = try probe(.hold())
         _ = try await child.line(beginning: "attached ")
@@ -49,7 +49,7 @@ extension SegmentTestCase {
         _ = try await child.finish()
     }
 
-    /// Looks at the header as it is, past the library.
+    /// Maps the file and looks at its header directly.
     func withView<Result>(_ look: (SegmentView) throws -> Result) throws -> Result {
         let capacity = try Segment.info(name, directory: directory.path).capacity
         let file = try FileDescriptor.open(path, .readWrite)
@@ -58,7 +58,7 @@ extension SegmentTestCase {
         return try look(SegmentView(mapping, capacity: capacity))
     }
 
-    /// Nobody else's pin or claim is there.
+    /// Expects that no pin and no claim is left.
     func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) throws {
         try withView { view in
             let pins = (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 }

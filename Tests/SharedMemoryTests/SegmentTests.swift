@@ -23,7 +23,7 @@ struct SegmentTests {
     }
 
     @Test(
-        "A text comes back as it was set, however it is read",
+        "A text is read as it was set, in every way of reading",
         arguments: [
             "Esta es una cadena de prueba", "", "a", "ñandú – 東京 – 🦤🧬", "\u{1}\u{7f}\r\n\t",
             String(repeating: "0123456789abcdef", count: 5000),
@@ -43,7 +43,7 @@ struct SegmentTests {
         #expect(try segment.snapshot().version == version)
     }
 
-    @Test("Versions count sets, times do not go back, and both doors to a snapshot agree")
+    @Test("Versions count sets, times do not go back, and both ways to a snapshot agree")
     func versionsCount() throws {
         let segment = try attach()
         var last = try segment.snapshot()
@@ -56,7 +56,7 @@ struct SegmentTests {
         }
     }
 
-    @Test("Exactly the capacity fits, one byte more does not and changes nothing")
+    @Test("A text of exactly the capacity fits, and one more byte is refused and changes nothing")
     func holdsItsCapacity() throws {
         for capacity in [1, 63, 4096, 4097, 1 << 20] {
             let segment = try attach("c\(capacity)", capacity: capacity)
@@ -86,7 +86,7 @@ struct SegmentTests {
     }
 
     @Test(
-        "Bytes that are not UTF-8 are refused with the offset of the first bad one, and nothing changes",
+        "Bytes that are not UTF-8 are refused with the offset of the first invalid one, and nothing changes",
         arguments: [
             ([0x61, 0xff], 1), ([0x80], 0), ([0x61, 0x62, 0xc3], 2), ([0xed, 0xa0, 0x80], 0), ([0xc0, 0xaf], 0),
             ([0x61, 0xf4, 0x90, 0x80, 0x80], 1), ([0x61, 0xff, 0x00], 1),
@@ -115,7 +115,7 @@ struct SegmentTests {
     }
 
     @Test(
-        "Wherever it is in a large text, what no text may have is refused with its offset, and nothing changes",
+        "An invalid byte anywhere in a large text is refused with its offset, and nothing changes",
         arguments: [0, 1, 63, 64, 4095, 4096, 16_383, 16_384, large - 1, large, large + 4999])
     func largeIsChecked(_ offset: Int) throws {
         let segment = try attach(capacity: 8 << 20)
@@ -135,7 +135,7 @@ struct SegmentTests {
         #expect(try segment.get().utf8.count == text.count)
     }
 
-    @Test("Large texts that are refused, more often than there are slots, hold none of them")
+    @Test("Refusing large texts more often than there are slots occupies no slot")
     func refusedHoldsNoSlot() throws {
         let segment = try attach(capacity: 8 << 20)
         let refused = [UInt8](repeating: 0, count: Self.large)
@@ -146,7 +146,7 @@ struct SegmentTests {
         #expect(try segment.version.number == 1)
     }
 
-    @Test("A read-only attachment can not set")
+    @Test("A read-only attachment cannot set")
     func readOnlyCanNotSet() throws {
         let segment = try attach()
         let readOnly = try attach(access: .readOnly)
@@ -167,7 +167,7 @@ struct SegmentTests {
         #expect(try segment.get() == "2")
     }
 
-    @Test("Update begins again when others set meanwhile, and passes on what its closure throws")
+    @Test("Update retries if another writer gets in first, and rethrows its closure's error")
     func updates() throws {
         struct Refusal: Error {}
         let segment = try attach()
@@ -197,7 +197,7 @@ struct SegmentTests {
         #expect(try segment.get() == "10!")
     }
 
-    @Test("What a borrow's closure throws comes out, and its pin is free again")
+    @Test("An error that a borrow's closure throws is rethrown, and its pin is free again")
     func borrowPassesErrorsOn() throws {
         struct Refusal: Error {}
         let segment = try attach()

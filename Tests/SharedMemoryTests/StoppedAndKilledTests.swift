@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedMemory
 
-/// Processes stopped exactly at a step of the protocol, and then let go on, or killed.
+/// Processes that are stopped exactly at a step of the protocol, and then continued or killed.
 @Suite("Stopped and killed")
 struct StoppedAndKilledTests: SegmentTestCase {
     let directory: TemporaryDirectory
@@ -22,7 +22,9 @@ struct StoppedAndKilledTests: SegmentTestCase {
         .setChosen, .setClaimed, .setChecked, .setReserved, .setStamped, .setFilled, .setNumbered, .setPublished,
     ]
 
-    @Test("A writer stopped at any step delays nobody; killed there, it leaves nothing", arguments: setting)
+    @Test(
+        "A writer that is stopped at any step delays no other process, and leaves nothing behind if it is killed there",
+        arguments: setting)
     func writerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
@@ -39,7 +41,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
         #expect(try attach().get() == text(399))
         child.kill()
         _ = try await child.finish()
-        // The first free row is the dead one's: whoever takes it cleans up.
+        // The first free row is the dead process's: the process that takes it cleans up.
         let next = try attach()
         try expectNothingLeft()
         try next.set("after")
@@ -47,7 +49,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
         #expect(try segment.version.number == (step == .setPublished ? 403 : 402))
     }
 
-    @Test("A writer that goes on after others have set makes its text the last", arguments: setting)
+    @Test("A writer that continues after other sets makes its text the last one", arguments: setting)
     func writerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
         try segment.set("before")
@@ -60,7 +62,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
         try expectNothingLeft()
     }
 
-    @Test("A slot that became current after a writer chose it is not filled")
+    @Test("A slot that becomes current after a writer chose it is not filled")
     func chosenSlotBecomesCurrent() async throws {
         let segment = try attach()
         // The empty segment's current slot is 0: the writer has chosen slot 1, and so does the next set.
@@ -78,7 +80,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
     // MARK: Borrowing
 
     @Test(
-        "A reader stopped between load and pin, while more sets run than there are slots, reads a whole text",
+        "A reader that is stopped between load and pin while more sets run than there are slots reads a whole text",
         arguments: [PausePoint.borrowLoaded, .borrowPinned, .borrowChecked])
     func readerGoesOn(_ step: PausePoint) async throws {
         let segment = try attach()
@@ -94,7 +96,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
     }
 
     @Test(
-        "A reader killed with a pin costs a slot until it is swept",
+        "A reader that is killed with a pin costs a slot until a sweep",
         arguments: [PausePoint.borrowPinned, .borrowChecked])
     func readerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
@@ -109,7 +111,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
     }
 
     @Test(
-        "A reader without a pin, overtaken at any step, reads a whole and newer text",
+        "A reader without a pin that is overtaken at any step reads a whole, newer text",
         arguments: [PausePoint.copyLoaded, .copyStamped, .copyRead], [100, 50_000])
     func copierGoesOn(_ step: PausePoint, _ byteCount: Int) async throws {
         let segment = try attach()
@@ -123,7 +125,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
         #expect(try await child.finish().text == "\(last) true\n")
     }
 
-    @Test("A reader without a pin stopped before the first set reads the empty text or a whole one")
+    @Test("A reader without a pin that is stopped before the first set reads the empty text or a whole one")
     func copierAtNumberZero() async throws {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
@@ -139,14 +141,14 @@ struct StoppedAndKilledTests: SegmentTestCase {
     // MARK: Attaching, detaching, unlinking
 
     @Test(
-        "Killed at any step of attaching, it leaves nothing that the next to attach would see",
+        "A process that is killed at any step of attaching leaves nothing that the next one would see",
         arguments: [PausePoint.attachOpened, .attachBuilt, .attachNamed, .attachSharedLifetime, .attachTookRow])
     func attacherKilled(_ step: PausePoint) async throws {
         let isFirst = [.attachBuilt, .attachNamed].contains(step)
         let segment = isFirst ? nil : try attach()
         let version = try segment?.set("before")
         let child = try await probe(stoppedAt: step, .hold(), closingInput: false)
-        // Stopped, it keeps nobody from attaching, setting and reading.
+        // While it is stopped, other processes can attach, set and read.
         for round in 0..<300 {
             let other = try attach()
             try other.set(text(round))
@@ -161,7 +163,9 @@ struct StoppedAndKilledTests: SegmentTestCase {
         #expect(try directory.names == ["text.sharedmem"])
     }
 
-    @Test("One that was refused by who removes a leftover, and then is killed, does not find the old text")
+    @Test(
+        "A process that is refused because another one removes a leftover, and is then killed, does not find the old text"
+    )
     func refusedByRemover() async throws {
         let old = try ChildProcess.probe(.hold(), directory, name)
         _ = try await old.line(beginning: "attached ")
@@ -178,7 +182,8 @@ struct StoppedAndKilledTests: SegmentTestCase {
     }
 
     @Test(
-        "Stopped while it removes a leftover, others are told to try again; killed there, it is as if it had not come")
+        "While a process is stopped in removing a leftover, others are told to try again; if it is killed there, they go on"
+    )
     func attacherKilledAtLeftover() async throws {
         let old = try ChildProcess.probe(.hold(), directory, name)
         _ = try await old.line(beginning: "attached ")
@@ -197,7 +202,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
     }
 
     @Test(
-        "Killed at any step of the last detach, it leaves what the next to attach replaces",
+        "A process that is killed at any step of the last detach leaves a file that the next attach replaces",
         arguments: [
             PausePoint.detachFreedRow, .detachDroppedLifetime, .detachFoundNobody, .unlinkLocked, .unlinkChecked,
             .unlinkDone,
@@ -211,13 +216,13 @@ struct StoppedAndKilledTests: SegmentTestCase {
         do {
             let segment = try attach()
             #expect(try segment.snapshot().version.number == 0)
-            try segment.set("anew")
+            try segment.set("again")
         }
         #expect(try directory.names == [])
     }
 
     @Test(
-        "One that detaches stopped at any step takes nothing from who attaches meanwhile",
+        "A process that is stopped at any step of detaching takes nothing from one that attaches meanwhile",
         arguments: [PausePoint.detachFreedRow, .detachDroppedLifetime])
     func detacherOvertaken(_ step: PausePoint) async throws {
         let child = try await probe(stoppedAt: step, .set("first"))
@@ -232,7 +237,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
     }
 
     @Test(
-        "Killed at any step of unlinking, it may be done again",
+        "Unlinking can be repeated after it was killed at any step",
         arguments: [PausePoint.unlinkLocked, .unlinkChecked, .unlinkDone])
     func unlinkerKilled(_ step: PausePoint) async throws {
         let segment = try attach()
@@ -253,7 +258,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
     }
 
     @Test(
-        "Killed while it gives memory back on a full tmpfs: the text is there, and sets go on",
+        "A writer that is killed while it gives back memory on a full tmpfs leaves the text intact, and other sets go on",
         .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() },
         arguments: [PausePoint.punchUnstamped, .punchMarked, .punchDone])
     func puncherKilled(_ step: PausePoint) async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SharedMemory
 
-/// Threads of one process on one mapping: what ThreadSanitizer can see. (It does not see the standard library's Mutex.)
+/// Threads of one process on one mapping, for ThreadSanitizer. (It does not see the standard library's Mutex.)
 @Suite("Threads")
 struct ThreadsTests {
     let directory: TemporaryDirectory
@@ -38,7 +38,8 @@ struct ThreadsTests {
     }
 
     @Test(
-        "Threads that share an attachment set and read whole texts, in the order of versions", arguments: [100, 9000])
+        "Threads that share an attachment set and read whole texts in the order of their versions",
+        arguments: [100, 9000])
     func oneAttachment(byteCount: Int) async throws {
         let segment = try attach()
         let history = Locked(History())
@@ -71,7 +72,7 @@ struct ThreadsTests {
         #expect(try segment.version.number == 6000)
     }
 
-    @Test("Two attachments of a process, and threads that attach and detach, do one another no harm")
+    @Test("Two attachments of a process, and threads that attach and detach, do not disturb each other")
     func twoAttachments() async throws {
         let (first, second, reader) = (try attach(), try attach(), try attach(.readOnly))
         let text = ChecksummedText.make(byteCount: 5000, seed: 1)
@@ -89,7 +90,7 @@ struct ThreadsTests {
         extendLifetime(second)
     }
 
-    @Test("Of updates by threads none is lost")
+    @Test("No update by concurrent threads is lost")
     func updates() async throws {
         let segment = try attach()
         let add: @Sendable (Int) throws -> Void = { _ in try segment.update { String((Int($0) ?? 0) + 1) } }
@@ -98,7 +99,7 @@ struct ThreadsTests {
     }
 }
 
-/// A value behind a lock of the system's.
+/// A value behind a lock of the operating system.
 final class Locked<Value>: @unchecked Sendable {
     private let lock = NSLock()
     private var value: Value

@@ -5,8 +5,8 @@ import Testing
 
 @testable import SharedMemory
 
-/// Who waits, and who should wake them, stopped and killed; and many who wait in one process.
-@Suite("Waiting, killed and crowded", .timeLimit(.minutes(3)))
+/// Waiters and publishers that are stopped and killed, and many waiters in one process.
+@Suite("Waiting with killed processes and crowds", .timeLimit(.minutes(3)))
 struct WaitingKilledTests: WaitingSegmentTests {
     let directory: TemporaryDirectory
     let name = "text"
@@ -18,7 +18,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
     static let beforeWaking: [PausePoint] = [.setPublished, .setUnclaimed]
 
     @Test(
-        "Killed between publishing and waking, a publisher leaves a hundred sleepers who have its text in a second",
+        "If a publisher is killed between publishing and waking, a hundred waiters get its text within a second",
         arguments: beforeWaking)
     func publisherKilled(_ step: PausePoint) async throws {
         // Five times twenty, half of whom may not say that they wait, and some tasks.
@@ -29,7 +29,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
             let waiters = segments.map { segment in InThread { try segment.wait(after: version) } }
             let followers = segments.prefix(4).map { Follower($0) }
             for follower in followers { try await follower.sees(version) }
-            try await someoneWaits()
+            try await aThreadWaits()
             let publisher = try await probe(stoppedAt: step, .set("from the dead"))
             publisher.kill()
             // 1.1 s, and room for a machine that is busy.
@@ -49,18 +49,20 @@ struct WaitingKilledTests: WaitingSegmentTests {
         }
     }
 
-    @Test("While a publisher is stopped between publishing and waking, others wake at once", arguments: beforeWaking)
+    @Test(
+        "While a publisher is stopped between publishing and waking, other publishers wake waiters at once",
+        arguments: beforeWaking)
     func publisherStopped(_ step: PausePoint) async throws {
         let writer = try attach()
         let watchers = try ProbeCommand.WatchMethod.allCases.map { try probe(.watch(.readWrite, $0)) }
         for watcher in watchers { _ = try await watcher.line(beginning: "saw ") }
-        try await someoneWaits()
+        try await aThreadWaits()
         let publisher = try await probe(stoppedAt: step, .set("not announced"))
         let start = ContinuousClock.now
         for round in 0..<20 {
             let version = try writer.set("\(round)")
             for watcher in watchers { _ = try await watcher.line(beginning: "saw \(version)") }
-            try await someoneWaits()
+            try await aThreadWaits()
         }
         // Were it for looking again once a second, it would take twice as long.
         #expect(ContinuousClock.now - start < .seconds(10))
@@ -72,7 +74,9 @@ struct WaitingKilledTests: WaitingSegmentTests {
         for watcher in watchers { watcher.kill() }
     }
 
-    @Test("Who fell asleep before a stopped publisher goes on to publish is woken, and does not wait for its next look")
+    @Test(
+        "A waiter that fell asleep before a stopped publisher goes on is woken by it, and does not wait for its next look"
+    )
     func publisherGoesOn() async throws {
         let segment = try attach()
         var delay = Duration.zero
@@ -80,7 +84,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
             let version = try segment.version
             let publisher = try await probe(stoppedAt: .setNumbered, .set("\(round)"))
             let waiter = InThread { try segment.wait(after: version) }
-            try await someoneWaits()
+            try await aThreadWaits()
             try await Task.sleep(for: .milliseconds(20))
             let start = ContinuousClock.now
             publisher.send(SIGCONT)
@@ -95,7 +99,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
     // MARK: Waiters
 
     @Test(
-        "A hundred waiters killed, asleep or on their way there, leave nothing: the next set wakes once, later ones not"
+        "A hundred waiters that are killed while they sleep or fall asleep cost one wake, and later sets cost none"
     )
     func waitersKilled() async throws {
         let segment = try attach()
@@ -118,7 +122,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            try await someoneWaits()
+            try await aThreadWaits()
             waiters.forEach { $0.kill() }
             for waiter in waiters { #expect(try await waiter.finish().wasKilled) }
         }
@@ -131,7 +135,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
     }
 
     @Test(
-        "A waiter stopped on its way to sleep misses nothing that is set meanwhile",
+        "A waiter that is stopped while it falls asleep misses no text that is set meanwhile",
         arguments: ProbeCommand.WatchMethod.allCases)
     func waiterGoesOn(_ method: ProbeCommand.WatchMethod) async throws {
         let segment = try attach()
@@ -144,7 +148,8 @@ struct WaitingKilledTests: WaitingSegmentTests {
         #expect(try await waiter.finish().text.split(separator: "\n").count == 2)
     }
 
-    @Test("Who was overtaken on its way to sleep does not sleep", arguments: ProbeCommand.WatchMethod.allCases)
+    @Test(
+        "A waiter that is overtaken while it falls asleep does not sleep", arguments: ProbeCommand.WatchMethod.allCases)
     func waiterDoesNotSleep(_ method: ProbeCommand.WatchMethod) async throws {
         let segment = try attach()
         var delay = Duration.zero
@@ -164,7 +169,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
 
     // MARK: Many in one process
 
-    @Test("All threads and tasks of a process hear of a set, with one thread for all tasks", arguments: [2, 50])
+    @Test("A set wakes all threads and tasks of a process, with one thread for all tasks", arguments: [2, 50])
     func crowd(_ count: Int) async throws {
         let segment = try attach()
         let child = try probe(.crowd(count: count))
@@ -181,13 +186,13 @@ struct WaitingKilledTests: WaitingSegmentTests {
                 """)
     }
 
-    @Test("A thousand times followed, cancelled and detached, nothing is left")
+    @Test("Following, cancelling and detaching a thousand times leaves nothing behind")
     func comeAndGo() async throws {
         let result = try await probe(.comeAndGo(rounds: 1000)).finish(within: 120)
         #expect(result.text == "descriptors 0, thread and file gone\n", "\(result)")
     }
 
-    @Test("Detaching ends the library's thread and the segment, also from that thread itself")
+    @Test("Detaching ends the library's thread and the segment, even from that thread itself")
     func drop() async throws {
         let result = try await probe(.drop(rounds: 100)).finish(within: 40)
         #expect(result.text == "done\n", "\(result)")

@@ -5,25 +5,25 @@ import Testing
 
 @testable import SharedMemory
 
-/// What tests of waiting do again and again.
+/// Helpers for tests of waiting.
 protocol WaitingSegmentTests: SegmentTestCase {}
 
 extension WaitingSegmentTests {
-    /// One more than the highest number that anyone waited to see replaced.
+    /// One more than the highest number whose replacement any waiter has waited for.
     var awaited: UInt64 { get throws { try withView { $0.header.state.awaited.load(ordering: .relaxed) } } }
 
-    /// The number whose publisher woke last.
+    /// The number of the last publication whose publisher woke waiters.
     var woken: UInt64 { get throws { try withView { $0.header.state.woken.load(ordering: .relaxed) } } }
 
-    /// Waits until someone waits for the present text to be replaced.
-    func someoneWaits() async throws {
-        try await eventually("someone who waits") {
+    /// Returns once a thread or task waits for the replacement of the current text.
+    func aThreadWaits() async throws {
+        try await eventually("a waiter") {
             try withView { $0.header.state.awaited.load(ordering: .relaxed) > $0.loadCurrent().number } ? () : nil
         }
     }
 }
 
-/// What a thread of its own comes to: tasks must not block.
+/// The result of a body that runs in a thread of its own, as tasks must not block.
 final class InThread<Value: Sendable>: Sendable {
     private let result = Mutex<Result<Value, any Error>?>(nil)
 
@@ -41,12 +41,12 @@ final class InThread<Value: Sendable>: Sendable {
     }
 }
 
-/// What a reader was given, and what of that should not have been.
+/// The versions that a reader got, and the faults among them.
 struct Sightings: Sendable {
     private(set) var versions: [Version] = []
     private(set) var faults: [String] = []
 
-    /// - Parameter before: the present version when the reader asked.
+    /// - Parameter before: the current version when the reader asked.
     mutating func append(_ version: Version, since before: Version, isWhole: Bool) {
         if let last = versions.last, version.number <= last.number { faults.append("\(version) after \(last)") }
         if version.number < before.number { faults.append("\(version), when \(before) was there") }
@@ -65,7 +65,7 @@ final class Follower: Sendable {
         let outcome = Mutex<Result<Void, any Error>?>(nil)
     }
 
-    /// - Parameter delay: how slow a reader it is.
+    /// - Parameter delay: the time that it takes for each text.
     init(_ segment: Segment, delay: Duration = .zero) {
         let shared = Shared()
         self.shared = shared
@@ -93,24 +93,24 @@ final class Follower: Sendable {
     var versions: [Version] { shared.sightings.withLock(\.versions) }
     var faults: [String] { shared.sightings.withLock(\.faults) }
 
-    /// Waits until it has seen that version.
+    /// Waits until the follower has seen a version.
     func sees(_ version: Version, within seconds: Double = 30) async throws {
         try await eventually("a task that sees \(version)", within: seconds) { versions.last == version ? () : nil }
     }
 
-    /// Cancels it, and waits for its end.
+    /// Cancels the follower, and waits for its end.
     func end() async throws {
         task.cancel()
         try await value()
     }
 
-    /// Waits for its end, which must be near.
+    /// Waits for the follower's end, for a limited time.
     func value() async throws {
         try await eventually("the end of a task", within: 30) { shared.outcome.withLock { $0 } }.get()
     }
 }
 
-/// Follows a segment in a thread that waits, until it has seen what it is told is the last.
+/// Follows a segment in a waiting thread, until it has seen the version that it is told is the last.
 final class Watcher: Sendable {
     private let shared = Shared()
     private let thread: InThread<Sightings>

@@ -16,7 +16,7 @@ struct WaitingTests: WaitingSegmentTests {
 
     // MARK: Being woken
 
-    @Test("A wait returns the version of what another process sets", arguments: [Access.readWrite, .readOnly])
+    @Test("A wait returns the version of the text that another process sets", arguments: [Access.readWrite, .readOnly])
     func woken(_ access: Access) async throws {
         let writer = try attach()
         try writer.set("before")
@@ -29,7 +29,7 @@ struct WaitingTests: WaitingSegmentTests {
     }
 
     @Test(
-        "A task sees the present text, then each newer one, and ends when it is cancelled",
+        "A task sees the current text and then each newer one, and ends when it is cancelled",
         arguments: [Access.readWrite, .readOnly])
     func changes(_ access: Access) async throws {
         let writer = try attach()
@@ -52,7 +52,7 @@ struct WaitingTests: WaitingSegmentTests {
     }
 
     @Test(
-        "Each set wakes who waits, who may not say so too, and none waits for the second that is the bound",
+        "Each set wakes all waiters, even those that cannot announce themselves, well before the limit of a second",
         arguments: [(ProbeCommand.Access.readWrite, UInt32(0o600)), (.readOnly, 0o600), (.readOnly, 0o644)],
         ProbeCommand.WatchMethod.allCases)
     func wokenEachTime(
@@ -66,7 +66,7 @@ struct WaitingTests: WaitingSegmentTests {
     }
 
     @Test(
-        "Who may not write the file is woken all the same", .enabled(if: geteuid() == 0),
+        "A waiter without permission to write the file is woken too", .enabled(if: geteuid() == 0),
         arguments: ProbeCommand.WatchMethod.allCases
     )
     func wokenStranger(_ method: ProbeCommand.WatchMethod) async throws {
@@ -86,7 +86,7 @@ struct WaitingTests: WaitingSegmentTests {
     // MARK: Times and versions
 
     @Test(
-        "A timeout of zero, or of less, only looks",
+        "A timeout of zero or less only checks the version",
         arguments: [Duration.zero, .nanoseconds(-1), .seconds(-1), .seconds(Int64.min)])
     func onlyLooks(_ timeout: Duration) throws {
         let segment = try attach()
@@ -95,10 +95,10 @@ struct WaitingTests: WaitingSegmentTests {
         let version = try segment.set("x")
         #expect(try segment.wait(after: empty, timeout: timeout) == version)
         #expect(try segment.wait(after: version, timeout: timeout) == nil)
-        #expect(try awaited == 0, "nobody slept")
+        #expect(try awaited == 0, "no thread slept")
     }
 
-    @Test("When the time is up and nothing changed, there is no version", arguments: [Access.readWrite, .readOnly])
+    @Test("A wait that times out returns no version", arguments: [Access.readWrite, .readOnly])
     func timeIsUp(_ access: Access) throws {
         let writer = try attach()
         let version = try writer.set("x")
@@ -112,7 +112,7 @@ struct WaitingTests: WaitingSegmentTests {
     }
 
     @Test(
-        "Without a timeout, or with one of ages, a wait lasts until the text is set",
+        "Without a timeout, or with a very long one, a wait lasts until the text is set",
         arguments: [
             nil, .seconds(Int64.max), .seconds(1 << 32),
             Duration(secondsComponent: .max, attosecondsComponent: 999_999_999_999_999_999),
@@ -121,13 +121,13 @@ struct WaitingTests: WaitingSegmentTests {
         let segment = try attach()
         let version = try segment.version
         let waiter = InThread { try segment.wait(after: version, timeout: timeout) }
-        try await someoneWaits()
+        try await aThreadWaits()
         #expect(!waiter.isDone)
         let next = try segment.set("x")
         #expect(try await waiter.value() == next)
     }
 
-    @Test("Who has a version of another instance, or a later one, is given the present one at once")
+    @Test("A wait after a version of another instance, or after a later number, returns the current version at once")
     func otherVersion() throws {
         let segment = try attach()
         let version = try segment.set("x")
@@ -136,10 +136,11 @@ struct WaitingTests: WaitingSegmentTests {
             Version(instance: version.instance, number: 7), Version(instance: version.instance, number: .max),
         ]
         for other in others { #expect(try segment.wait(after: other) == version) }
-        #expect(try awaited == 0, "nobody slept")
+        #expect(try awaited == 0, "no thread slept")
     }
 
-    @Test("Who waits at a segment that was never set hears of the first set", arguments: [Access.readWrite, .readOnly])
+    @Test(
+        "A waiter on a segment that was never set is woken by the first set", arguments: [Access.readWrite, .readOnly])
     func firstSet(_ access: Access) async throws {
         let writer = try attach()
         let segment = try attach(access)
@@ -153,9 +154,9 @@ struct WaitingTests: WaitingSegmentTests {
         #expect(try await texts.next()?.text == "first")
     }
 
-    // MARK: What it costs who sets
+    // MARK: The cost for writers
 
-    @Test("Sets that nobody waits for wake nobody; a waiter that gave up costs one wake")
+    @Test("Sets without waiters wake no thread, and a waiter that gave up costs one wake")
     func wakesInVain() throws {
         let segment = try attach()
         for round in 0..<100 { try segment.set("\(round)") }
@@ -170,7 +171,7 @@ struct WaitingTests: WaitingSegmentTests {
 
     // MARK: Cancelling
 
-    @Test("A cancelled task ends at once, and not with the second that is the bound")
+    @Test("A cancelled task ends at once, not after the limit of a second")
     func cancelled() async throws {
         let segment = try attach()
         let start = ContinuousClock.now
@@ -183,7 +184,7 @@ struct WaitingTests: WaitingSegmentTests {
         #expect(ContinuousClock.now - start < .seconds(25))
     }
 
-    @Test("A task that was cancelled before it asked sees nothing")
+    @Test("A task that is cancelled before it asks sees no text")
     func cancelledBefore() async throws {
         let segment = try attach()
         let task = Task {
@@ -221,7 +222,7 @@ struct WaitingTests: WaitingSegmentTests {
 
     private final class Calls: Sendable { let names = Mutex<[String]>([]) }
 
-    @Test("A callback that was undone is not called; the one beside it is")
+    @Test("A cancelled callback is not called, but another one is")
     func callbackCancelled() async throws {
         let segment = try attach()
         let calls = Calls()
@@ -240,7 +241,7 @@ struct WaitingTests: WaitingSegmentTests {
 
     // MARK: Coalescing
 
-    @Test("A slow reader gets the newest text, and that once", arguments: [Access.readWrite, .readOnly])
+    @Test("A slow reader gets the newest text once", arguments: [Access.readWrite, .readOnly])
     func slowReader(_ access: Access) async throws {
         let writer = try attach()
         var texts = try attach(access).changes.makeAsyncIterator()
@@ -252,7 +253,7 @@ struct WaitingTests: WaitingSegmentTests {
         }
     }
 
-    @Test("Beside many writers, readers see whole texts in order, never an old one, and the last in the end")
+    @Test("With many writers, waiting readers see whole texts in order, no old one, and the last one in the end")
     func manyWriters() async throws {
         let segments = try [attach(), attach(), attach(.readOnly), attach(.readOnly)]
         let writers = try (0..<4).map { try probe(.write(seconds: 2, maximumByteCount: 60000, seed: $0)) }
@@ -278,7 +279,7 @@ struct WaitingTests: WaitingSegmentTests {
 
     // MARK: Signals
 
-    @Test("A wait goes on after signals, and through them comes to what it waits for")
+    @Test("A wait goes on after signals and returns the new version")
     func goesOnAfterSignals() async throws {
         let segment = try attach()
         let child = try probe(.waitUnderSignals(.readWrite, seconds: 30))
@@ -291,7 +292,7 @@ struct WaitingTests: WaitingSegmentTests {
         #expect(count > 1, "signals came while it waited")
     }
 
-    @Test("A wait's time is up when it is, whatever signals come")
+    @Test("Signals do not prolong a wait's timeout")
     func timeIsUpUnderSignals() async throws {
         let segment = try attach()
         let result = try await probe(.waitUnderSignals(.readWrite, seconds: 0.2)).finish()
@@ -307,7 +308,7 @@ struct WaitingTests: WaitingSegmentTests {
         extendLifetime(segment)
     }
 
-    @Test("The library's thread takes none of the process's signals")
+    @Test("The library's thread handles none of the process's signals")
     func signalsElsewhere() async throws {
         let result = try await probe(.signalsElsewhere).finish()
         #expect(result.text.hasPrefix("threads 1, handled 0\nhandled then 5\n"), "\(result)")
@@ -315,7 +316,7 @@ struct WaitingTests: WaitingSegmentTests {
 
     // MARK: Unlinking
 
-    @Test("Who waits learns that the segment was unlinked")
+    @Test("A waiter learns that the segment was unlinked")
     func unlinked() async throws {
         let segment = try attach()
         let before = try segment.version
@@ -339,7 +340,7 @@ struct WaitingTests: WaitingSegmentTests {
     }
 
     @Test(
-        "Unlinked, by the library or past it, and even when another took its name, waiting in threads and tasks ends",
+        "Waiting in threads and tasks ends when the segment is unlinked or removed, even if another one takes its name",
         arguments: Removal.allCases, [Access.readWrite, .readOnly])
     func removedUnderWaiters(_ how: Removal, _ access: Access) async throws {
         let writer = try attach()
@@ -357,14 +358,14 @@ struct WaitingTests: WaitingSegmentTests {
         #expect(follower.versions == [version])
     }
 
-    @Test("Unlinking wakes who waits, who does not wait for its next look at the name")
+    @Test("Unlinking wakes waiters before their next look at the name")
     func unlinkingWakes() async throws {
         var delay = Duration.zero
         for _ in 0..<5 {
             let segment = try attach()
             let version = try segment.version
             let waiter = InThread { try segment.wait(after: version) }
-            try await someoneWaits()
+            try await aThreadWaits()
             try await Task.sleep(for: .milliseconds(20))
             let start = ContinuousClock.now
             try Segment.unlink(name, directory: directory.path)
@@ -375,7 +376,7 @@ struct WaitingTests: WaitingSegmentTests {
         #expect(delay < .milliseconds(2500))
     }
 
-    @Test("At a segment that was unlinked already nobody waits", arguments: Removal.allCases)
+    @Test("Waiting on a segment that is already unlinked ends at once", arguments: Removal.allCases)
     func removedBefore(_ how: Removal) async throws {
         let segment = try attach()
         let version = try segment.set("x")
@@ -387,7 +388,7 @@ struct WaitingTests: WaitingSegmentTests {
         extendLifetime(other)
     }
 
-    @Test("A wait that begins just before the next look at the name does not put it off")
+    @Test("A wait that begins just before the next look at the name does not delay that look")
     func lookIsNotPutOff() async throws {
         let segment = try attach()
         let version = try segment.version
@@ -400,7 +401,7 @@ struct WaitingTests: WaitingSegmentTests {
     }
 
     @Test(
-        "What was set before the segment was unlinked is delivered, however fast the one followed the other",
+        "A text that was set just before the segment was unlinked is delivered",
         arguments: ProbeCommand.WatchMethod.allCases, [PausePoint.waitCheckedName, .waitAnnounced])
     func lastText(_ method: ProbeCommand.WatchMethod, _ step: PausePoint) async throws {
         let segment = try attach()
@@ -417,7 +418,7 @@ struct WaitingTests: WaitingSegmentTests {
     // MARK: Damage
 
     @Test(
-        "Whatever stands in the words about waiting, who waits hears of a set in time",
+        "Whatever the header's words about waiting contain, a waiter learns of a set in time",
         arguments: [
             ("awaited", UInt64(0)), ("awaited", .max), ("woken", .max), ("woken", 1 << 63), ("both", .max),
             ("retired", 1),
@@ -431,7 +432,7 @@ struct WaitingTests: WaitingSegmentTests {
         for round in 0..<3 {
             let version = try segment.version
             let waiter = InThread { try segment.wait(after: version) }
-            // Also under who sleeps already, but not the last time.
+            // Also while a waiter sleeps already, but not the last time.
             if round < 2 { try await Task.sleep(for: .milliseconds(20)) }
             try withView { view in
                 let state = { UInt32(truncatingIfNeeded: damage.value) }
@@ -457,7 +458,7 @@ struct WaitingTests: WaitingSegmentTests {
 // MARK: -
 
 extension WaitingTests {
-    /// Twenty times one after the other, it hears of a set much sooner than it would have looked again.
+    /// Expects that twenty sets wake the child, each much sooner than it would look again.
     func expectWokenEachTime(_ child: ChildProcess, by writer: Segment) async throws {
         _ = try await child.line(beginning: "saw \(try writer.version)")
         let start = ContinuousClock.now

@@ -1,5 +1,5 @@
-// What Linux offers and Swift cannot see: variadic calls, feature-test macros, thread-local
-// addresses. Mechanism only, no policy. Every function returns -errno instead of setting errno.
+// Parts of Linux that Swift cannot see: variadic calls, feature-test macros, thread-local addresses.
+// Mechanism only, no policy. Every function returns -errno instead of setting errno.
 
 #ifndef CLINUX_H
 #define CLINUX_H
@@ -23,7 +23,7 @@ int clinux_open_unnamed(const char *directory);
 /// open(2) with `O_CREAT | O_EXCL | O_RDWR`, for the owner alone.
 int clinux_open_new(const char *path);
 
-/// close(2), of what one of these opened. In a forked child that is done already.
+/// close(2), for a descriptor that one of these opened; without effect in a forked child, where it is closed already.
 void clinux_close(int descriptor);
 
 // MARK: Files
@@ -34,13 +34,13 @@ int clinux_link_unnamed(int descriptor, const char *path);
 /// renameat2(2) with `RENAME_NOREPLACE`.
 int clinux_rename_new(const char *from, const char *to);
 
-/// fallocate(2) that makes the pages of a range real, the file's size unchanged.
+/// fallocate(2) with `FALLOC_FL_KEEP_SIZE`: puts memory behind the pages of a range.
 int clinux_reserve(int descriptor, int64_t offset, int64_t byte_count);
 
-/// fallocate(2) with `FALLOC_FL_PUNCH_HOLE`: gives the pages of a range back.
+/// fallocate(2) with `FALLOC_FL_PUNCH_HOLE`: gives back the memory behind the pages of a range.
 int clinux_punch(int descriptor, int64_t offset, int64_t byte_count);
 
-/// fstatfs(2): 1 when the file is on a tmpfs, 0 when it is not.
+/// fstatfs(2): 1 if the file is on a tmpfs, 0 if it is not.
 int clinux_is_tmpfs(int descriptor);
 
 // MARK: Open file description locks, one byte each
@@ -54,48 +54,47 @@ int clinux_lock_shared(int descriptor, int64_t byte);
 /// `F_OFD_SETLK` with `F_UNLCK`.
 int clinux_unlock(int descriptor, int64_t byte);
 
-/// `F_OFD_GETLK`: what other descriptions hold on the byte: 0 nothing, 1 shared locks, 2 an exclusive one.
+/// `F_OFD_GETLK`: the locks that other descriptions hold on the byte: 0 none, 1 shared ones, 2 an exclusive one.
 int clinux_lock_elsewhere(int descriptor, int64_t byte);
 
 // MARK: Memory
 
-/// mmap(2), shared, never inherited by a forked child, never part of a core dump, never filled
-/// with memory all at once.
+/// mmap(2) of shared memory that no forked child inherits, no core dump contains, and mlockall(2) does not fill.
 int clinux_map_shared(int descriptor, size_t byte_count, bool writable, void **address);
 
-/// One zeroed page, private to this process, that a forked child finds zeroed again.
+/// mmap(2) of one private page that is zero at first, and zero again in a forked child.
 int clinux_map_wiped_on_fork(void **address);
 
 size_t clinux_page_size(void);
 
-/// Copies past the caches, to an address that is a multiple of 16, and says whether all bytes are ASCII other than U+0000.
+/// Copies past the caches, to an address that is a multiple of 16; true if all bytes are ASCII other than U+0000.
 ///
-/// As fast as memory is, where neither side fits a cache; and what others have in their caches stays there.
+/// If neither side fits a cache, this is as fast as memory is, and leaves the contents of the caches alone.
 bool clinux_stream(void *destination, const void *source, size_t byte_count);
 
 // MARK: Waiting
 
-/// futex(2), `FUTEX_WAIT` between processes: sleeps while the word is `expected`, for a time at most.
+/// futex(2), `FUTEX_WAIT` between processes: sleeps while the word is `expected`, but not beyond the timeout.
 int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanoseconds);
 
-/// futex(2), `FUTEX_WAKE` between processes: wakes all who sleep on the word.
+/// futex(2), `FUTEX_WAKE` between processes: wakes all threads that sleep on the word.
 int clinux_futex_wake(const void *word);
 
-// MARK: Descriptors that are waited for
+// MARK: Waiting for descriptors
 
-/// eventfd(2): a descriptor that is readable once something was written to it.
+/// eventfd(2): a descriptor that is readable after a thread has written to it.
 int clinux_new_event_descriptor(void);
 
 /// epoll_create1(2).
 int clinux_new_poll(void);
 
-/// epoll_ctl(2): reports, each time it comes to be so, that the descriptor is readable.
+/// epoll_ctl(2): reports each time that the descriptor becomes readable.
 int clinux_poll_readable(int poll, int descriptor);
 
-/// The same: that it is writable, or that the other side has left.
+/// epoll_ctl(2): reports each time that the descriptor becomes writable, or that the other side leaves.
 int clinux_poll_writable(int poll, int descriptor);
 
-/// epoll_ctl(2).
+/// epoll_ctl(2): reports nothing more of the descriptor.
 int clinux_poll_no_more(int poll, int descriptor);
 
 struct clinux_poll_event {
@@ -104,7 +103,7 @@ struct clinux_poll_event {
     bool has_left;
 };
 
-/// epoll_wait(2): how many of the events were filled in. A negative timeout is none.
+/// epoll_wait(2): the number of events that were filled in. If the timeout is negative, there is none.
 int clinux_poll_wait(int poll, struct clinux_poll_event *events, int count, int timeout_milliseconds);
 
 // MARK: Process
@@ -117,10 +116,10 @@ static inline uint64_t clinux_thread_token(void) {
 /// pthread_setname_np(3), for the calling thread: 15 bytes and a zero at most.
 int clinux_name_thread(const char *name);
 
-/// Has exit(3) call `leave(object)`, unless it is called while this thread is in one of these two.
+/// Has exit(3) call `leave(object)`, except when a signal handler calls exit(3) in the middle of this or the next function.
 int clinux_call_at_exit(void *object, void (*leave)(void *object));
 
-/// Undoes that. Once it has returned, the call is not under way either.
+/// Cancels the call of `leave(object)`; when this has returned, the call is not in progress either.
 void clinux_do_not_call_at_exit(const void *object);
 
 /// secure_getenv(3): null in a process that runs with more rights than its caller.

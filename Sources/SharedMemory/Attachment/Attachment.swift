@@ -2,23 +2,23 @@ import CLinux
 import LinuxSystem
 import Synchronization
 
-/// One process's part in one segment: its file, its mapping, its locks, its row.
+/// One process's attachment to one segment: its file, its mapping, its locks and its row.
 ///
-/// A forked child has no use for its parent's: see ``AttachmentCell``.
+/// A forked child cannot use its parent's: see ``AttachmentCell``.
 final class Attachment: Sendable {
     let open: OpenFile
     private let mapping: Mapping
-    /// Nil when attached for reading only.
+    /// Nil if attached read-only.
     let row: Int?
     let membership: Membership
-    /// One writing thread at a time: a row fills one slot at a time.
+    /// Held by the one thread that sets: a row fills one slot at a time.
     let writer = Mutex(())
     let lastSweepMilliseconds = Mutex(0)
-    /// The last publication whose text this process found to be UTF-8.
+    /// The number of the last publication whose text this process found to be UTF-8.
     let checkedNumber = Atomic<UInt64>(0)
     let notifier: ChangeNotifier
 
-    /// Whether it keeps the segment alive; a glance does not.
+    /// Whether it keeps the segment alive; an inspection does not.
     private let takesPart: Bool
 
     private init(_ open: consuming OpenFile, _ mapping: consuming Mapping, row: Int?, takesPart: Bool) {
@@ -45,7 +45,7 @@ final class Attachment: Sendable {
 
     /// Has the process leave the segment when it exits.
     ///
-    /// Other threads may still run then, so the row, the mapping and the descriptor stay to the end.
+    /// Other threads may still run then, so the row, the mapping and the descriptor stay until the process is gone.
     private func leaveAtExit() throws(SegmentError) {
         let object = unsafe Unmanaged.passUnretained(self).toOpaque()
         let result = unsafe clinux_call_at_exit(object) { object in
@@ -56,22 +56,22 @@ final class Attachment: Sendable {
     }
 }
 
-/// What setting and borrowing need of an attachment, copied without reference counting.
+/// The part of an attachment that setting and borrowing need; copying it counts no references.
 struct Membership: Sendable {
     let view: SegmentView
     let instance: UInt64
-    /// What goes into claims and pins; 0 when attached for reading only.
+    /// The owner that claims and pins name; 0 if attached read-only.
     let mark: UInt64
-    /// Spreads the attachments over the pins.
+    /// Spreads attachments over the pins.
     let seed: UInt64
 }
 
 // MARK: Attaching
 
 extension Attachment {
-    /// Joins a segment: creates or opens its file, as the options say.
+    /// Attaches to a segment: opens its file, or creates it if the options allow that.
     ///
-    /// - Throws: ``SegmentError/busy(doing:)`` when others were in the way for a second.
+    /// - Throws: ``SegmentError/busy(doing:)`` if other processes were in the way for a second.
     static func attach(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
         let deadline = Clock.coarseMilliseconds + 1000
         var tries = 0
@@ -82,16 +82,16 @@ extension Attachment {
             case .moved: continue
             case .refused: BackgroundThread.pause()
             }
-            // Some tries in any case: it may have been this process that was stopped for a second.
+            // At least ten tries: this process may have been stopped for a second itself.
         } while tries < 10 || Clock.coarseMilliseconds < deadline
         throw .busy(doing: "attaching to '\(file.name)'")
     }
 
     private enum Attempt {
         case attached(Attachment)
-        /// Another got on with something meanwhile: again, at once.
+        /// Another process has changed something meanwhile: try again at once.
         case moved
-        /// Another is in the midst of something: again, a little later.
+        /// Another process is in the middle of a change: try again a little later.
         case refused
     }
 
@@ -111,14 +111,14 @@ extension Attachment {
         }
     }
 
-    /// A look at a segment that takes no part in its life.
+    /// Opens and maps a segment for an inspection, which does not keep it alive.
     static func inspect(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
         guard let open = try OpenFile.open(file, options), try open.isAlive() else { throw file.notFound }
         let mapping = try Mapping(open, writable: false)
         return Attachment(open, mapping, row: nil, takesPart: false)
     }
 
-    /// Maps a file whose lifetime is taken and, unless that is done or not needed, takes a row.
+    /// Maps a file whose lifetime byte is locked, and takes a row if one is needed and not taken yet.
     private static func join(
         _ open: consuming OpenFile, _ options: AttachmentOptions, row taken: Int?
     ) throws(SegmentError) -> Attachment {

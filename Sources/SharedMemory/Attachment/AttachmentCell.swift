@@ -1,16 +1,16 @@
 import LinuxSystem
 public import Synchronization
 
-/// A segment's attachment in this process; a forked child finds none, and attaches anew at its first use.
+/// A segment's attachment in this process; a forked child finds none, and attaches again at its first use.
 ///
-/// A child must not use what it inherits from its parent's attachment: neither the locks of the
-/// descriptor they share, nor a mutex that another of the parent's threads was holding. So the
-/// reference lies on a page that the kernel wipes in the child, and every use looks there.
+/// A child must not use its parent's attachment: neither the locks of the descriptor that both share, nor a mutex that
+/// another thread of the parent was holding. So the reference is on a page that the kernel wipes in the child, and every
+/// use looks there.
 struct AttachmentCell: ~Copyable, Sendable {
     private static let none: UInt = 0
     private static let attaching: UInt = 1
 
-    /// 0 = none in this process, 1 = a thread is attaching, else the attachment, retained.
+    /// 0 if this process has no attachment, 1 while a thread attaches, else the attachment, retained.
     private let page: WipedOnFork<AtomicAddress>
 
     init() throws(SegmentError) {
@@ -28,12 +28,12 @@ struct AttachmentCell: ~Copyable, Sendable {
         }
     }
 
-    /// Where to look whether an attachment is this process's.
+    /// The word that shows whether an attachment is this process's.
     var address: UnsafePointer<AtomicAddress> { unsafe page.address }
 
-    /// Attaches this process, unless another of its threads does.
+    /// Attaches this process, unless another of its threads does so.
     func fill(_ attach: () throws(SegmentError) -> Attachment) throws(SegmentError) -> AttachmentReference {
-        // An attach takes a second at most.
+        // Attaching takes a second at most.
         let deadline = Clock.coarseMilliseconds + 2000
         repeat {
             let (won, word) = page.content.word.compareExchange(
@@ -60,7 +60,7 @@ struct AttachmentCell: ~Copyable, Sendable {
     @usableFromInline let word: Atomic<UInt>
 }
 
-/// An attachment without reference counting: its cell keeps it alive.
+/// An attachment that is used without counting references, as its cell keeps it alive.
 @safe struct AttachmentReference: Sendable {
     let bits: UInt
 
@@ -90,7 +90,7 @@ struct AttachmentCell: ~Copyable, Sendable {
         @inline(__always) get { with { $0.membership } }
     }
 
-    /// The attachment itself, counted.
+    /// The attachment, retained.
     var attachment: Attachment { unsafe unmanaged.takeUnretainedValue() }
 
     func release() { unsafe unmanaged.release() }

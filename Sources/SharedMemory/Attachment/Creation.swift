@@ -2,16 +2,16 @@ internal import Glibc
 import LinuxSystem
 
 extension OpenFile {
-    /// Builds a whole segment in a file without a name, takes part in it, and only then names it:
-    /// a name never shows a half-made segment, whoever is killed when.
+    /// Builds a whole segment in a file without a name, attaches to it, and only then gives it its name: the name never
+    /// leads to a half-made segment, whichever process is killed at whatever moment.
     ///
-    /// - Returns: the file, its lifetime locked (shared) and row 0 taken; nil when the name is taken.
+    /// - Returns: the file, with its lifetime byte locked (shared) and row 0 taken; nil if the name is taken.
     static func create(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> OpenFile? {
         do throws(SegmentError) {
             do throws(SegmentError) {
                 return try create(file, options, under: nil)
             } catch .system(_, let code) where [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(code) {
-                // No unnamed files here, or no /proc through which to name one.
+                // There are no unnamed files here, or there is no /proc through which to name one.
                 let temporary = TemporaryName(for: file)
                 return try create(file, options, under: temporary.path)
             }
@@ -25,7 +25,7 @@ extension OpenFile {
     ) throws(SegmentError) -> OpenFile? {
         let descriptor = try fromSystem(newFile(in: file.directory, under: temporaryPath))
         let identity = try fill(descriptor, file, options)
-        // Before anyone else can open it, as whoever watches the directory could under a temporary name.
+        // Locked before another process can open it, as it could under a temporary name.
         guard try fromSystem(descriptor.tryLockShared(byte: Layout.lifetimeLock)),
             try fromSystem(descriptor.tryLockExclusive(byte: Layout.rowLock(0)))
         else { return nil }
@@ -59,7 +59,7 @@ extension OpenFile {
         guard try fromSystem(descriptor.isOnTmpfs()) else { throw .notInMemory(path: file.directory) }
         let capacity = try options.capacityToCreate()
         let byteCount = Layout.fileByteCount(capacity: capacity)
-        // Past this limit the kernel does not refuse: it kills (SIGXFSZ).
+        // Beyond this limit the kernel does not refuse: it kills the process (SIGXFSZ).
         if let limit = Host.fileSizeLimit, limit < UInt64(byteCount) {
             throw .fileSizeLimit(limit: limit, needed: byteCount)
         }
@@ -74,7 +74,7 @@ extension OpenFile {
     }
 }
 
-/// A name that is no segment's, gone at the end of its life.
+/// A name that no segment can have, removed when its life ends.
 private struct TemporaryName: ~Copyable {
     let path: String
 

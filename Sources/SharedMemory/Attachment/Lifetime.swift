@@ -1,24 +1,24 @@
 internal import Glibc
 import LinuxSystem
 
-/// Who is attached, and who may unlink the name.
+/// Whether processes are attached, and which process may unlink the name.
 ///
-/// Every attachment holds a shared lock on the lifetime byte; who gets it exclusively knows that
-/// nobody else is attached.
+/// Every attachment holds a shared lock on the lifetime byte. A process that gets an exclusive lock on it knows that no
+/// other process is attached.
 ///
-/// The law of names: nobody unlinks a name without holding an exclusive lock on that file's name
-/// byte and then having checked that the name still leads to that file. Otherwise the name could
-/// come to lead to another, living segment between the check and the unlinking.
+/// The law of names: a process unlinks a name only while it holds an exclusive lock on that file's name byte, and after it
+/// has checked that the name still leads to that file. Otherwise the name could lead to another, living segment by the time
+/// it is unlinked.
 extension OpenFile {
     enum Taking {
         case taken
-        /// It was a dead one's leftover, or the name leads elsewhere by now.
+        /// The file was a leftover, or the name leads to another file by now.
         case moved
-        /// Someone is looking whether anyone is left, or is removing the leftover.
+        /// Another process is checking whether the file is a leftover, or is removing it.
         case refused
     }
 
-    /// Takes part in the segment's life.
+    /// Keeps the segment alive from now on, if it is not a leftover.
     func takeLifetime() throws(SegmentError) -> Taking {
         if access == .readOnly {
             guard try isAlive() else { throw file.notFound }
@@ -27,7 +27,7 @@ extension OpenFile {
             return try removeLeftover()
         } else {
             PausePoint.attachNotLeftover.reached()
-            // A refusal is no sign of life: it may have come from one that is removing a leftover.
+            // A refusal is no sign of life: the lock may belong to a process that is removing a leftover.
             guard try isAlive() else { return .refused }
         }
         // Turns an exclusive lock into a shared one.
@@ -36,11 +36,12 @@ extension OpenFile {
         return try file.leads(to: status.identity) ? .taken : .moved
     }
 
-    /// Whether nobody is attached to what is not persistent; if so, no one can attach until this descriptor's end.
+    /// Whether the segment is not persistent and no process is attached; if so, none can attach until this descriptor is
+    /// closed.
     ///
-    /// A persistent segment is nobody's leftover. Persistence sticks, so seeing it is enough, and no
-    /// one who comes meanwhile is refused for our exclusive lock's sake. Seen under the lock it is
-    /// certain: it is made to stick only by those who are attached.
+    /// A persistent segment is never a leftover. As persistence sticks, seeing it once is enough; looking first spares
+    /// other processes a refusal because of this exclusive lock. Looking again under the lock makes it certain, as only an
+    /// attached process can make a segment persistent.
     private func isLeftover() throws(SegmentError) -> Bool {
         guard try !isPersistent() else { return false }
         PausePoint.leftoverNotPersistent.reached()
@@ -56,28 +57,29 @@ extension OpenFile {
         }
     }
 
-    /// Whether the segment is more than a dead one's leftover.
+    /// Whether the segment is more than a leftover.
     ///
-    /// An exclusive lock is no sign of life: it is held by who has found that nobody is attached.
+    /// An exclusive lock is no sign of life: a process gets it only if no process is attached.
     func isAlive() throws(SegmentError) -> Bool {
-        // The lock first: looked at second, its last holder could have made the segment persistent after
-        // the first look, and left.
+        // The lock comes first. Otherwise its last holder could make the segment persistent between the two looks, and
+        // leave.
         let isAttached = try fromSystem(descriptor.lockElsewhere(byte: Layout.lifetimeLock)) == .shared
         PausePoint.aliveLookedAtLock.reached()
         return isAttached ? true : try isPersistent()
     }
 
-    /// Whether the name was unlinked, or leads to another file by now.
+    /// Whether the name is gone, or leads to another file by now.
     func isUnlinked() throws(SegmentError) -> Bool { try !file.leads(to: status.identity) }
 
-    /// Ends this descriptor's part in the segment's life, and the segment's with it if it was the last.
+    /// Stops keeping the segment alive, and removes its name if no other process does.
     ///
-    /// First drops the lock, then tries for the exclusive one: two last ones that upgraded at once
-    /// would refuse each other, and both leave. Who cannot do its part leaves it to the next attach.
+    /// It drops the shared lock before it tries to get the exclusive one: if two last processes upgraded their locks at
+    /// once, each would refuse the other, and the file would stay. A process that fails here leaves the file to the next
+    /// attach.
     func leaveLifetime() {
         try? descriptor.unlock(byte: Layout.lifetimeLock)
         if access == .readOnly {
-            // May this process write after all, it can look through another descriptor.
+            // If this process may write after all, it can check through another descriptor.
             guard let other = try? OpenFile(reopening: self) else { return }
             return other.leaveLifetime()
         }
@@ -91,7 +93,7 @@ extension OpenFile {
 
     /// Removes the name by the law of names, if it still leads to this file.
     ///
-    /// - Returns: false when another process is at it.
+    /// - Returns: false if another process is doing so.
     func unlinkName() throws(SegmentError) -> Bool {
         guard try fromSystem(descriptor.tryLockExclusive(byte: Layout.nameLock)) else { return false }
         PausePoint.unlinkLocked.reached()
@@ -104,7 +106,7 @@ extension OpenFile {
         return true
     }
 
-    /// The same file with write access; nil when the name leads elsewhere by now.
+    /// Opens the same file with write access; nil if the name leads to another file by now.
     private init?(reopening open: borrowing OpenFile) throws(SegmentError) {
         let descriptor = try fromSystem(FileDescriptor.open(open.file.path, .readWrite))
         guard try fromSystem(descriptor.status()).identity == open.status.identity else { return nil }

@@ -1,7 +1,7 @@
 internal import Glibc
 import LinuxSystem
 
-/// A segment's file, opened and recognised; nothing is locked or mapped yet.
+/// A segment's file, opened and recognized, but not locked or mapped yet.
 struct OpenFile: ~Copyable {
     let file: SegmentFile
     let descriptor: FileDescriptor
@@ -13,11 +13,11 @@ struct OpenFile: ~Copyable {
 
     var instance: UInt64 { identity.instance }
 
-    /// Opens what the name leads to; nil when that is nothing.
+    /// Opens the file that the name leads to; nil if there is none.
     ///
-    /// Reads the file only by `pread`: a file shorter than it says would be a `SIGBUS` through a mapping.
+    /// It reads the file only by `pread`, as a file that is shorter than its header says would raise `SIGBUS` in a mapping.
     ///
-    /// - Parameter forUnlinking: what could not be used, but is a segment, may still be removed.
+    /// - Parameter forUnlinking: whether a segment that this library cannot use is opened too.
     static func open(
         _ file: SegmentFile, _ options: AttachmentOptions, forUnlinking: Bool = false
     ) throws(SegmentError) -> OpenFile? {
@@ -50,19 +50,19 @@ struct OpenFile: ~Copyable {
         }
     }
 
-    /// In a world-writable directory anyone may have put the file there.
+    /// Refuses a file of an untrusted user, who may have put it into a world-writable directory.
     private static func checkOwner(
         _ owner: UInt32, _ path: String, _ options: AttachmentOptions
     ) throws(SegmentError) {
         if options.trustedOwners.contains(owner) { return }
-        // Seen from a user namespace, the overflow user is every user it does not know: nobody's word.
+        // In a user namespace, the overflow user stands for every user that the namespace does not know.
         let isKnown = owner == 0 || owner == Host.effectiveUser
         guard isKnown, try fromSystem(owner != Host.overflowUser) else {
             throw .untrustedOwner(path: path, owner: owner)
         }
     }
 
-    /// Whether anyone asked for persistence, at creation or since.
+    /// Whether any process has asked for persistence, at creation or since.
     func isPersistent() throws(SegmentError) -> Bool {
         if identity.lifetime == Lifetime.persistent.rawValue { return true }
         var sticky: UInt32 = 0
@@ -87,7 +87,7 @@ extension Identity {
 
     fileprivate func checkMagic(_ path: String) throws(SegmentError) {
         guard magic == Layout.magic else {
-            throw .notASegment(path: path, reason: "it does not begin as a segment does")
+            throw .notASegment(path: path, reason: "it does not begin like a segment")
         }
     }
 
@@ -95,14 +95,14 @@ extension Identity {
         guard layoutVersion == Layout.version else {
             throw .notASegment(
                 path: path,
-                reason: "its layout version is \(layoutVersion), and this library's is \(Layout.version): have all "
-                    + "programs use the same library, or unlink it")
+                reason: "its layout version is \(layoutVersion), and this library's is \(Layout.version); use the same "
+                    + "library in all programs, or unlink the segment")
         }
         guard features == 0 else {
-            throw .notASegment(path: path, reason: "it has features this library does not know (\(features))")
+            throw .notASegment(path: path, reason: "it has features that this library does not know (\(features))")
         }
         guard Lifetime(rawValue: lifetime) != nil, (1...UInt64(Segment.maximumCapacity)).contains(capacity) else {
-            throw .notASegment(path: path, reason: "its header makes no sense")
+            throw .notASegment(path: path, reason: "its header is invalid")
         }
         let expected = Layout.fileByteCount(capacity: Int(capacity))
         guard status.byteCount == expected else {

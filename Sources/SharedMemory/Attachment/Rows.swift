@@ -1,11 +1,11 @@
 import LinuxSystem
 import Synchronization
 
-/// The attachment table: a row is a process's while it holds the lock on the row's first byte.
+/// The attachment table: a row belongs to the process that holds a lock on the row's first byte.
 extension OpenFile {
     /// Takes the first row that no living process holds.
     func takeRow() throws(SegmentError) -> Int {
-        // A sweep holds a dead one's lock for a moment: a second look tells.
+        // A sweep holds a dead process's lock for a moment: then a second look finds the row free.
         for look in 0..<3 {
             if look > 0 { BackgroundThread.pause() }
             for row in 0..<Layout.rowCount where try fromSystem(descriptor.tryLockExclusive(byte: Layout.rowLock(row)))
@@ -18,16 +18,16 @@ extension OpenFile {
 }
 
 extension SegmentView {
-    /// What a row's owner writes into pins and claims.
+    /// The number by which pins and claims name a row's owner.
     static func mark(ofRow row: Int) -> UInt64 { UInt64(row) + 1 }
 
-    /// Clears what a row's dead owner left; the caller holds the row's lock.
+    /// Clears the pins and claims of a row's dead owner; the caller holds the row's lock.
     func reclaim(row: Int) {
         let mark = Self.mark(ofRow: row)
         for index in 0..<Layout.pinCount {
             let word = header.pins[index].word.load(ordering: .relaxed)
             guard word >> 32 == mark else { continue }
-            // Releasing: whoever takes the pin or the slot next comes after all that was done with it.
+            // Releasing: the next owner of the pin or the slot comes after all that was done with it.
             _ = header.pins[index].word.compareExchange(expected: word, desired: 0, ordering: .releasing)
         }
         for slot in 0..<Layout.slotCount {
@@ -36,7 +36,7 @@ extension SegmentView {
         clear(row: row)
     }
 
-    /// Says who is attached, for people.
+    /// Describes the attached process, for people.
     func describe(row: Int) {
         header.rows[row].processID.store(UInt64(Host.processID), ordering: .relaxed)
         header.rows[row].attachmentTime.store(Clock.realtimeNanoseconds, ordering: .relaxed)

@@ -1,9 +1,9 @@
 import LinuxSystem
 
-/// Where a segment's file is.
+/// The name and the place of a segment's file.
 struct SegmentFile: Hashable, Sendable {
     let name: SegmentName
-    /// Absolute, as a process may change its working directory while attached.
+    /// An absolute path, as a process may change its working directory while it is attached.
     let directory: String
     let path: String
 
@@ -38,7 +38,7 @@ struct SegmentFile: Hashable, Sendable {
             found: ((try? neighbours()) ?? []).map(\.description))
     }
 
-    /// Whether the name leads to that file.
+    /// Whether the name leads to the file with this identity.
     func leads(to identity: FileIdentity) throws(SegmentError) -> Bool {
         try fromSystem(FileStatus.ofPath(path))?.identity == identity
     }

@@ -2,10 +2,10 @@ import LinuxSystem
 import Synchronization
 
 extension Attachment {
-    /// Takes back what dead processes left in every row, at most every 100 ms.
+    /// Clears the pins and claims of dead processes, at most every 100 ms.
     ///
-    /// One thread at a time, and never this attachment's own row: a lock asked for through the same
-    /// descriptor is granted, whoever of its users holds it.
+    /// It is for one thread at a time, and never tries this attachment's own row: the kernel grants a lock that is held
+    /// through the same descriptor, whichever thread holds it.
     func sweep() {
         lastSweepMilliseconds.withLockIfAvailable { last in
             let now = Clock.coarseMilliseconds
@@ -22,6 +22,6 @@ extension Attachment {
 }
 
 extension Segment {
-    /// Takes back now what dead processes left, so that a test can check that nothing stays behind.
+    /// Clears the pins and claims of dead processes, so that a test can check that none stay behind.
     package func sweep() throws(SegmentError) { try attachment.sweep() }
 }

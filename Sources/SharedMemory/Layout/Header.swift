@@ -1,9 +1,8 @@
 public import Synchronization
 
-/// What comes before the slots, as every attached process sees it.
+/// The part of a segment's file that comes before the slots.
 ///
-/// It is bound to memory that other processes share and never initialized by Swift: zero-filled
-/// pages are valid zeros.
+/// It is bound to memory that other processes share, and Swift never initializes it: zero-filled pages are valid zeros.
 struct Header: ~Copyable {
     let identity: Identity
     let current: CurrentLine
@@ -13,20 +12,20 @@ struct Header: ~Copyable {
     let rows: InlineArray<126, RowLine>
 }
 
-/// What the segment is; written before the file has a name, and never again.
+/// The properties of a segment that never change: they are written before the file has a name.
 struct Identity: BitwiseCopyable, Sendable {
     var magic: UInt64
     var layoutVersion: UInt32
-    /// As created: 0 = while attached, 1 = persistent; at this offset in every layout version to come.
+    /// The lifetime at creation: 0 = while attached, 1 = persistent; at this offset in every layout version to come.
     var lifetime: UInt32
-    /// Bytes.
+    /// The most bytes that a text can have.
     var capacity: UInt64
     var instance: UInt64
     var bootIDHigh: UInt64
     var bootIDLow: UInt64
     /// Nanoseconds since 1970.
     var creationTime: UInt64
-    /// What a process must know to take part; none defined yet.
+    /// Features that a process must know to take part; none is defined yet.
     var features: UInt64
 }
 
@@ -37,16 +36,16 @@ struct CurrentLine: ~Copyable {
 }
 
 struct StateLine: ~Copyable {
-    /// 1 once anyone asked for persistence.
+    /// 1 once any process has asked for persistence.
     let persistent: Atomic<UInt32>
     /// 1 once the segment was unlinked.
     let retired: Atomic<UInt32>
-    /// 1 when readers who can not say that they wait may be waiting.
+    /// 1 if readers that cannot announce that they wait may be waiting.
     let wakesAlways: Atomic<UInt32>
     private let reserved: UInt32
-    /// One more than the highest number that anyone waited to see replaced.
+    /// One more than the highest number whose replacement any waiter has waited for.
     let awaited: Atomic<UInt64>
-    /// Who waited for a number below this one to be replaced has been woken.
+    /// All waiters for the replacement of a lower number than this have been woken.
     let woken: Atomic<UInt64>
     private let padding: InlineArray<4, UInt64>
 }
@@ -60,10 +59,10 @@ struct PinLine: ~Copyable {
 struct SlotLine: ~Copyable {
     /// 0 = unclaimed, else owner row + 1.
     let claim: Atomic<UInt64>
-    /// The number its text was or may become; `UInt64.max` while it is being filled.
+    /// The number that its text has, had or may get; `UInt64.max` while the slot is being filled.
     let stamp: Atomic<UInt64>
     let byteCount: Atomic<UInt64>
-    /// How many of the slot's bytes have memory behind them.
+    /// The number of the slot's bytes that have memory behind them.
     let reserved: Atomic<UInt64>
     /// Nanoseconds since 1970.
     let publicationTime: Atomic<UInt64>
@@ -73,10 +72,10 @@ struct SlotLine: ~Copyable {
 }
 
 struct RowLine: ~Copyable {
-    // For people only; nothing is ever decided from these.
+    // For people only: no process decides anything from these.
     let processID: Atomic<UInt64>
     let attachmentTime: Atomic<UInt64>
-    /// The program's name, its first 32 bytes, zeros behind.
+    /// The first 32 bytes of the program's name, padded with zeros.
     let program: InlineArray<4, AtomicWord>
     static var programWordCount: Int { 4 }
     private let padding: InlineArray<2, UInt64>
@@ -86,7 +85,7 @@ struct RowLine: ~Copyable {
     @usableFromInline let word: Atomic<UInt64>
 }
 
-/// The current publication: its number and the slot its text is in.
+/// A publication's number, and the slot that holds its text.
 @frozen @usableFromInline struct PublicationWord: RawRepresentable, Equatable {
     @usableFromInline let rawValue: UInt64
 
@@ -94,7 +93,7 @@ struct RowLine: ~Copyable {
 
     init(number: UInt64, slot: Int) { rawValue = number << 8 | UInt64(slot) }
 
-    /// 56 bits: a number a microsecond lasts two thousand years.
+    /// 56 bits: at one publication a microsecond, they last two thousand years.
     static let maximumNumber: UInt64 = 1 << 56 - 1
 
     var number: UInt64 { rawValue >> 8 }

@@ -1,20 +1,20 @@
 /// The layout of a segment's file: version 1, little-endian, in lines of 64 bytes.
 ///
-/// `docs/format.md` says the same for readers in other languages; a test holds both to it.
+/// `docs/format.md` describes it for readers in other languages; a test compares both with a file.
 enum Layout {
     static let version: UInt32 = 1
-    /// "sharedm" and a zero, as the file's first eight bytes.
+    /// The file's first eight bytes: "sharedm" and a zero.
     static let magic: UInt64 = 0x006d_6465_7261_6873
 
     static let pinCount = 64
     static let rowCount = 126
-    /// One for each pin, one for each row (each fills at most one at a time), and the current one:
-    /// so that there is a free slot at every instant.
+    /// One slot for each pin, one for each row (which fills one at a time), and the current one: a free slot exists at
+    /// every instant.
     static let slotCount = pinCount + rowCount + 1
 
-    /// Where the slots begin: what comes before is a ``Header``.
+    /// The offset of the first slot, after the ``Header``.
     static let slotsOffset = 24_576
-    /// What slots begin and end on.
+    /// Slots begin and end at multiples of this.
     static let pageByteCount = 4096
 
     static let currentOffset = 64
@@ -24,11 +24,11 @@ enum Layout {
     static let rowsOffset = 16_512
     static let lineByteCount = 64
 
-    /// The byte whose lock says that someone is attached: the first of the lifetime's.
+    /// The byte that every attached process holds a shared lock on: the first one of `lifetime`.
     static let lifetimeLock = 12
-    /// The byte whose lock says who may unlink the file's name.
+    /// The byte that a process locks to unlink the file's name.
     static let nameLock = 0
-    /// The byte whose lock says that a row is taken: the row's first.
+    /// The byte that a row's owner holds a lock on: the row's first one.
     static func rowLock(_ row: Int) -> Int { rowsOffset + row * lineByteCount }
 
     /// The distance from one slot to the next.

@@ -1,10 +1,10 @@
 import LinuxSystem
 import Synchronization
 
-/// A mapped segment: its header, and its slots' bytes.
+/// The header and the slots of a mapped segment.
 ///
-/// It does not own the mapping. What is read through it may be anything if something other than
-/// this library wrote to the file, so whatever selects memory is checked first.
+/// It does not own the mapping. Values that are read through it can be anything if something other than this library wrote
+/// to the file, so a value that selects memory is checked before it is used.
 @safe struct SegmentView: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     let capacity: Int
@@ -21,11 +21,10 @@ import Synchronization
         @inline(__always) unsafeAddress { unsafe UnsafePointer(base.assumingMemoryBound(to: Header.self)) }
     }
 
-    /// Loads the current publication and says whether it can be one.
+    /// Loads the word of the current publication.
     @inline(__always)
     func loadCurrent() -> PublicationWord {
-        // Sequentially consistent: it pairs with the claims and pins around it; on most processors
-        // a plain load.
+        // Sequentially consistent: pairs with the claims and pins around it. On most processors it is a plain load.
         PublicationWord(rawValue: header.current.word.load(ordering: .sequentiallyConsistent))
     }
 
@@ -33,10 +32,10 @@ import Synchronization
         unsafe UnsafePointer((base + Layout.currentOffset).assumingMemoryBound(to: AtomicWord.self))
     }
 
-    /// The half of `current` that every publication changes.
+    /// The half of the current word that every publication changes.
     var futexWord: UnsafeRawPointer { unsafe UnsafeRawPointer(base + Layout.currentOffset) }
 
-    /// All of a slot's room.
+    /// The memory of a slot.
     @inline(__always)
     func room(ofSlot slot: Int) -> UnsafeMutableRawBufferPointer {
         precondition(slot < Layout.slotCount)
@@ -44,7 +43,7 @@ import Synchronization
             start: base + Layout.slotsOffset + slot * slotStride, count: slotStride)
     }
 
-    /// A slot's text; nil when its byte count can not be.
+    /// A slot's text; nil if its byte count is impossible.
     @inline(__always)
     func text(ofSlot slot: Int) -> UnsafeRawBufferPointer? {
         let byteCount = header.slots[slot].byteCount.load(ordering: .relaxed)
@@ -58,7 +57,7 @@ import Synchronization
             (base + Layout.pinsOffset + index * Layout.lineByteCount).assumingMemoryBound(to: PinLine.self))
     }
 
-    /// Copies a slot's first words, each whole, while a writer may be writing them.
+    /// Copies the first words of a slot that a writer may be filling; no single word is torn.
     func loadWords(ofSlot slot: Int, into copy: UnsafeMutableRawBufferPointer) {
         let room = unsafe room(ofSlot: slot)
         precondition(copy.count % 8 == 0 && copy.count <= room.count)

@@ -1,11 +1,9 @@
 import CLinux
 public import Synchronization
 
-/// The current text, held still: the shared bytes themselves under a pin or, where no pin is to be
-/// had, a copy of them.
+/// A text that does not change: the shared bytes themselves under a pin, or a copy of them if no pin is available.
 ///
-/// Keeps its slot from being filled anew until the end of its life. Four words, so that it is
-/// returned in registers.
+/// Its slot is not filled again until its life ends. It has four words, so that it is returned in registers.
 @frozen @safe @usableFromInline package struct Borrow: ~Copyable {
     @usableFromInline package let text: UnsafeRawBufferPointer
     @usableFromInline let current: PublicationWord
@@ -27,7 +25,7 @@ public import Synchronization
 
     package var number: UInt64 { current.number }
 
-    /// Leaves it to the caller to end the borrow. (An owned value that a span depends on would be boxed.)
+    /// Leaves the end of the borrow to the caller. (An owned value that a span depends on would be boxed.)
     @inlinable
     package consuming func leak() -> BorrowToken {
         let token = token
@@ -36,9 +34,9 @@ public import Synchronization
     }
 }
 
-/// What keeps a borrowed text: a pin, or the allocation of a copy.
+/// Ends a borrow: it stands for a pin, or for the allocation of a copy.
 @frozen @safe @usableFromInline package struct BorrowToken: RawRepresentable, Sendable {
-    /// 0 = nothing, else the address of a pin or, made odd, of a copy.
+    /// 0 for the empty text, else the address of a pin, or the address of a copy plus 1.
     @usableFromInline package let rawValue: UInt
 
     @inlinable
@@ -68,7 +66,7 @@ public import Synchronization
     package func end() {
         if rawValue == 0 { return }
         if rawValue & 1 == 1 { return endCopy() }
-        // Releasing: pairs with the writer's load of the pin; all reading comes before.
+        // Releasing: pairs with a writer's load of the pin; all reading comes before.
         unsafe UnsafePointer<AtomicWord>(bitPattern: rawValue).unsafelyUnwrapped.pointee.word
             .store(0, ordering: .releasing)
     }
@@ -78,7 +76,7 @@ public import Synchronization
 }
 
 extension AttachmentReference {
-    /// Borrows the current text: one compare-and-exchange in, one store out.
+    /// Borrows the current text: one compare-and-exchange to begin, one store to end.
     @inline(__always)
     func borrow() throws(SegmentError) -> Borrow {
         let membership = membership
@@ -91,8 +89,8 @@ extension AttachmentReference {
             return try borrowWithoutPin()
         }
         PausePoint.borrowPinned.reached()
-        // A writer claims a slot and then looks at the pins; we pin one and then look whether it is
-        // still current. All four are sequentially consistent, so one of the two sees the other.
+        // A writer claims a slot and then looks at the pins; a reader pins a slot and then looks whether it is still
+        // current. All four are sequentially consistent, so one of the two sees the other.
         while true {
             let latest = view.loadCurrent()
             if latest == current { break }
@@ -113,7 +111,7 @@ extension AttachmentReference {
         with { $0.corrupted("the current slot is \(current.slot), or its text is longer than the capacity") }
     }
 
-    /// All pins are taken, or this process may not write one.
+    /// Copies the text, because all pins are taken or the attachment is read-only.
     @inline(never)
     private func borrowWithoutPin() throws(SegmentError) -> Borrow {
         let attachment = attachment
@@ -123,7 +121,7 @@ extension AttachmentReference {
 }
 
 extension Membership {
-    /// The version of a borrowed text, and when it became the current one.
+    /// The version of a borrowed text, and the time it became the current one.
     @inline(__always)
     func identify(_ borrow: borrowing Borrow) -> (Version, Timestamp) {
         guard let copy = unsafe borrow.token.copyAddress else { return identify(borrow.current) }
@@ -131,7 +129,7 @@ extension Membership {
         return (Version(instance: instance, number: borrow.number), Timestamp(nanosecondsSince1970: time))
     }
 
-    /// The same of a publication whose slot is pinned.
+    /// The version of a publication whose slot is pinned, and the time it became the current one.
     @inline(__always)
     func identify(_ pinned: PublicationWord) -> (Version, Timestamp) {
         let time =
@@ -142,17 +140,17 @@ extension Membership {
     }
 
     var holdsPins: Bool {
-        // Acquiring: pairs with the end of a borrow in another thread, whose reading is then over.
+        // Acquiring: pairs with the end of a borrow in another thread; its reading is over then.
         (0..<Layout.pinCount).contains { view.header.pins[$0].word.load(ordering: .acquiring) >> 32 == mark }
     }
 
     @inline(__always)
     func pinWord(on slot: Int) -> UInt64 { mark << 32 | UInt64(slot + 1) }
 
-    /// Takes a free pin, and puts `word` into it; nil when all are taken.
+    /// Takes a free pin and stores `word` in it; nil if all are taken.
     @inline(__always)
     func takePin(_ word: UInt64) -> UnsafePointer<PinLine>? {
-        // Threads begin at different pins, so that they do not pass one cache line around.
+        // Threads begin at different pins, so that they do not contend for one cache line.
         let token = (clinux_thread_token() ^ seed) &* 0x9e37_79b9_7f4a_7c15
         let preferred = Int(truncatingIfNeeded: token >> 58)
         return unsafe view.take(pin: preferred, word) ? view.pin(preferred) : view.takePin(otherThan: preferred, word)

@@ -2,12 +2,12 @@ import CLinux
 import LinuxSystem
 import Synchronization
 
-/// A slot that this process alone may fill, until the end of its life.
+/// A slot that only this process may fill while the claim lives.
 struct Claim: ~Copyable {
     let slot: Int
     private let view: SegmentView
 
-    /// Claims a slot that is free: neither current, nor claimed, nor pinned; nil when it is not.
+    /// Claims a slot if it is free; nil if it is current, claimed or pinned.
     static func attempt(_ slot: Int, _ membership: Membership) -> Claim? {
         let view = membership.view
         PausePoint.setChosen.reached()
@@ -18,8 +18,8 @@ struct Claim: ~Copyable {
         else { return nil }
         let claim = Claim(slot: slot, view: view)
         PausePoint.setClaimed.reached()
-        // First the claim, then the looks: whoever pinned the slot before is seen here, and whoever
-        // pins it after sees that it is not current.
+        // The claim comes first: a reader that pinned the slot before it is seen here, and a reader that pins the slot
+        // after it sees that the slot is not current.
         guard view.loadCurrent().slot != slot, !view.isPinned(slot: slot) else { return nil }
         PausePoint.setChecked.reached()
         return claim
@@ -31,7 +31,7 @@ struct Claim: ~Copyable {
     }
 
     deinit {
-        // Releasing: the next claimant comes after all that was written here.
+        // Releasing: the next claim comes after all that was written here.
         view.header.slots[slot].claim.store(0, ordering: .releasing)
     }
 
@@ -39,19 +39,19 @@ struct Claim: ~Copyable {
         min(Int(clamping: view.header.slots[slot].reserved.load(ordering: .relaxed)), view.slotStride)
     }
 
-    /// Says that the slot's text is about to go, to those who read it without a pin.
+    /// Tells readers without a pin that the slot's text is about to go.
     func beginFilling() {
         view.header.slots[slot].stamp.store(SlotLine.beingFilled, ordering: .relaxed)
-        // Pairs with the reader's fence before its second look at the stamp: had it read any byte that is written from
-        // now on, it would see this stamp, or a later one.
+        // Pairs with the fence before a reader's second look at the stamp: if the reader has read any byte that is written
+        // from now on, it sees this stamp or a later one.
         atomicMemoryFence(ordering: .releasing)
     }
 
-    /// Puts memory behind the slot's first bytes: without, writing them could be a `SIGBUS`.
+    /// Puts memory behind the slot's first bytes, without which writing them could raise `SIGBUS`.
     ///
-    /// In pieces: a signal makes the kernel begin a call again.
+    /// It does so in pieces, as a signal makes the kernel begin a call again.
     ///
-    /// - Returns: false when no memory is left.
+    /// - Returns: false if no memory is left.
     func reserve(_ byteCount: Int, in descriptor: borrowing FileDescriptor) throws(SegmentError) -> Bool {
         let needed = Layout.roundedToPage(byteCount)
         let offset = Layout.slotOffset(slot, capacity: view.capacity)
@@ -65,14 +65,14 @@ struct Claim: ~Copyable {
         return true
     }
 
-    /// Gives the slot's memory back, all but its first page, which readers without a pin may be reading.
+    /// Gives back the slot's memory, except for its first page, which readers without a pin may be reading.
     func giveMemoryBack(in descriptor: borrowing FileDescriptor) throws(SegmentError) {
         let kept = Layout.pageByteCount
         let reserved = reservedByteCount
         guard reserved > kept else { return }
         beginFilling()
         PausePoint.punchUnstamped.reached()
-        // The mark first: were we killed between, it must not promise memory that is gone.
+        // The mark comes first: if this process is killed in between, it must not promise memory that is gone.
         view.header.slots[slot].reserved.store(UInt64(kept), ordering: .sequentiallyConsistent)
         PausePoint.punchMarked.reached()
         let offset = Layout.slotOffset(slot, capacity: view.capacity)
@@ -80,7 +80,9 @@ struct Claim: ~Copyable {
         PausePoint.punchDone.reached()
     }
 
-    /// - Throws: what ``Draft/check()`` throws, if that was left for now.
+    /// Copies the text into the slot, and checks it if that is left to the copying.
+    ///
+    /// - Throws: as ``Draft/check()``.
     func fill(with draft: Draft) throws(SegmentError) {
         beginFilling()
         PausePoint.setStamped.reached()
@@ -96,10 +98,10 @@ struct Claim: ~Copyable {
         PausePoint.setFilled.reached()
     }
 
-    /// Gives the filled slot the number and time it is about to be published with.
+    /// Gives a filled slot the number and the time with which it is about to be published.
     func stamp(number: UInt64, publicationTime: UInt64) {
         view.header.slots[slot].publicationTime.store(publicationTime, ordering: .relaxed)
-        // Releasing: pairs with the first look of a reader without a pin.
+        // Releasing: pairs with the first look at the stamp by a reader without a pin.
         view.header.slots[slot].stamp.store(number, ordering: .releasing)
     }
 }

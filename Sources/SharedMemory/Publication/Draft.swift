@@ -1,7 +1,7 @@
 /// A text that is about to be set.
 @safe struct Draft {
     let bytes: UnsafeRawBufferPointer
-    /// Whether it comes from a `String`, which can be nothing else.
+    /// Whether the text is known to be UTF-8, as it comes from a `String`.
     let isUTF8: Bool
 
     init(_ bytes: UnsafeRawBufferPointer, isUTF8: Bool) {
@@ -9,12 +9,12 @@
         self.isUTF8 = isUTF8
     }
 
-    /// Whether it is copied past the caches, which are smaller, and looked at only on the way.
+    /// Whether the text is copied past the caches, which are smaller, and checked while it is copied.
     var isStreamed: Bool { unsafe bytes.count >= 4 << 20 }
 
-    /// Makes sure that it is what a text must be: UTF-8 without U+0000, which would end it for C programs.
+    /// Checks that the text is UTF-8 without U+0000, where C programs would see it end.
     ///
-    /// - Throws: ``SegmentError/notUTF8(offset:)``, ``SegmentError/containsNUL(offset:)``, whichever comes first.
+    /// - Throws: ``SegmentError/notUTF8(offset:)`` or ``SegmentError/containsNUL(offset:)``, for the first fault.
     func check() throws(SegmentError) {
         let invalid = isUTF8 ? nil : unsafe Text.firstInvalidOffset(bytes)
         let valid = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<(invalid ?? bytes.count)])

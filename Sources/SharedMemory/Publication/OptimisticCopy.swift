@@ -2,9 +2,9 @@ import LinuxSystem
 import Synchronization
 
 extension Attachment {
-    /// Copies the current text without a pin: reads, then looks whether it was overwritten meanwhile.
+    /// Copies the current text without a pin, and retries if a writer overwrote it meanwhile.
     ///
-    /// - Throws: ``SegmentError/busy(doing:)`` when writers overtook it a thousand times.
+    /// - Throws: ``SegmentError/busy(doing:)`` if writers overtook it a thousand times.
     func copyCurrent() throws(SegmentError) -> Borrow {
         let view = membership.view
         let first = view.loadCurrent()
@@ -15,12 +15,12 @@ extension Attachment {
             if current != first { isOvertaken = true }
             if let copy = try copy(current) { return copy }
         }
-        // What stays current stays stamped: who was not overtaken can copy it.
+        // A text that stays current keeps its stamp: a reader that was not overtaken can copy it.
         guard isOvertaken else { throw corrupted("the current text has another's stamp") }
         throw .busy(doing: "reading '\(open.file.name)'")
     }
 
-    /// Returns nil when the slot is no longer, or not wholly, the publication's.
+    /// Returns nil if the slot no longer holds the publication.
     private func copy(_ current: PublicationWord) throws(SegmentError) -> Borrow? {
         let view = membership.view
         let slot = current.slot
@@ -33,7 +33,7 @@ extension Attachment {
         PausePoint.copyStamped.reached()
         let isPossible = byteCount <= UInt64(view.capacity)
         let copiedByteCount = isPossible ? Int(byteCount) : 0
-        // The publication time stands before the text.
+        // The publication time precedes the text.
         let allocation = UnsafeMutableRawBufferPointer.allocate(
             byteCount: 8 + Layout.roundedToWord(copiedByteCount), alignment: 8)
         unsafe allocation.storeBytes(of: publicationTime, as: UInt64.self)
@@ -43,8 +43,8 @@ extension Attachment {
             .copy(allocation.baseAddress.unsafelyUnwrapped))
         try unsafe read(slot, into: words)
         PausePoint.copyRead.reached()
-        // Pairs with the writer's fence between its first stamp and the bytes: had any of these
-        // been read, so would be the stamp.
+        // Pairs with the writer's fence between its first stamp and the bytes: if any of its bytes was read, its stamp is
+        // seen.
         atomicMemoryFence(ordering: .acquiring)
         guard view.header.slots[slot].stamp.load(ordering: .relaxed) == current.number else { return nil }
         guard isPossible else { throw corrupted("the text has \(byteCount) bytes") }
@@ -53,9 +53,8 @@ extension Attachment {
 
     /// Reads words that a writer may be writing.
     ///
-    /// A slot that is no longer current may lose its memory under us, all but its first page. Reading
-    /// such a hole through the mapping would take memory, and be a `SIGBUS` where there is none;
-    /// `pread` reads it as zeros.
+    /// A slot that is no longer current may lose its memory meanwhile, except for its first page. Reading such a hole
+    /// through the mapping would take memory, and raise `SIGBUS` if none is left; `pread` reads it as zeros.
     private func read(_ slot: Int, into copy: UnsafeMutableRawBufferPointer) throws(SegmentError) {
         guard copy.count <= Layout.pageByteCount else {
             let offset = Layout.slotOffset(slot, capacity: membership.view.capacity)

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What is known of the current text before another takes its place.
+/// Describes the current text to a condition, before another text replaces it.
 package struct PublicationInfo: Sendable {
     package let version: Version
     package let publicationTime: Timestamp
@@ -10,15 +10,16 @@ package struct PublicationInfo: Sendable {
 extension Attachment {
     /// Makes a text the segment's text and returns its version.
     ///
-    /// Lock-free across processes: a writer stopped anywhere in here delays no one else. In one
-    /// process, setting threads take turns.
+    /// This is lock-free across processes: a writer that is stopped in the middle of it delays no other process. In one
+    /// process, threads that set take turns.
     ///
-    /// - Parameter condition: asked again after each lost race; what it last said yes to is what the text replaces.
-    /// - Throws: ``SegmentError/versionMismatch(current:)`` when the condition says no, and what ``Draft/check()`` throws.
+    /// - Parameter condition: evaluated again after each lost race; the text replaces the publication for which it last
+    ///   returned true.
+    /// - Throws: ``SegmentError/versionMismatch(current:)`` if the condition returns false, and as ``Draft/check()``.
     func publish(_ draft: Draft, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
         guard row != nil else { throw .readOnly(name: open.file.name.description) }
         let byteCount = unsafe draft.bytes.count
-        // The length first: what is too long is not looked at any further.
+        // The length comes first: a text that is too long is not read.
         guard byteCount <= membership.view.capacity else {
             throw .tooLong(byteCount: byteCount, capacity: membership.view.capacity)
         }
@@ -34,7 +35,7 @@ extension Attachment {
         return version
     }
 
-    /// The exchange in here is the moment the text changes.
+    /// Makes a filled slot the current one; its exchange is the moment at which the text changes.
     private func makeCurrent(
         _ claim: borrowing Claim, _ condition: ((PublicationInfo) -> Bool)?
     ) throws(SegmentError) -> Version {
@@ -55,7 +56,7 @@ extension Attachment {
         }
     }
 
-    /// The current publication, its version and time, to which the condition says yes.
+    /// The current publication, for which the condition has returned true.
     private func checkedInfo(_ condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> (
         PublicationWord, PublicationInfo
     ) {
@@ -75,7 +76,7 @@ extension Attachment {
                 time = view.header.slots[current.slot].publicationTime.load(ordering: .acquiring)
                 byteCount = view.header.slots[current.slot].byteCount.load(ordering: .acquiring)
             }
-            // A slot that is still current was not filled anew while it was looked at.
+            // If the slot is still current, no writer filled it again while it was being read.
             let latest = view.loadCurrent()
             if latest == current {
                 guard byteCount <= UInt64(view.capacity) else { throw corrupted("the text has \(byteCount) bytes") }
@@ -98,18 +99,18 @@ extension Attachment {
         return try claimSlotWithoutNewMemory(for: byteCount)
     }
 
-    /// The claim with memory behind it; when there is none left, nil, and the claim is no more.
+    /// The claim, with memory behind it; nil if no memory is left, and then the claim has ended.
     private func reserved(_ claim: consuming Claim, _ byteCount: Int) throws(SegmentError) -> Claim? {
         if try claim.reserve(byteCount, in: open.descriptor) {
             PausePoint.setReserved.reached()
             return claim
         }
-        // What little was had is not kept from others.
+        // Leaves to other writers the little memory that it got.
         try claim.giveMemoryBack(in: open.descriptor)
         return nil
     }
 
-    /// The tmpfs is full: makes do with the memory that free slots have.
+    /// Makes do with the memory of free slots, because the tmpfs is full.
     @inline(never)
     private func claimSlotWithoutNewMemory(for byteCount: Int) throws(SegmentError) -> Claim {
         sweep()
@@ -121,7 +122,7 @@ extension Attachment {
         for slot in slots where memory(ofSlot: slot) > Layout.pageByteCount {
             if let claim = Claim.attempt(slot, membership) { try claim.giveMemoryBack(in: open.descriptor) }
         }
-        // Rather a slot that has its first page than one that has nothing.
+        // A slot that has its first page is better than one that has no memory.
         for slot in slots.filter({ memory(ofSlot: $0) > 0 }) + Array(slots) {
             guard let claim = Claim.attempt(slot, membership) else { continue }
             if let claim = try reserved(claim, byteCount) { return claim }
@@ -136,7 +137,7 @@ extension Attachment {
 
     private func claimSlot(for byteCount: Int) throws(SegmentError) -> Claim {
         for pass in 0..<1000 {
-            // Only what dead processes left can be in the way more than once.
+            // Only the pins and claims of dead processes can be in the way more than once.
             if pass > 0 { sweep() }
             let ring = Self.ringCount(for: byteCount)
             let start = membership.view.loadCurrent().slot
@@ -150,7 +151,7 @@ extension Attachment {
         throw .busy(doing: "setting '\(open.file.name)'")
     }
 
-    /// How many slots are in use by turns: few, as each has memory behind it; not two, or a reader
+    /// The number of slots that are used in turn: few, as each has memory behind it, but more than two, or a reader
     /// without a pin could be overtaken again and again.
     private static func ringCount(for byteCount: Int) -> Int {
         min(max((1 << 20) / max(byteCount, 1), 3), 8)

@@ -1,21 +1,21 @@
 import LinuxSystem
 import Synchronization
 
-/// Waits for the next publication: in the caller's own thread, or in one thread for all of a process's callbacks.
+/// Waits for the next publication, in the caller's thread, or in one thread for all callbacks of this attachment.
 final class ChangeNotifier: Sendable {
     private let membership: Membership
     private let file: SegmentFile
     private let identity: FileIdentity
-    /// When to look again whether the name leads to this segment; coarse milliseconds.
+    /// When to look at the name next; coarse milliseconds.
     private let nextNameCheck = Atomic<Int>(0)
     private let state = Mutex(State())
 
     fileprivate struct State: ~Copyable {
         var callbacks: [CallbackID: Callback] = [:]
         var lastID: UInt64 = 0
-        /// There from the first callback until a second without any has passed.
+        /// Exists from the first callback until a second has passed without one.
         var thread: BackgroundThread?
-        /// The thread is done with the mapping and about to end.
+        /// Whether the thread no longer uses the mapping and is about to end.
         var hasLeft = true
         var isStopping = false
     }
@@ -35,9 +35,9 @@ final class ChangeNotifier: Sendable {
         Version(instance: membership.instance, number: current.number)
     }
 
-    /// Whether `version` is the present one.
+    /// Whether `version` is the current one.
     ///
-    /// - Throws: ``SegmentError/unlinked(name:)`` when it is, and no other will come.
+    /// - Throws: ``SegmentError/unlinked(name:)`` if it is, and no other version will come.
     func isCurrent(_ version: Version) throws(SegmentError) -> Bool {
         let (name, current) = look()
         guard self.version(of: current) == version else { return false }
@@ -45,16 +45,16 @@ final class ChangeNotifier: Sendable {
         return true
     }
 
-    /// Looks at the name and only then at the text: where the name is gone, that is the last one.
+    /// Looks at the name and only then at the publication: if the name is gone, that publication is the last one.
     private func look() -> (name: Result<Void, SegmentError>, current: PublicationWord) {
         let name = Result { () throws(SegmentError) in try checkName() }
         PausePoint.waitCheckedName.reached()
         return (name, membership.view.loadCurrent())
     }
 
-    /// Looks, once a second or when told to, whether the name still leads to this segment.
+    /// Checks that the name still leads to this segment, once a second or when the segment is retired.
     ///
-    /// - Throws: ``SegmentError/unlinked(name:)`` when it does not.
+    /// - Throws: ``SegmentError/unlinked(name:)`` if it does not.
     private func checkName() throws(SegmentError) {
         let now = Clock.coarseMilliseconds
         let isTold = membership.view.header.state.retired.load(ordering: .relaxed) != 0
@@ -63,8 +63,7 @@ final class ChangeNotifier: Sendable {
         nextNameCheck.store(now + 1000, ordering: .relaxed)
     }
 
-    /// For how many nanoseconds to sleep at most: not past the next look at the name, which another thread may be due
-    /// to have.
+    /// The longest to sleep, in nanoseconds: not past the next look at the name, which any waiting thread may make.
     private var sleepLimit: Int {
         let milliseconds = nextNameCheck.load(ordering: .relaxed) - Clock.coarseMilliseconds
         return min(membership.sleepLimit, max(milliseconds, 1) * 1_000_000)
@@ -73,23 +72,23 @@ final class ChangeNotifier: Sendable {
 
 // MARK: Waiting in the caller's thread
 
-/// How waiting ends.
+/// The reason why a wait ended.
 package enum WaitOutcome: Hashable {
     case replaced(by: Version)
     case timeIsUp
-    /// This thread has handled a signal.
+    /// The waiting thread has handled a signal.
     case interrupted
 }
 
 extension ChangeNotifier {
-    /// Sleeps until the present version is another than `version`.
+    /// Sleeps until the current version differs from `version`.
     ///
-    /// - Parameter deadline: on the monotonic clock; nil for none.
+    /// - Parameter deadline: nanoseconds on the monotonic clock; nil waits without a limit.
     func wait(after version: Version, until deadline: Int?) throws(SegmentError) -> WaitOutcome {
         while true {
             let (name, current) = look()
-            let present = self.version(of: current)
-            if present != version { return .replaced(by: present) }
+            let latest = self.version(of: current)
+            if latest != version { return .replaced(by: latest) }
             try name.get()
             var limit = sleepLimit
             if let deadline { limit = min(limit, deadline - Clock.monotonicNanoseconds) }
@@ -99,23 +98,23 @@ extension ChangeNotifier {
     }
 }
 
-// MARK: Being called
+// MARK: Callbacks
 
-/// What undoes a callback.
+/// Identifies a callback, to cancel it.
 package struct CallbackID: Hashable, Sendable {
     fileprivate let number: UInt64
 }
 
 extension ChangeNotifier {
-    /// Has `call` be called once: when the present version is another than `version`, or the segment is unlinked.
+    /// Calls `call` once, when the current version differs from `version` or the segment is unlinked.
     ///
-    /// - Parameter call: in a thread of this library; others wait behind it.
-    /// - Returns: nil when it is another already; then nothing is called.
-    /// - Throws: ``SegmentError/system(call:code:)`` when there is no thread to be had.
+    /// - Parameter call: runs in a thread of this library; other callbacks wait until it returns.
+    /// - Returns: nil if the version differs already; then `call` is never called.
+    /// - Throws: ``SegmentError/system(call:code:)`` if the system has no thread left.
     func onReplacement(of version: Version, _ call: @escaping @Sendable () -> Void) throws(SegmentError) -> CallbackID?
     {
         try state.withLock { state throws(SegmentError) in
-            // Who adds a callback looks after the thread may have: what it misses, this sees.
+            // The thread may have looked before the callback was added: this look sees what the thread missed.
             guard self.version(of: membership.view.loadCurrent()) == version else { return nil }
             try startThread(&state)
             state.lastID += 1
@@ -125,9 +124,9 @@ extension ChangeNotifier {
         }
     }
 
-    /// Undoes that.
+    /// Cancels a callback.
     ///
-    /// - Returns: false when it has been called, or is about to be.
+    /// - Returns: false if it was called already, or is about to be.
     @discardableResult
     func cancel(_ id: CallbackID) -> Bool { state.withLock { $0.callbacks.removeValue(forKey: id) } != nil }
 
@@ -141,19 +140,19 @@ extension ChangeNotifier {
 
     private func run() {
         var lastNeeded = Clock.coarseMilliseconds
-        // Not even a look at the segment once it is told to stop: a call may have been what ended its attachment.
+        // Once told to stop, the thread does not even look at the segment: a callback may have ended its attachment.
         while !state.withLock({ $0.isStopping }) {
             let (name, current) = look()
-            let present = version(of: current)
+            let latest = version(of: current)
             let isGone = (try? name.get()) == nil
             let now = Clock.coarseMilliseconds
             let (calls, isNeeded) = state.withLock { state in
                 if !state.callbacks.isEmpty { lastNeeded = now }
                 state.hasLeft = now - lastNeeded >= 1000
-                return (state.takeCallbacks { isGone || $0 != present }, !state.hasLeft)
+                return (state.takeCallbacks { isGone || $0 != latest }, !state.hasLeft)
             }
             guard isNeeded else { return }
-            // Of a name that is gone there is no more to be seen.
+            // If the name is gone, there is no more reason to look at it.
             if calls.isEmpty { sleep(while: current, nanoseconds: isGone ? membership.sleepLimit : sleepLimit) }
             for call in calls { call() }
         }
@@ -164,20 +163,19 @@ extension ChangeNotifier {
         do throws(SegmentError) {
             _ = try membership.sleep(while: current, nanoseconds: nanoseconds)
         } catch {
-            // What keeps a thread from sleeping must not have it spin.
+            // A thread that cannot sleep must not spin either.
             BackgroundThread.pause()
         }
     }
 
-    /// Ends the thread; from now on the mapping may go.
+    /// Ends the thread; when this has returned, the mapping may go.
     func stop() {
         let thread = state.withLock { state in
             state.isStopping = true
-            defer { state.thread = nil }
             return state.thread
         }
-        guard let thread else { return }
-        if thread.isCurrent { return thread.detach() }
+        // Called back from the thread itself, it ends when the callback returns.
+        guard let thread, !thread.isCurrent else { return }
         while !state.withLock({ $0.hasLeft }) {
             membership.view.wakeSleepers()
             BackgroundThread.pause()

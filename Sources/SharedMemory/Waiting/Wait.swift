@@ -1,21 +1,21 @@
 import LinuxSystem
 import Synchronization
 
-/// How many nanoseconds who waits sleeps at a time, whatever happens.
+/// The longest a waiter sleeps before it checks again, in nanoseconds.
 enum SleepLimit {
-    /// A publisher may be killed before it wakes anyone, and nobody may be there to say that the name is gone.
+    /// For a waiter that publishers wake: a publisher may be killed before it does, and a name may be removed silently.
     static let announced = 1_000_000_000
-    /// Where publishers do not always wake, who reads only can not have them do so.
+    /// For a waiter that publishers do not know of, because it may not write to the segment.
     static let unannounced = 10_000_000
 }
 
 extension Membership {
-    /// Sleeps until `current` is replaced or the time is up; it may also end for no reason.
+    /// Sleeps until `current` is replaced or the time is up; it may also return early for no reason.
     func sleep(while current: PublicationWord, nanoseconds: Int) throws(SegmentError) -> Futex.Outcome {
         if mark != 0 { view.announce(waitingFor: current.number) }
-        // The publisher exchanges `current` and then looks at what is awaited; we say what we await and then
-        // look at `current`. All four are sequentially consistent, so one of the two sees the other. Who sees the
-        // old one here is asleep, or on its way there, before the exchange: the kernel compares once more.
+        // The publisher exchanges `current` and then looks at what is awaited; the waiter announces what it awaits and
+        // then looks at `current`. All four are sequentially consistent, so one of the two sees the other. If the waiter
+        // sees the old word here, it falls asleep before the exchange, or the kernel's own comparison stops it.
         guard view.loadCurrent() == current else { return .changedBefore }
         PausePoint.waitAnnounced.reached()
         return try fromSystem(
@@ -23,13 +23,13 @@ extension Membership {
                 on: view.futexWord, while: UInt32(truncatingIfNeeded: current.rawValue), nanoseconds: nanoseconds))
     }
 
-    /// For how many nanoseconds to sleep at most.
+    /// The longest that this process's waiters sleep at a time, in nanoseconds.
     var sleepLimit: Int {
         let isHeard = mark != 0 || view.header.state.wakesAlways.load(ordering: .relaxed) != 0
         return isHeard ? SleepLimit.announced : SleepLimit.unannounced
     }
 
-    /// Wakes who waited for what publication `number` has replaced, or for one before; without any, two loads.
+    /// Wakes all waiters for the replacement of an earlier publication than `number`; without any, it takes two loads.
     @inline(__always)
     func wakeWaiters(published number: UInt64) {
         let woken = view.header.state.woken.load(ordering: .relaxed)
@@ -41,12 +41,12 @@ extension Membership {
 }
 
 extension SegmentView {
-    /// Says that someone waits for publication `number` to be replaced.
+    /// Announces a waiter for the replacement of publication `number`.
     ///
-    /// It need not be taken back, and a killed process has nothing to leave: it is over with the next publication.
+    /// The announcement ends by itself with the next publication, even if the waiter is killed.
     fileprivate func announce(waitingFor number: UInt64) {
         var awaited = header.state.awaited.load(ordering: .sequentiallyConsistent)
-        // Bounded: whoever is in the way has announced a later one, or breaks the protocol.
+        // Bounded: another waiter that is in the way has announced a later number, or breaks the protocol.
         for _ in 0..<1000 {
             if awaited > number { return }
             awaited =
@@ -59,19 +59,19 @@ extension SegmentView {
     @inline(never)
     fileprivate func wakeAll(published number: UInt64, woken: UInt64) {
         wakeSleepers()
-        // Only now, or a publisher stopped between would keep the others from waking anyone. If another was faster,
-        // what it said may be too little, never too much: then someone is woken in vain.
+        // After waking, or a publisher that is stopped in between would keep the others from waking anyone. If another
+        // publisher was faster, its number may be too low but never too high: then a later publisher wakes in vain.
         if woken < number {
             _ = header.state.woken.compareExchange(expected: woken, desired: number, ordering: .releasing)
         }
     }
 
-    /// Tells who waits to look at the name.
+    /// Tells all waiters to look at the name.
     func retire() {
         header.state.retired.store(1, ordering: .releasing)
         wakeSleepers()
     }
 
-    /// Wakes all who sleep in any process; who finds nothing new sleeps on.
+    /// Wakes all sleeping waiters in all processes; those that find nothing new sleep again.
     func wakeSleepers() { unsafe Futex.wakeAll(on: futexWord) }
 }

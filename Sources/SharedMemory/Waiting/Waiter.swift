@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A task waits, once, until a thread tells it to go on; in whichever order that comes.
+/// Lets one task wait, once, until a thread resumes it; the thread may be first.
 final class Waiter: Sendable {
     private enum State {
         case isFree

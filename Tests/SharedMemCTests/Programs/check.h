@@ -1,4 +1,4 @@
-// What the test programs share: checks that end the process, and cases to choose from by name.
+// Shared by the test programs: checks that end the process, and cases that are chosen by name.
 
 #ifndef CHECK_H
 #define CHECK_H
@@ -33,7 +33,7 @@ struct test {
 
 #define TEST(name) {#name, name}
 
-/// With a name runs that case, without prints the names.
+/// Runs the case of a name, or prints all names if none is given.
 static inline int run_tests(const struct test *tests, size_t count, int argc, char *argv[]) {
     for (size_t i = 0; i < count; i++) {
         if (argc < 2) puts(tests[i].name);
@@ -51,7 +51,7 @@ static inline int run_tests(const struct test *tests, size_t count, int argc, ch
         return run_tests(tests, sizeof tests / sizeof *tests, argc, argv);                                             \
     }
 
-/// Room that ends where the memory does: a byte written behind it is a crash.
+/// A buffer at the end of a page: writing beyond it crashes.
 static inline void *guarded(size_t byte_count) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), size = (byte_count + page - 1) / page * page;
     char *memory = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,4 +1,4 @@
-// The end of a process that is linked with the library, while its threads go on reading and setting.
+// Processes that are linked with the library and exit while their threads read and set.
 
 #include "handle.h"
 #include "linger.h"
@@ -49,7 +49,7 @@ static void end_amid_work(void) {
     linger_at_the_end();
 }
 
-/// Runs a case in processes of its own, from their loading to their end. (This one is attached to `shared`.)
+/// Runs a case in processes of its own, from loading to exit. (This process is attached to `shared`.)
 static void run_often(const char *name) {
     CHECK(setenv("SHAREDMEM_NAME", "theirs", 1) == 0);
     for (int i = 0; i < 30; i++) {

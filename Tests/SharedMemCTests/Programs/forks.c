@@ -1,10 +1,10 @@
-// A process that is attached forks, and does not exec.
+// Attached processes that fork and do not exec.
 
 #include "waiter.h"
 
 #include <signal.h>
 
-/// A child that has attached and says so, and then waits to be told to go on.
+/// A child that attaches, reports that, and waits until it is told to go on.
 struct child {
     pid_t id;
     int said, told;
@@ -236,7 +236,7 @@ static void fork_amid_another_threads_calls(void) {
     CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
 }
 
-/// A child forked while its parent waits waits itself, and ends without disturbing it.
+/// A child that is forked while its parent waits can wait too, and ends without disturbing the parent.
 static void forked_child_waits_itself(void) {
     sharedmem_t *segment = attach();
     set(segment, "padre");

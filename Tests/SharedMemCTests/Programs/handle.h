@@ -1,8 +1,8 @@
-// Shorthand for what the tests do with handles.
+// Shorthand for tests of handles.
 
 #include "check.h"
 
-/// That a call was refused as it should be, and said why.
+/// Checks that a call failed with an errno and a message.
 #define REFUSED(call, error)                                                                                           \
     do {                                                                                                               \
         errno = 0;                                                                                                     \

@@ -1,4 +1,4 @@
-// sharedmem_attach, _detach, _set, _get, _version, and what they refuse.
+// sharedmem_attach, _detach, _set, _get, _version, and their errors.
 
 #include "handle.h"
 

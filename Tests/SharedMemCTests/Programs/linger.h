@@ -1,4 +1,4 @@
-// A process whose end takes a while, after all exit handlers and destructors have run.
+// A process that takes a while to exit after all exit handlers and destructors have run.
 
 #include "check.h"
 

@@ -1,4 +1,4 @@
-// Loading and unloading the library; not linked with it, it is the SHAREDMEM_LIBRARY of the environment.
+// Loading and unloading the library that SHAREDMEM_LIBRARY names; this program is not linked with it.
 
 #include "linger.h"
 
@@ -42,7 +42,7 @@ static int count_descriptors(void) {
     return count;
 }
 
-/// Counts the mapped pages, and checks that none is a segment's.
+/// Counts the mapped pages, and checks that none belongs to a segment.
 static long count_pages(void) {
     FILE *file = fopen("/proc/self/maps", "r");
     CHECK(file);
@@ -57,7 +57,7 @@ static long count_pages(void) {
     return (long)bytes / sysconf(_SC_PAGESIZE);
 }
 
-/// Loads, uses and unloads 1,000 times; the first rounds are for what is there once and for all.
+/// Loads, uses and unloads the library 1,000 times; the first rounds make the allocations that stay.
 static void load_and_unload(void (*use)(void *library)) {
     const int first = 20, last = 1000;
     int descriptors = 0;
@@ -116,7 +116,7 @@ static void see_the_others_and_set(void *library) {
     set(library, L"de otro");
 }
 
-/// There are 126 rows: were one left by each round, the rounds would come to an end.
+/// If each round left one of the 126 rows taken, the rounds would fail.
 static void unloading_leaves_no_row(void) {
     int ready[2], done[2];
     char byte;

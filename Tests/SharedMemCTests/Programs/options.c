@@ -1,4 +1,4 @@
-// The options of sharedmem_attach, and what it refuses.
+// The options of sharedmem_attach, and its errors.
 
 #include "handle.h"
 
@@ -127,7 +127,7 @@ static void directory_is_one_on_a_tmpfs(void) {
 
 static void what_is_no_segment_is_left_alone(void) {
     FILE *file = fopen(path_of("test"), "w");
-    CHECK(file && fputs("notes of somebody's", file) >= 0 && fclose(file) == 0);
+    CHECK(file && fputs("another program's notes", file) >= 0 && fclose(file) == 0);
     ATTACH_REFUSED("test", NULL, ENOTSUP);
     CHECK(unlink(path_of("test")) == 0);
     CHECK(mkdir(path_of("test"), 0700) == 0);

@@ -68,7 +68,7 @@ static void detach_is_refused_while_a_reader_is_open(void) {
         CHECK((call) == NULL && errno == (error) && strlen(sharedmem_last_error()) > 10);                              \
     } while (0)
 
-static void what_can_not_be_is_refused(void) {
+static void what_cannot_be_is_refused(void) {
     sharedmem_t *segment = attach(), *read_only = attach_with(0, SHAREDMEM_READ_ONLY);
     NO_READER(sharedmem_reader_open(NULL), EINVAL);
     NO_READER(sharedmem_reader_open(read_only), EROFS);
@@ -86,7 +86,7 @@ static void what_can_not_be_is_refused(void) {
     CHECK(sharedmem_detach(read_only) == 0 && sharedmem_detach(segment) == 0);
 }
 
-/// In a child: reads on by its parent's reader, as often as the text changes.
+/// In a child: reads with its parent's reader each time that the text changes.
 static void child_reads_on(void) {
     sharedmem_t *segment = attach();
     set(segment, "padre");
@@ -105,7 +105,7 @@ static void child_reads_on(void) {
         exit(0);
     }
     end_well(child);
-    // The child has let go of nothing of ours.
+    // The child has not released the parent's pin.
     for (int i = 0; i < 400; i++) set(segment, i % 2 ? "otro" : "otra");
     CHECK(borrow_holds(kept, "padre"));
     CHECK(reads(used, "otro") && reads(unused, "otro") && reads(closed, "otro"));
@@ -116,4 +116,4 @@ static void child_reads_on(void) {
 }
 
 MAIN(TEST(reads_each_text_in_place), TEST(what_was_read_stays), TEST(detach_is_refused_while_a_reader_is_open),
-     TEST(what_can_not_be_is_refused), TEST(child_reads_on))
+     TEST(what_cannot_be_is_refused), TEST(child_reads_on))

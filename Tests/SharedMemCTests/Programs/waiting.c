@@ -1,4 +1,4 @@
-// sharedmem_wait: what it gives, how it ends, and who may call it when.
+// sharedmem_wait: its results, how it ends, and which threads may call it when.
 
 #include "waiter.h"
 
@@ -14,30 +14,30 @@ static double seconds(void) {
 
 static void other_versions_are_replaced_at_once(void) {
     sharedmem_t *segment = attach();
-    sharedmem_version_t none = {0, 0}, present, seen = none;
-    CHECK(sharedmem_set(segment, "a", 1, &present) == 0);
-    CHECK(sharedmem_wait(segment, none, -1, &seen) == 0 && same(seen, present));
-    CHECK(sharedmem_wait(segment, (sharedmem_version_t){present.instance, 0}, 0, &seen) == 0 && same(seen, present));
-    CHECK(sharedmem_wait(segment, (sharedmem_version_t){present.instance ^ 1, 1}, 0, &seen) == 0);
+    sharedmem_version_t none = {0, 0}, current, seen = none;
+    CHECK(sharedmem_set(segment, "a", 1, &current) == 0);
+    CHECK(sharedmem_wait(segment, none, -1, &seen) == 0 && same(seen, current));
+    CHECK(sharedmem_wait(segment, (sharedmem_version_t){current.instance, 0}, 0, &seen) == 0 && same(seen, current));
+    CHECK(sharedmem_wait(segment, (sharedmem_version_t){current.instance ^ 1, 1}, 0, &seen) == 0);
     CHECK(sharedmem_wait(segment, none, INT_MIN, NULL) == 0);
     // What was given becomes what comes next is to be after.
     seen = none;
-    CHECK(sharedmem_wait(segment, seen, -1, &seen) == 0 && same(seen, present));
+    CHECK(sharedmem_wait(segment, seen, -1, &seen) == 0 && same(seen, current));
     CHECK(*sharedmem_last_error() == 0);
     CHECK(sharedmem_detach(segment) == 0);
 }
 
 static void time_is_up_when_nothing_changed(void) {
     sharedmem_t *segment = attach();
-    sharedmem_version_t present = version_of(segment), seen = {7, 7};
+    sharedmem_version_t current = version_of(segment), seen = {7, 7};
     const int milliseconds[] = {0, 1, 50, 1200};
     for (int i = 0; i < 4; i++) {
         double start = seconds();
-        REFUSED(sharedmem_wait(segment, present, milliseconds[i], &seen), ETIMEDOUT);
+        REFUSED(sharedmem_wait(segment, current, milliseconds[i], &seen), ETIMEDOUT);
         CHECK(seconds() - start >= milliseconds[i] / 1000.0);
         CHECK(seen.instance == 7 && seen.number == 7);
     }
-    REFUSED(sharedmem_wait(segment, present, 0, NULL), ETIMEDOUT);
+    REFUSED(sharedmem_wait(segment, current, 0, NULL), ETIMEDOUT);
     CHECK(strstr(sharedmem_last_error(), " 0 ms"));
     CHECK(sharedmem_detach(segment) == 0);
 }
@@ -100,11 +100,11 @@ static void interrupted(int flags) {
     struct itimerval soon = {{0, 0}, {0, 20000}};
     const int timeouts[] = {-1, 30000};
     for (int i = 0; i < 2; i++) {
-        sharedmem_version_t present = version_of(segment), seen = present;
+        sharedmem_version_t current = version_of(segment), seen = current;
         signals = 0;
         CHECK(setitimer(ITIMER_REAL, &soon, NULL) == 0);
-        REFUSED(sharedmem_wait(segment, present, timeouts[i], &seen), EINTR);
-        CHECK(signals == 1 && same(seen, present));
+        REFUSED(sharedmem_wait(segment, current, timeouts[i], &seen), EINTR);
+        CHECK(signals == 1 && same(seen, current));
     }
     CHECK(sharedmem_detach(segment) == 0);
 }
@@ -115,7 +115,7 @@ static void handled_signal_ends_it_also_where_calls_begin_again(void) { interrup
 
 static void removed(sharedmem_t *segment, sharedmem_t *(*replacement)(void)) {
     struct waiter waiters[2];
-    sharedmem_version_t present = version_of(segment);
+    sharedmem_version_t current = version_of(segment);
     for (int i = 0; i < 2; i++) start_waiting(&waiters[i], segment, i ? -1 : 30000);
     usleep(20000);
     double begin = seconds();
@@ -127,11 +127,11 @@ static void removed(sharedmem_t *segment, sharedmem_t *(*replacement)(void)) {
     }
     // A second, and room for a machine that is busy.
     CHECK(seconds() - begin < 2.5);
-    REFUSED(sharedmem_wait(segment, present, 0, NULL), EIDRM);
+    REFUSED(sharedmem_wait(segment, current, 0, NULL), EIDRM);
     CHECK(strstr(sharedmem_last_error(), "test"));
     // What is known to be another is given all the same.
     sharedmem_version_t seen = {0, 0};
-    CHECK(sharedmem_wait(segment, seen, 0, &seen) == 0 && same(seen, present));
+    CHECK(sharedmem_wait(segment, seen, 0, &seen) == 0 && same(seen, current));
     CHECK(sharedmem_detach(other) == 0 && sharedmem_detach(segment) == 0);
 }
 

@@ -1,4 +1,4 @@
-// SetSharedMem and GetSharedMem. Run with room for 4096 bytes, a whole page: what comes behind is another slot.
+// SetSharedMem and GetSharedMem, with a capacity of 4096 bytes, a whole page, behind which comes another slot.
 
 #include "check.h"
 
@@ -81,7 +81,7 @@ static void nothing_is_written_behind_the_text(void) {
     for (int i = 3; i < 8; i++) CHECK(buffer[i] == 0x5a5a5a5a);
 }
 
-/// The most times in a row that a byte is in the segment's file.
+/// The length of the longest run of a byte in the segment's file.
 static long longest_run(char byte) {
     FILE *file = fopen(path_of("shared"), "rb");
     CHECK(file);

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-/// The cases of `Programs/*.c`: each runs in a process of its own, and leaves nothing behind.
-@Suite struct CDoorTests {
+/// The cases of `Programs/*.c`; each runs in a process of its own and leaves nothing behind.
+@Suite struct CInterfaceTests {
     @Test(arguments: try await CaseProgram.wide.cases)
     func wideFunctions(_ name: String) async throws { try await pass(.wide, name) }
 

@@ -1,0 +1,156 @@
+import LinuxSystem
+import Synchronization
+
+extension Segment {
+    /// Returns a copy of the text.
+    public func get() throws(SegmentError) -> String {
+        defer { extendLifetime(self) }
+        return String(copying: try borrowChecked())
+    }
+
+    /// Returns a copy of the text, with its version and the time it was set.
+    public func snapshot() throws(SegmentError) -> Snapshot {
+        defer { extendLifetime(self) }
+        let borrow = try borrowChecked()
+        let (version, time) = try identify(borrow)
+        return Snapshot(text: String(copying: borrow), version: version, publicationTime: time)
+    }
+
+    /// The version of the current text.
+    public var version: Version {
+        get throws(SegmentError) {
+            let membership = try reference().membership
+            defer { extendLifetime(self) }
+            return Version(instance: membership.instance, number: membership.view.loadCurrent().number)
+        }
+    }
+
+    /// Whether the segment was unlinked, or its name leads to another one.
+    ///
+    /// A text that is set here then reaches only the processes that are still attached to this segment.
+    public var isUnlinked: Bool {
+        get throws(SegmentError) {
+            defer { extendLifetime(self) }
+            return try reference().attachment.open.isUnlinked()
+        }
+    }
+}
+
+// MARK: Reading in place
+
+extension Segment {
+    /// Reads the shared bytes in place; they do not change until `body` returns.
+    ///
+    /// This takes a few nanoseconds, whatever the text's length: no copy, no allocation, no system call. (A ``Reader``
+    /// takes one or two.) Writers go on meanwhile, in other slots. If the segment is attached read-only, or if all of its
+    /// 64 pins are taken, `body` runs on a copy.
+    ///
+    /// - Throws: ``SegmentError``, or what `body` throws.
+    @inlinable
+    public func withBytes<Result: ~Copyable>(_ body: (RawSpan) throws -> Result) throws -> Result {
+        let borrow = try borrow()
+        let text = unsafe borrow.text
+        let token = borrow.leak()
+        defer {
+            token.end()
+            extendLifetime(self)
+        }
+        return try body(unsafe text.bytes)
+    }
+
+    /// Reads the shared text in place; it does not change until `body` returns.
+    ///
+    /// This takes as long as ``withBytes(_:)``, but for the first time that this process reads a text: then it checks that
+    /// the text is UTF-8.
+    ///
+    /// - Throws: ``SegmentError``, or what `body` throws.
+    @inlinable
+    public func withText<Result: ~Copyable>(_ body: (UTF8Span) throws -> Result) throws -> Result {
+        let borrow = try borrowChecked()
+        let text = unsafe borrow.text
+        let token = borrow.leak()
+        defer {
+            token.end()
+            extendLifetime(self)
+        }
+        return try body(unsafe UTF8Span(unchecked: Span(_bytes: text.bytes)))
+    }
+
+    /// Begins a borrow, which must end before the segment does; for the C and HTTP interfaces.
+    @usableFromInline
+    package func borrow() throws(SegmentError) -> Borrow { try reference().borrow() }
+
+    /// Borrows a text that this process has found to be UTF-8.
+    @usableFromInline
+    func borrowChecked() throws(SegmentError) -> Borrow {
+        let reference = try reference()
+        let borrow = try reference.borrow()
+        unsafe try reference.check(borrow.text, of: borrow.current)
+        return borrow
+    }
+}
+
+// MARK: For the C and HTTP interfaces
+
+extension Segment {
+    /// The version of a borrowed text, and the time it was set.
+    package func identify(_ borrow: borrowing Borrow) throws(SegmentError) -> (Version, Timestamp) {
+        try reference().membership.identify(borrow)
+    }
+
+    /// Reads the current text in place, together with its version and the time it was set.
+    package func withPublication<Result>(
+        _ body: (Span<UInt8>, Version, Timestamp) -> Result
+    ) throws(SegmentError) -> Result {
+        let borrow = try borrow()
+        defer { extendLifetime(borrow) }
+        let (version, time) = try identify(borrow)
+        return unsafe body(Span(_bytes: borrow.text.bytes), version, time)
+    }
+
+    /// Whether a borrow of this process's attachment holds a pin.
+    package var holdsPins: Bool {
+        defer { extendLifetime(self) }
+        guard let membership = cell.reference?.membership, membership.mark != 0 else { return false }
+        return membership.holdsPins
+    }
+
+    /// Whether the segment's file still has a name.
+    ///
+    /// Unlike ``isUnlinked``, it does not notice that the file was moved; it is faster, as it follows no path.
+    package var hasName: Bool {
+        get throws(SegmentError) {
+            let attachment = try reference().attachment
+            defer { extendLifetime(self) }
+            return try fromSystem(attachment.open.descriptor.linkCount()) > 0
+        }
+    }
+}
+
+extension AttachmentReference {
+    /// Checks that a text is UTF-8 when this process reads it for the first time.
+    ///
+    /// Its writer checked it too, but a process trusts only itself with the bytes of its `String`s.
+    @inline(__always)
+    func check(_ text: UnsafeRawBufferPointer, of current: PublicationWord) throws(SegmentError) {
+        if with({ $0.checkedNumber.load(ordering: .relaxed) }) != current.number {
+            unsafe try validate(text, of: current)
+        }
+    }
+
+    @inline(never)
+    private func validate(_ text: UnsafeRawBufferPointer, of current: PublicationWord) throws(SegmentError) {
+        if let offset = unsafe Text.firstInvalidOffset(text) {
+            throw with { $0.corrupted("the text is not UTF-8 at offset \(offset)") }
+        }
+        with { $0.checkedNumber.store(current.number, ordering: .relaxed) }
+    }
+}
+
+extension String {
+    /// Copies a borrowed text that was found to be UTF-8.
+    init(copying borrow: borrowing Borrow) {
+        self = unsafe String(copying: UTF8Span(unchecked: Span(_bytes: borrow.text.bytes)))
+        extendLifetime(borrow)
+    }
+}

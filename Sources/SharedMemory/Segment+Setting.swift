@@ -1,0 +1,64 @@
+extension Segment {
+    /// Makes `text` the segment's text and returns its version.
+    ///
+    /// This is lock-free across processes: a writer that is stopped in the middle of it delays no other process.
+    ///
+    /// - Parameters:
+    ///   - text: at most ``capacity`` bytes of UTF-8, without U+0000.
+    ///   - expected: if not nil, the text is set only if it replaces this version.
+    /// - Throws: ``SegmentError/tooLong(byteCount:capacity:)``, ``SegmentError/containsNUL(offset:)``,
+    ///   ``SegmentError/versionMismatch(current:)``, ``SegmentError/noSpace(path:byteCount:)``,
+    ///   ``SegmentError/readOnly(name:)``.
+    @discardableResult
+    public func set(_ text: String, ifVersion expected: Version? = nil) throws(SegmentError) -> Version {
+        try unsafe text.utf8Span.span.withUnsafeBytes { bytes throws(SegmentError) in
+            try publish(unsafe Draft(bytes, isUTF8: true), if: Self.condition(expected))
+        }
+    }
+
+    /// Makes UTF-8 bytes the segment's text and returns its version.
+    ///
+    /// - Throws: as ``set(_:ifVersion:)-(String,_)``, and ``SegmentError/notUTF8(offset:)``.
+    @discardableResult
+    public func set(utf8 bytes: Span<UInt8>, ifVersion expected: Version? = nil) throws(SegmentError) -> Version {
+        try set(utf8: bytes, if: Self.condition(expected))
+    }
+
+    /// Sets the text under a condition that is evaluated again after each lost race; for the HTTP interface.
+    @discardableResult
+    package func set(
+        utf8 bytes: Span<UInt8>, if condition: ((PublicationInfo) -> Bool)?
+    ) throws(SegmentError) -> Version {
+        try unsafe bytes.withUnsafeBytes { bytes throws(SegmentError) in
+            try publish(unsafe Draft(bytes, isUTF8: false), if: condition)
+        }
+    }
+
+    /// Replaces the text with the result of `change`, and retries if another writer gets in first.
+    ///
+    /// - Parameter change: may run several times, and must not set this segment itself.
+    /// - Throws: as ``set(_:ifVersion:)-(String,_)``, or what `change` throws.
+    @discardableResult
+    public func update(_ change: (String) throws -> String) throws -> Version {
+        for _ in 0..<1_000_000 {
+            let old = try snapshot()
+            let new = try change(old.text)
+            do {
+                return try set(new, ifVersion: old.version)
+            } catch SegmentError.versionMismatch {
+                continue
+            }
+        }
+        throw SegmentError.busy(doing: "updating '\(name)'")
+    }
+
+    private func publish(_ draft: Draft, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
+        defer { extendLifetime(self) }
+        return try reference().with { attachment throws(SegmentError) in try attachment.publish(draft, if: condition) }
+    }
+
+    private static func condition(_ expected: Version?) -> ((PublicationInfo) -> Bool)? {
+        guard let expected else { return nil }
+        return { $0.version == expected }
+    }
+}
