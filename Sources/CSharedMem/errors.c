@@ -44,7 +44,7 @@ const char *sharedmem_strerror(int error) {
     case EIDRM:
         return "The segment was unlinked, or its name leads to another one: attach again to follow the name.";
     case ENOENT:
-        return "The segment or the directory does not exist: set a text to create the segment, or name "
+        return "The segment or the directory does not exist: set its text to create the segment, or name "
                "another directory.";
     case EEXIST:
         return "The segment exists with another capacity: ask for that one, ask for no capacity, or unlink "

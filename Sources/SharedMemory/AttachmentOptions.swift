@@ -23,7 +23,7 @@ public struct AttachmentOptions: Hashable, Sendable {
     public var access: Access
     /// Once any process has attached with ``Lifetime/persistent``, the segment stays persistent.
     public var lifetime: Lifetime
-    /// The most bytes that a text can have, fixed when the segment is created.
+    /// The most bytes that the text can have, fixed when the segment is created.
     ///
     /// If nil, an existing segment is attached whatever its capacity, and a new one gets the capacity in the environment
     /// variable `SHAREDMEM_CAPACITY`, or 1 MiB.

@@ -38,6 +38,7 @@ package struct Digits: Sendable {
     }
 
     package var text: String {
-        String(copying: unsafe UTF8Span(unchecked: bytes.span.extracting(first: count), isKnownASCII: true))
+        guard let digits = try? UTF8Span(validating: bytes.span.extracting(first: count)) else { return "" }
+        return String(copying: digits)
     }
 }

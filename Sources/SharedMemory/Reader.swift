@@ -96,7 +96,7 @@ extension Segment {
         return Version(instance: reference.membership.instance, number: pinned.number)
     }
 
-    /// Lets go of the text that was read last, so that its memory can hold another one; the next read pins a text again.
+    /// Lets go of the text that was read last, so that its memory can hold another one; the next read pins the current text.
     public mutating func unpin() {
         guard pinned != .none else { return }
         forget()

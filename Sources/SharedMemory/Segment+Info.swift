@@ -6,7 +6,7 @@ public struct SegmentInfo: Sendable {
     public let name: String
     /// The absolute path of the segment's file.
     public let path: String
-    /// The most bytes that a text can have.
+    /// The most bytes that the text can have.
     public let capacity: Int
     /// The number of bytes of the current text.
     public let byteCount: Int

@@ -27,7 +27,7 @@ extension Segment {
 
     /// Whether the segment was unlinked, or its name leads to another one.
     ///
-    /// A text that is set here then reaches only the processes that are still attached to this segment.
+    /// Text that is set here then reaches only the processes that are still attached to this segment.
     public var isUnlinked: Bool {
         get throws(SegmentError) {
             defer { extendLifetime(self) }
@@ -60,8 +60,8 @@ extension Segment {
 
     /// Reads the shared text in place; it does not change until `body` returns.
     ///
-    /// This takes as long as ``withBytes(_:)``, but for the first time that this process reads a text: then it checks that
-    /// the text is UTF-8.
+    /// This takes as long as ``withBytes(_:)``, except when this process reads a version for the first time: then it checks
+    /// that the text is UTF-8.
     ///
     /// - Throws: ``SegmentError``, or what `body` throws.
     @inlinable
@@ -80,7 +80,7 @@ extension Segment {
     @usableFromInline
     package func borrow() throws(SegmentError) -> Borrow { try reference().borrow() }
 
-    /// Borrows a text that this process has found to be UTF-8.
+    /// Borrows the text, which this process has found to be UTF-8.
     @usableFromInline
     func borrowChecked() throws(SegmentError) -> Borrow {
         let reference = try reference()
@@ -128,7 +128,7 @@ extension Segment {
 }
 
 extension AttachmentReference {
-    /// Checks that a text is UTF-8 when this process reads it for the first time.
+    /// Checks that the text is UTF-8 when this process reads a version for the first time.
     ///
     /// Its writer checked it too, but a process trusts only itself with the bytes of its `String`s.
     @inline(__always)

@@ -79,7 +79,7 @@ extension Segment {
     /// The absolute path of the segment's file.
     public var path: String { file.path }
 
-    /// The most bytes that a text can have.
+    /// The most bytes that the text can have.
     public var capacity: Int {
         get throws(SegmentError) { try reference().membership.view.capacity }
     }

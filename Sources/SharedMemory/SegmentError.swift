@@ -37,7 +37,7 @@ public enum SegmentError: Error, Hashable, Sendable {
     case untrustedOwner(path: String, owner: UInt32)
     /// The last process of the segment is gone, and only the file's owner or root can remove the file.
     case leftBehind(path: String, owner: UInt32)
-    /// The directory is not on a tmpfs, so that a text would be stored on a disk and not in memory.
+    /// The directory is not on a tmpfs, so that the text would be stored on a disk and not in memory.
     case notInMemory(path: String)
     /// The segment lives in the memory of another kernel, whose locks this one does not see.
     case otherKernel(path: String)
@@ -86,7 +86,7 @@ extension SegmentError: CustomStringConvertible {
         case .notFound(let name, let directory, let found):
             "The segment '\(name)' does not exist in \(directory) ("
                 + (found.isEmpty ? "no segments there" : "segments there: " + found.joined(separator: ", "))
-                + "). Set a text to create it, or name another directory."
+                + "). Set its text to create it, or name another directory."
         case .unlinked(let name):
             "The segment '\(name)' was unlinked, or its name leads to another one: attach again to follow the name."
         case .capacityMismatch(let name, let capacity, let requested):

@@ -1,4 +1,4 @@
-/// A copy of a text, with its version and the time it was set.
+/// A copy of the text, with its version and the time it was set.
 public struct Snapshot: Hashable, Sendable {
     public let text: String
     public let version: Version

@@ -88,7 +88,7 @@ struct HistoryTests {
                 == ["backwards"])
     }
 
-    @Test("A watcher that gets a torn text, or a text of another version, is found")
+    @Test("A watcher that gets torn text, or the text of another version, is found")
     func watchedText() {
         var torn = operation(.watch, 1, 1...2)
         torn.digest = nil
@@ -98,7 +98,7 @@ struct HistoryTests {
     }
 
     @Test(
-        "A text that no process set is found if each process records what it is about to set",
+        "Text that no process set is found if each process records what it is about to set",
         arguments: [Operation.Kind.read, .watch])
     func neverSet(_ kind: Operation.Kind) {
         let begun = operation(.setting, 0, 1...1, digest: 100, instance: 0)

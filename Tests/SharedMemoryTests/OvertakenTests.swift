@@ -70,7 +70,7 @@ struct OvertakenTests: SegmentTestCase {
         extendLifetime((segment, writer))
     }
 
-    @Test("The time of a text is never earlier than that of the text before, whatever the clock shows")
+    @Test("The time of a version is never earlier than that of the version before, whatever the clock shows")
     func timesNeverGoBack() throws {
         let segment = try attach()
         try segment.set("tomorrow's")
@@ -117,7 +117,7 @@ struct OvertakenTests: SegmentTestCase {
         extendLifetime(writer)
     }
 
-    @Test("Whatever its size, a text stays whole for two more sets, so that readers without a pin do not starve")
+    @Test("Text of any size stays whole for two more sets, so that readers without a pin do not starve")
     func threeInTurn() async throws {
         let segment = try attach()
         let first = try segment.set(text(1 << 20, 1))

@@ -42,7 +42,7 @@ struct ReaderTests: SegmentTestCase {
         }
     }
 
-    @Test("A text being read does not change, even if the text is set more often than there are slots")
+    @Test("The text being read does not change, even if it is set more often than there are slots")
     func readIsStable() throws {
         let (segment, other) = (try attach(), try attach())
         try segment.set(text(1))
@@ -178,7 +178,7 @@ struct ReaderTests: SegmentTestCase {
         #expect(try reader.get() == "x")
     }
 
-    @Test("A text that is not UTF-8 is an error each time it is read as text, but can be read as bytes")
+    @Test("Text that is not UTF-8 is an error each time it is read as text, but can be read as bytes")
     func notUTF8() throws {
         let segment = try attach()
         try segment.set("xx")

@@ -23,7 +23,7 @@ struct SegmentTests {
     }
 
     @Test(
-        "A text is read as it was set, in every way of reading",
+        "The text is read as it was set, in every way of reading",
         arguments: [
             "Esta es una cadena de prueba", "", "a", "ñandú – 東京 – 🦤🧬", "\u{1}\u{7f}\r\n\t",
             String(repeating: "0123456789abcdef", count: 5000),
@@ -56,7 +56,7 @@ struct SegmentTests {
         }
     }
 
-    @Test("A text of exactly the capacity fits, and one more byte is refused and changes nothing")
+    @Test("Text of exactly the capacity fits, and one more byte is refused and changes nothing")
     func holdsItsCapacity() throws {
         for capacity in [1, 63, 4096, 4097, 1 << 20] {
             let segment = try attach("c\(capacity)", capacity: capacity)
@@ -101,7 +101,7 @@ struct SegmentTests {
     static let large = 4 << 20
 
     @Test(
-        "A text that is larger than caches is set whole, whatever its length",
+        "Text that is larger than the caches is set whole, whatever its length",
         arguments: [large, large + 1, large + 63, large + 8191, large + 8192, large + 12_345])
     func largeIsWhole(_ byteCount: Int) throws {
         let segment = try attach(capacity: 8 << 20)

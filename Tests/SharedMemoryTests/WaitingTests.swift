@@ -401,7 +401,7 @@ struct WaitingTests: WaitingSegmentTests {
     }
 
     @Test(
-        "A text that was set just before the segment was unlinked is delivered",
+        "Text that was set just before the segment was unlinked is delivered",
         arguments: ProbeCommand.WatchMethod.allCases, [PausePoint.waitCheckedName, .waitAnnounced])
     func lastText(_ method: ProbeCommand.WatchMethod, _ step: PausePoint) async throws {
         let segment = try attach()

@@ -18,7 +18,7 @@ struct Identity: BitwiseCopyable, Sendable {
     var layoutVersion: UInt32
     /// The lifetime at creation: 0 = while attached, 1 = persistent; at this offset in every layout version to come.
     var lifetime: UInt32
-    /// The most bytes that a text can have.
+    /// The most bytes that the text can have.
     var capacity: UInt64
     var instance: UInt64
     var bootIDHigh: UInt64

@@ -32,8 +32,17 @@ import Synchronization
         unsafe UnsafePointer((base + Layout.currentOffset).assumingMemoryBound(to: AtomicWord.self))
     }
 
-    /// The half of the current word that every publication changes.
-    var futexWord: UnsafeRawPointer { unsafe UnsafeRawPointer(base + Layout.currentOffset) }
+    /// Sleeps while the current word is `current`, but no longer than `nanoseconds`.
+    ///
+    /// It sleeps on the low half of the word, which every publication changes.
+    func sleep(while current: PublicationWord, nanoseconds: Int) throws(SegmentError) -> Futex.Outcome {
+        try fromSystem(
+            unsafe Futex.sleep(
+                on: currentWord, while: UInt32(truncatingIfNeeded: current.rawValue), nanoseconds: nanoseconds))
+    }
+
+    /// Wakes all sleeping waiters in all processes; those that find nothing new sleep again.
+    func wakeSleepers() { unsafe Futex.wakeAll(on: currentWord) }
 
     /// The memory of a slot.
     @inline(__always)

@@ -1,7 +1,7 @@
 import CLinux
 public import Synchronization
 
-/// A text that does not change: the shared bytes themselves under a pin, or a copy of them if no pin is available.
+/// Text that does not change: the shared bytes themselves under a pin, or a copy of them if no pin is available.
 ///
 /// Its slot is not filled again until its life ends. It has four words, so that it is returned in registers.
 @frozen @safe @usableFromInline package struct Borrow: ~Copyable {

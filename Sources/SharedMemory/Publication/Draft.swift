@@ -1,4 +1,4 @@
-/// A text that is about to be set.
+/// Text that is about to be set.
 @safe struct Draft {
     let bytes: UnsafeRawBufferPointer
     /// Whether the text is known to be UTF-8, as it comes from a `String`.

@@ -15,7 +15,7 @@ extension Attachment {
             if current != first { isOvertaken = true }
             if let copy = try copy(current) { return copy }
         }
-        // A text that stays current keeps its stamp: a reader that was not overtaken can copy it.
+        // The current text keeps its stamp while it is current: a reader that was not overtaken can copy it.
         guard isOvertaken else { throw corrupted("the current text has another's stamp") }
         throw .busy(doing: "reading '\(open.file.name)'")
     }
@@ -59,7 +59,7 @@ extension Attachment {
         guard copy.count <= Layout.pageByteCount else {
             let offset = Layout.slotOffset(slot, capacity: membership.view.capacity)
             let count = try fromSystem(unsafe open.descriptor.read(into: copy, at: offset))
-            guard count == copy.count else { throw corrupted("the file ends in a text") }
+            guard count == copy.count else { throw corrupted("the file ends within the text") }
             return
         }
         unsafe membership.view.loadWords(ofSlot: slot, into: copy)

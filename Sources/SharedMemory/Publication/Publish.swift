@@ -8,7 +8,7 @@ package struct PublicationInfo: Sendable {
 }
 
 extension Attachment {
-    /// Makes a text the segment's text and returns its version.
+    /// Makes a draft the segment's text and returns its version.
     ///
     /// This is lock-free across processes: a writer that is stopped in the middle of it delays no other process. In one
     /// process, threads that set take turns.
@@ -19,7 +19,7 @@ extension Attachment {
     func publish(_ draft: Draft, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
         guard row != nil else { throw .readOnly(name: open.file.name.description) }
         let byteCount = unsafe draft.bytes.count
-        // The length comes first: a text that is too long is not read.
+        // The length comes first: if the text is too long, it is not read.
         guard byteCount <= membership.view.capacity else {
             throw .tooLong(byteCount: byteCount, capacity: membership.view.capacity)
         }

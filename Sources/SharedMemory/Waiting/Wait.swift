@@ -18,9 +18,7 @@ extension Membership {
         // sees the old word here, it falls asleep before the exchange, or the kernel's own comparison stops it.
         guard view.loadCurrent() == current else { return .changedBefore }
         PausePoint.waitAnnounced.reached()
-        return try fromSystem(
-            unsafe Futex.sleep(
-                on: view.futexWord, while: UInt32(truncatingIfNeeded: current.rawValue), nanoseconds: nanoseconds))
+        return try view.sleep(while: current, nanoseconds: nanoseconds)
     }
 
     /// The longest that this process's waiters sleep at a time, in nanoseconds.
@@ -71,7 +69,4 @@ extension SegmentView {
         header.state.retired.store(1, ordering: .releasing)
         wakeSleepers()
     }
-
-    /// Wakes all sleeping waiters in all processes; those that find nothing new sleep again.
-    func wakeSleepers() { unsafe Futex.wakeAll(on: futexWord) }
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a parent starts: sets a text with the Python example, and reads it with all three.
+# Sets the text with the Python example, and reads it with all three; a parent starts this script.
 set -e
 "$READER" "$TEXT"
 "$READER"
