@@ -3,8 +3,18 @@ import LinuxSystem
 
 /// Whether a server answers, for where there is no curl.
 public enum Healthcheck {
-    /// What is asked unless told otherwise.
-    public static let defaultURL = "http://127.0.0.1:8080/livez"
+    /// Asks a server that listens where ``ServerConfiguration`` has it by default.
+    public static let defaultURL = url(of: ServerConfiguration().listen[0])
+
+    /// What to ask on this host of a server that listens on an address.
+    public static func url(of address: ListenAddress) -> String {
+        switch address {
+        case .unix: "\(address)"
+        case .tcp("0.0.0.0", let port): "http://127.0.0.1:\(port)/livez"
+        case .tcp("::", let port): "http://[::1]:\(port)/livez"
+        case .tcp: "http://\(address)/livez"
+        }
+    }
 
     /// Gets a URL and returns when the answer is a success.
     ///

@@ -2,17 +2,20 @@ public import SharedMemory
 
 /// Why a server does not start.
 public enum ServerError: Error, Hashable, Sendable {
-    /// Other hosts could set the text: there is neither a token nor the word that none is wanted.
+    /// Other hosts could set the text: there is no token, and anonymous clients were not allowed explicitly.
     case needsToken(ListenAddress)
     /// A token must be visible ASCII, at least one character.
     case invalidToken
-    /// Nothing to serve, nowhere to listen, or a number that makes no sense.
+    /// There is nothing to serve or nowhere to listen, or something is named twice.
     case invalidConfiguration(String)
+    /// A number is out of range; `name` is that of the option, such as `header-timeout`, and `problem` the rest of the
+    /// sentence.
+    case invalidOption(name: String, problem: String)
     /// The system refuses the address.
     case cannotListen(ListenAddress, reason: String)
     /// The system has no thread or descriptor left to give.
     case noResources(reason: String)
-    /// A segment can not be attached.
+    /// A segment cannot be attached.
     case segment(name: String, SegmentError)
 }
 
@@ -21,18 +24,20 @@ extension ServerError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .needsToken(let address):
-            "\(address) can be reached from other hosts, and anyone there could set the text: give a token "
-                + "(--token-file), or say that none is wanted (--allow-anonymous)."
+            "\(address) can be reached from other hosts, and anyone there could set the text: give the server a token, "
+                + "or allow anonymous clients."
         case .invalidToken:
-            "The token is empty or has characters that a header field can not carry: use letters and digits."
+            "The token is empty or has characters that a header field cannot carry: use letters and digits."
         case .invalidConfiguration(let reason):
             reason
+        case .invalidOption(let name, let problem):
+            "\(name) \(problem)"
         case .cannotListen(let address, let reason):
-            "Listening on \(address) is not possible: \(reason)."
+            "The server cannot listen on \(address): \(reason)."
         case .noResources(let reason):
             "The server needs a thread and a few descriptors, and the system refuses them: \(reason)."
         case .segment(let name, let error):
-            "Segment '\(name)' can not be served. \(error)"
+            "The segment '\(name)' cannot be served. \(error)"
         }
     }
 }

@@ -56,7 +56,7 @@ struct WatchCommand: ParsableCommand {
     }
 
     func run() throws {
-        EndSignals.handle()
+        TerminationSignals.handle()
         // What the command does with the output is its own affair.
         let output = command.isEmpty ? StandardStream.output : nil
         var texts = Following(segment, known: known, waits: waits, output: output)

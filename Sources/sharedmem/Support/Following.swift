@@ -4,7 +4,7 @@ import SharedMemory
 /// The texts of whatever segment has the name, each newer than the one before.
 struct Following {
     private let name: String?
-    private let place: Place
+    private let location: SegmentLocation
     private let waits: Bool
     private let output: StandardStream?
     private var segment: Segment?
@@ -17,7 +17,7 @@ struct Following {
     ///   - output: where the texts go, if they end with its reader.
     init(_ segment: SegmentArguments, known: Version?, waits: Bool, output: StandardStream?) {
         name = segment.chosenName
-        place = segment.place
+        location = segment.location
         self.waits = waits
         self.output = output
         version = known
@@ -26,7 +26,7 @@ struct Following {
     /// Waits for the next one; nil when it is time to end.
     mutating func next() throws(SegmentError) -> Snapshot? {
         // A signal that comes before the waiting begins is seen when it ends, as a reader is that left.
-        while !EndSignals.haveCome, output?.isAbandoned != true {
+        while !TerminationSignals.wereReceived, output?.isAbandoned != true {
             if let snapshot = try look() { return snapshot }
         }
         return nil
@@ -83,7 +83,7 @@ extension Following {
 
     private func attach(_ access: Access) throws(SegmentError) -> Segment {
         let options = AttachmentOptions(
-            access: access, directory: place.directory, creates: false, trustedOwners: place.trusted)
+            access: access, directory: location.directory, creates: false, trustedOwners: location.trusted)
         return try Segment.attach(name, options)
     }
 }

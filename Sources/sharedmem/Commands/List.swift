@@ -5,36 +5,36 @@ struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the segments in a directory.")
 
-    @OptionGroup var place: Place
+    @OptionGroup var location: SegmentLocation
 
     @Flag(help: "As a JSON array.")
     var json = false
 
     func run() throws {
-        let entries = try Segment.list(directory: place.directory).map { name in
+        let entries = try Segment.list(directory: location.directory).map { name in
             do {
-                return Entry(name: name, info: Report(try look(name)), error: nil)
+                return Entry(name: name, info: SegmentReport(try look(name)), error: nil)
             } catch {
                 return Entry(name: name, info: nil, error: "\(error)")
             }
         }
         if json { return try StandardStream.output.write(try encoded(entries)) }
-        if entries.isEmpty { return try StandardStream.error.write(Self.nothing(in: place)) }
+        if entries.isEmpty { return try StandardStream.error.write(Self.nothing(in: location)) }
         try StandardStream.output.write(Self.table(entries))
     }
 
     private func look(_ name: String) throws(SegmentError) -> SegmentInfo {
-        try Segment.info(name, directory: place.directory, trustedOwners: place.trusted)
+        try Segment.info(name, directory: location.directory, trustedOwners: location.trusted)
     }
 
-    private static func nothing(in place: Place) -> String {
-        let directory = place.directory ?? Environment["SHAREDMEM_DIRECTORY"] ?? "/dev/shm"
-        return "There are no segments here.\n" + (PrivateMemory.hint(notFoundIn: directory).map { $0 + "\n" } ?? "")
+    private static func nothing(in location: SegmentLocation) -> String {
+        let hint = PrivateMemory.hint(notFoundIn: location.directory ?? PrivateMemory.directory)
+        return "There are no segments here.\n" + (hint.map { $0 + "\n" } ?? "")
     }
 
     private struct Entry: Encodable {
         let name: String
-        let info: Report?
+        let info: SegmentReport?
         /// Why it can not be looked at.
         let error: String?
     }

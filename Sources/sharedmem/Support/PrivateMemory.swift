@@ -3,7 +3,7 @@ import LinuxSystem
 
 /// Why the host's segments may not be seen here: a container has a /dev/shm of its own, unless it is told to share one.
 enum PrivateMemory {
-    private static let directory = "/dev/shm"
+    static let directory = "/dev/shm"
 
     /// What to say when nothing was found in a directory; nil where that is no matter of containers.
     static func hint(notFoundIn directory: String) -> String? {

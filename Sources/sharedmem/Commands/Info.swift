@@ -14,12 +14,12 @@ struct InfoCommand: ParsableCommand {
 
     func run() throws {
         let info = try Segment.info(
-            segment.chosenName, directory: segment.place.directory, trustedOwners: segment.place.trusted)
-        try StandardStream.output.write(json ? try Report(info).json() : Self.page(info))
+            segment.chosenName, directory: segment.location.directory, trustedOwners: segment.location.trusted)
+        try StandardStream.output.write(json ? try SegmentReport(info).json() : Self.page(info))
     }
 
     private static func page(_ info: SegmentInfo) -> String {
-        let report = Report(info)
+        let report = SegmentReport(info)
         var lines = [
             ("name", info.name),
             ("path", info.path),

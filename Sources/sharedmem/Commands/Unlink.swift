@@ -13,9 +13,9 @@ struct UnlinkCommand: ParsableCommand {
     @Argument(help: "The segment's name.", completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
     var name: String
 
-    @OptionGroup var place: Place
+    @OptionGroup var location: SegmentLocation
 
     func run() throws {
-        try Segment.unlink(name, directory: place.directory, trustedOwners: place.trusted)
+        try Segment.unlink(name, directory: location.directory, trustedOwners: location.trusted)
     }
 }

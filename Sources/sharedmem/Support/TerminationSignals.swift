@@ -2,19 +2,19 @@ internal import Glibc
 import Synchronization
 
 /// SIGINT, SIGTERM and SIGHUP: the first asks for the end, the second is the end.
-enum EndSignals {
+enum TerminationSignals {
     private static let asked = Atomic(false)
 
-    static var haveCome: Bool { asked.load(ordering: .relaxed) }
+    static var wereReceived: Bool { asked.load(ordering: .relaxed) }
 
     /// Has system calls that wait end when one comes, and writing to nobody fail instead of killing.
     static func handle() {
         // A static is initialized at its first use, which must not be the handler's.
-        _ = haveCome
+        _ = wereReceived
         for signal in [SIGINT, SIGTERM, SIGHUP] where !isIgnored(signal) {
             var action = sigaction()
             unsafe action.__sigaction_handler.sa_handler = { signal in
-                guard EndSignals.asked.exchange(true, ordering: .relaxed) else { return }
+                guard TerminationSignals.asked.exchange(true, ordering: .relaxed) else { return }
                 Glibc.signal(signal, SIG_DFL)
                 raise(signal)
             }

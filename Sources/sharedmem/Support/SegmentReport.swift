@@ -2,7 +2,7 @@ import FoundationEssentials
 import SharedMemory
 
 /// What `info` and `list` say of a segment, as JSON has it; times are RFC 3339, UTC.
-struct Report: Encodable {
+struct SegmentReport: Encodable {
     let name: String
     let path: String
     let capacity: Int

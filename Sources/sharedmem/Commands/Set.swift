@@ -27,8 +27,8 @@ struct SetCommand: ParsableCommand {
         }
         let bytes = try text.map { Array($0.utf8) } ?? StandardStream.input.readToEnd(limit: Segment.maximumCapacity)
         let options = AttachmentOptions(
-            lifetime: .persistent, capacity: creation.capacity, directory: segment.place.directory,
-            mode: creation.mode, trustedOwners: segment.place.trusted)
+            lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
+            mode: creation.mode, trustedOwners: segment.location.trusted)
         let version = try Segment.attach(segment.chosenName, options).set(utf8: bytes.span, ifVersion: expected)
         if verbose { try StandardStream.error.write("\(version)\n") }
     }

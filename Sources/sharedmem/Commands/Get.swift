@@ -14,7 +14,7 @@ struct GetCommand: ParsableCommand {
 
     func run() throws {
         let snapshot = try Segment.read(
-            segment.chosenName, directory: segment.place.directory, trustedOwners: segment.place.trusted)
+            segment.chosenName, directory: segment.location.directory, trustedOwners: segment.location.trusted)
         try StandardStream.output.write(snapshot.text)
         if verbose { try StandardStream.error.write("\(snapshot.version)\n") }
     }

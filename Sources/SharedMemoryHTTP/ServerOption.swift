@@ -1,0 +1,137 @@
+import SharedMemory
+
+/// One setting that an operator can make, defined here and nowhere else.
+///
+/// The command line takes its options and their help from here, the environment its variables, and ``Server`` its checks.
+/// The defaults are those of ``ServerConfiguration``.
+package struct ServerOption: Sendable {
+    /// `header-timeout` is `--header-timeout` on the command line, and `SHAREDMEM_HEADER_TIMEOUT` in the environment.
+    package let name: String
+    package let help: String
+    /// What stands for the value in the help; nil for a flag.
+    package let valueName: String?
+    /// The default, as the help words it; nil if there is none.
+    package let defaultText: String?
+    /// Which numbers are possible; nil if the value is not a number.
+    package let range: ClosedRange<Int>?
+    private let path: (WritableKeyPath<ServerConfiguration, Int?> & Sendable)?
+
+    package var variable: String { "SHAREDMEM_" + name.uppercased().replacing("-", with: "_") }
+
+    private init(_ name: String, value: String? = nil, default defaultText: String? = nil, help: String) {
+        (self.name, self.help, valueName, self.defaultText) = (name, help, value, defaultText)
+        (range, path) = (nil, nil)
+    }
+
+    /// A number, which goes to `path` of the configuration.
+    private init(
+        _ name: String, _ path: WritableKeyPath<ServerConfiguration, Int?> & Sendable,
+        in range: ClosedRange<Int> = 1...1_000_000, unit: String, default defaultText: String? = nil, help: String
+    ) {
+        (self.name, self.help, self.range, self.path) = (name, help, range, path)
+        valueName = unit
+        self.defaultText = defaultText ?? ServerConfiguration()[keyPath: path].map(String.init)
+    }
+
+    /// Makes `value` the configuration's; only for an option that is a number.
+    package func set(_ value: Int, in configuration: inout ServerConfiguration) {
+        if let path { configuration[keyPath: path] = value }
+    }
+
+    /// - Throws: ``ServerError/invalidOption(name:problem:)`` if the configuration's number is out of range.
+    func check(_ configuration: ServerConfiguration) throws(ServerError) {
+        guard let path, let range, let value = configuration[keyPath: path], !range.contains(value) else { return }
+        throw .invalidOption(name: name, problem: "is \(value): use \(range.lowerBound) to \(range.upperBound).")
+    }
+}
+
+// MARK: The options
+
+extension ServerOption {
+    package static let all = [
+        listen, tokenFile, allowAnonymous, allowHost, directory, trustOwner, capacity, mode, grace, connections,
+        connectionsPerClient, watchers, heartbeat, headerTimeout, bodyTimeout, sendTimeout, idleTimeout, bytesInFlight,
+        threads,
+    ]
+
+    package static let listen = ServerOption(
+        "listen", value: "address", default: ServerConfiguration().listen.map(\.description).joined(separator: ","),
+        help: "HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.")
+
+    package static let tokenFile = ServerOption(
+        "token-file", value: "file", help: "A file whose one line is the token that clients must send.")
+
+    package static let allowAnonymous = ServerOption(
+        "allow-anonymous", help: "Accept clients from other hosts without a token.")
+
+    package static let allowHost = ServerOption(
+        "allow-host", value: "name",
+        help: "A host name that requests may use besides localhost; .NAME for all names below it; may be repeated.")
+
+    package static let directory = ServerOption(
+        "directory", value: "directory", default: "/dev/shm", help: "The directory of the segments, on a tmpfs.")
+
+    package static let trustOwner = ServerOption(
+        "trust-owner", value: "uid",
+        help: "Trust segments of this user, in addition to your own and root's; may be repeated.")
+
+    package static let capacity = ServerOption(
+        "capacity", \.capacity, in: 1...Segment.maximumCapacity, unit: "bytes", default: "1048576",
+        help: "The longest text that a segment can hold, if it is created.")
+
+    package static let mode = ServerOption(
+        "mode", value: "mode", default: String(ServerConfiguration().mode, radix: 8),
+        help: "The permissions of a segment, if it is created: 600, 640, 660, 644, 666, …")
+
+    package static let grace = ServerOption(
+        "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",
+        help: "How long the server waits for requests to finish when it is stopped.")
+
+    package static let connections = ServerOption(
+        "connections", \.connectionLimit.optional, unit: "count",
+        help: "The most connections at a time, for each address.")
+
+    package static let connectionsPerClient = ServerOption(
+        "connections-per-client", \.connectionLimitPerAddress.optional, in: 0...1_000_000, unit: "count",
+        help: "The most connections at a time from one IP address; 0 for no limit.")
+
+    package static let watchers = ServerOption(
+        "watchers", \.watcherLimit, in: 0...1_000_000, unit: "count", default: "half of the connections",
+        help: "The most clients at a time that wait for a change.")
+
+    package static let heartbeat = ServerOption(
+        "heartbeat", \.heartbeatSeconds.optional, unit: "seconds",
+        help: "How long an event stream stays silent before the server sends a comment.")
+
+    package static let headerTimeout = ServerOption(
+        "header-timeout", \.headSeconds.optional, unit: "seconds",
+        help: "From connecting to the end of the first request's head.")
+
+    package static let bodyTimeout = ServerOption(
+        "body-timeout", \.bodySeconds.optional, unit: "seconds",
+        help: "For a client to send a body; one second more for each 64 KiB.")
+
+    package static let sendTimeout = ServerOption(
+        "send-timeout", \.sendSeconds.optional, unit: "seconds",
+        help: "For a client to read a response; one second more for each 64 KiB.")
+
+    package static let idleTimeout = ServerOption(
+        "idle-timeout", \.idleSeconds.optional, unit: "seconds",
+        help: "From a response to the end of the next request's head.")
+
+    package static let bytesInFlight = ServerOption(
+        "bytes-in-flight", \.bytesInFlightLimit, in: 1...(.max), unit: "bytes",
+        default: "\(ServerConfiguration.defaultBytesInFlight), or four times the capacity",
+        help: "The most memory for texts that are being received and sent; at least twice the capacity.")
+
+    package static let threads = ServerOption(
+        "threads", \.threadCount.optional, unit: "count", help: "Threads for each address.")
+}
+
+extension Int {
+    /// Itself, for a path that leads to an optional number elsewhere.
+    fileprivate var optional: Int? {
+        get { self }
+        set { if let newValue { self = newValue } }
+    }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import SharedMemoryHTTP
+
+struct HealthcheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "healthcheck",
+        abstract: "Ask a server whether it is alive.",
+        discussion: "Exit status: 0 if it answers with a success within 2 seconds, 1 if not.")
+
+    @Argument(
+        help: """
+            http://HOST:PORT/PATH or unix:PATH. (default: /livez at the first address of SHAREDMEM_LISTEN, or \
+            \(Healthcheck.defaultURL))
+            """)
+    var url: String?
+
+    func run() throws {
+        let address = try ServerOption.listen.values([ListenAddress]()).first
+        do {
+            try Healthcheck.check(url ?? address.map(Healthcheck.url) ?? Healthcheck.defaultURL)
+        } catch {
+            throw Failure(description: "\(error)")
+        }
+    }
+}

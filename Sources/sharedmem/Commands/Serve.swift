@@ -1,0 +1,150 @@
+public import ArgumentParser
+internal import Glibc
+import SharedMemory
+public import SharedMemoryHTTP
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve segments over HTTP.",
+        discussion: """
+            The first segment is at /shared, each is at /shared/NAME. /openapi.yaml is the contract.
+            SIGTERM and SIGINT stop it once what is under way has finished; a second one, at once.
+            """)
+
+    @Argument(
+        help: "The segments' names; a segment that does not exist is created. (default: shared, env: SHAREDMEM_NAME)")
+    var names: [String] = []
+
+    @Option(.listen) var listen: [ListenAddress] = []
+    @Option(.tokenFile, completion: .file()) var tokenFile: String?
+    @Flag(.allowAnonymous) var allowsAnonymous = false
+    @Option(.allowHost) var allowedHosts: [String] = []
+    @OptionGroup var location: SegmentLocation
+    @OptionGroup var creation: CreationOptions
+    @Option(.grace) var grace: Int?
+    @Option(.connections) var connections: Int?
+    @Option(.connectionsPerClient) var connectionsPerClient: Int?
+    @Option(.watchers) var watchers: Int?
+    @Option(.heartbeat) var heartbeat: Int?
+    @Option(.headerTimeout) var headerTimeout: Int?
+    @Option(.bodyTimeout) var bodyTimeout: Int?
+    @Option(.sendTimeout) var sendTimeout: Int?
+    @Option(.idleTimeout) var idleTimeout: Int?
+    @Option(.bytesInFlight) var bytesInFlight: Int?
+    @Option(.threads) var threads: Int?
+
+    private var numbers: [(option: ServerOption, given: Int?)] {
+        [
+            (.grace, grace), (.connections, connections), (.connectionsPerClient, connectionsPerClient),
+            (.watchers, watchers), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
+            (.bodyTimeout, bodyTimeout), (.sendTimeout, sendTimeout), (.idleTimeout, idleTimeout),
+            (.bytesInFlight, bytesInFlight), (.threads, threads),
+        ]
+    }
+
+    func run() throws {
+        DescriptorLimit.raise()
+        // Blocked before any thread is there, so that all inherit it and the signals wait for us.
+        var stopSignals = StopSignals()
+        let server: Server
+        let configuration = try configuration()
+        do {
+            server = try Server(configuration)
+        } catch {
+            throw failure(error)
+        }
+        for address in server.addresses {
+            try StandardStream.output.write("listening on \(address.url)\n")
+            for name in configuration.segments where configuration.segments.count > 1 {
+                try StandardStream.output.write("  \(name): \(address.url)/\(name)\n")
+            }
+        }
+        stopSignals.wait()
+        server.stop()
+    }
+
+    private func configuration() throws -> ServerConfiguration {
+        var configuration = ServerConfiguration()
+        if names.isEmpty {
+            configuration.segments = [try SegmentName.inEnvironment().description]
+        } else {
+            configuration.segments = names
+        }
+        let addresses = try ServerOption.listen.values(listen)
+        if !addresses.isEmpty { configuration.listen = addresses }
+        configuration.token = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.read)
+        configuration.allowsAnonymous = try ServerOption.allowAnonymous.isSet(allowsAnonymous)
+        configuration.allowedHosts = try ServerOption.allowHost.values(allowedHosts)
+        configuration.directory = location.directory
+        configuration.trustedOwners = location.trusted
+        configuration.capacity = creation.capacity
+        configuration.mode = creation.mode
+        for (option, given) in numbers {
+            if let value = try option.value(given) { option.set(value, in: &configuration) }
+        }
+        configuration.report = { try? StandardStream.error.write("sharedmem: \($0)\n") }
+        return configuration
+    }
+
+    /// A server's error in terms of the command line.
+    private func failure(_ error: ServerError) -> any Error {
+        switch error {
+        case .invalidConfiguration: ValidationError("\(error)")
+        case .invalidOption(let name, let problem): ValidationError("\(source(ofOption: name)) \(problem)")
+        case .needsToken: Failure(description: "\(error) Use --token-file or --allow-anonymous.")
+        case .segment(_, .invalidEnvironment(let variable, let value)):
+            SegmentError.invalidEnvironment(variable: variable, value: value)
+        default: Failure(description: "\(error)")
+        }
+    }
+
+    /// Where a number comes from: the flag, or the variable if only that was set.
+    private func source(ofOption name: String) -> String {
+        guard let (option, given) = numbers.first(where: { $0.option.name == name }), given == nil else {
+            return "--\(name)"
+        }
+        return option.variable
+    }
+}
+
+extension ListenAddress: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+
+    /// What a client is given.
+    fileprivate var url: String {
+        if case .tcp = self { "http://\(self)/shared" } else { description }
+    }
+}
+
+/// How many descriptors the process may have.
+private enum DescriptorLimit {
+    /// To what the system's administrator permits: what programs are given at first is for select(2), not for servers.
+    static func raise() {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        unsafe setrlimit(resource, &limit)
+    }
+}
+
+/// SIGTERM and SIGINT, held back until asked for.
+private struct StopSignals {
+    private var signals = sigset_t()
+
+    init() {
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGTERM)
+        unsafe sigaddset(&signals, SIGINT)
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Waits for the first; the next one ends the process.
+    mutating func wait() {
+        var signal: CInt = 0
+        unsafe sigwait(&signals, &signal)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    }
+}

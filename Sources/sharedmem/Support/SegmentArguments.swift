@@ -1,0 +1,63 @@
+public import ArgumentParser
+public import SharedMemory
+import SharedMemoryHTTP
+
+/// Where segments are, and whose are trusted.
+struct SegmentLocation: ParsableArguments {
+    @Option(.directory, completion: .directory) var directory: String?
+    @Option(.trustOwner) var trustedOwners: [UInt32] = []
+
+    mutating func validate() throws {
+        if directory == "" { throw ValidationError("The directory is empty: name one, or leave --directory out.") }
+        directory = try ServerOption.directory.value(directory)
+        trustedOwners = try ServerOption.trustOwner.values(trustedOwners)
+    }
+
+    var trusted: Set<UInt32> { Set(trustedOwners) }
+}
+
+/// Which segment is meant.
+struct SegmentArguments: ParsableArguments {
+    @Argument(
+        help: "The segment's name. (default: shared, env: SHAREDMEM_NAME)",
+        completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
+    var segment: String?
+
+    @Option(help: "Another way to give the segment's name.")
+    var name: String?
+
+    @OptionGroup var location: SegmentLocation
+
+    func validate() throws {
+        if segment != nil, name != nil { throw ValidationError("Give the name once: as an argument or as --name.") }
+    }
+
+    /// Nil for the one that the environment names, or `shared`.
+    var chosenName: String? { segment ?? name }
+}
+
+/// What a segment is like if it is created.
+struct CreationOptions: ParsableArguments {
+    @Option(.capacity) var capacity: Int?
+    @Option(.mode) private var fileMode: FileMode?
+
+    var mode: UInt32 { fileMode?.bits ?? 0o600 }
+
+    // The capacity in the environment is the library's to read: it holds only for a segment that is created.
+    mutating func validate() throws { fileMode = try ServerOption.mode.value(fileMode) }
+}
+
+/// Permissions in octal.
+private struct FileMode: ExpressibleByArgument {
+    let bits: UInt32
+
+    /// Nil unless the owner may read and write, and nobody execute.
+    init?(argument: String) {
+        guard let bits = UInt32(argument, radix: 8), bits & ~0o666 == 0, bits & 0o600 == 0o600 else { return nil }
+        self.bits = bits
+    }
+}
+
+extension Version: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
