@@ -1,4 +1,4 @@
-// Reads the text that its parent has set: see parent.c.
+// Reads the text that its parent, parent.c, has set.
 
 #include <sharedmem.h>
 
@@ -7,7 +7,7 @@
 
 int main(int argc, char *argv[]) {
     (void)argc;
-    setlocale(LC_ALL, ""); // %ls writes what the locale can.
+    setlocale(LC_ALL, ""); // Without it, printf could not convert every character of %ls.
 
     wchar_t text[260];
     GetSharedMem(text, 260);

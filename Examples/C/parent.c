@@ -19,7 +19,7 @@ int main(int argc, char *argv[]) {
         return 64;
     }
 
-    // The library attached when it was loaded, before main.
+    // The library attached to the segment when it was loaded, before main.
     printf("Process is writing to shared memory...\n\n");
     fflush(stdout);
     SetSharedMem(L"Esta es una cadena de prueba");
@@ -35,7 +35,7 @@ int main(int argc, char *argv[]) {
         return 1;
     }
 
-    // The text is gone with the last process that has it, so this one stays until the child has read it.
+    // The text disappears with the last attached process, so this one stays until the child has read the text.
     int status;
     if (waitpid(child, &status, 0) != child || !WIFEXITED(status)) return 1;
     return WEXITSTATUS(status);

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Reads or sets the text from Python, with nothing but the C library.
+"""Reads or sets the text from Python, using only the C library.
 
     reader.py         prints the text
     reader.py TEXT    sets it
 
-The text is there while any process is attached to it: run this beside one that is, such as `sharedmem serve`.
+The text exists as long as a process is attached. Run this while another one is, such as `sharedmem serve`.
 """
 
 import ctypes
@@ -27,14 +27,14 @@ library.sharedmem_set.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_siz
 
 
 def check(result):
-    """Raises what the library says went wrong."""
+    """Returns `result`, or raises the library's error."""
     if result is None or result < 0:
         raise OSError(ctypes.get_errno(), library.sharedmem_last_error().decode())
     return result
 
 
 class Segment:
-    """A text in shared memory; detached at the end of a `with`."""
+    """A segment of shared memory; a `with` block detaches it at its end."""
 
     def __init__(self, name=None):
         self.handle = check(library.sharedmem_attach(name and name.encode(), None))
@@ -52,7 +52,7 @@ class Segment:
             length = check(library.sharedmem_get(self.handle, buffer, size, None))
             if length < size:
                 return buffer.raw[:length].decode()
-            size = length + 1  # Others may set a longer text meanwhile, so look again.
+            size = length + 1  # Another process may set longer text meanwhile, so try again.
 
     def set(self, text):
         data = text.encode()

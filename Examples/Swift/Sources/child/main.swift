@@ -1,4 +1,4 @@
-// Reads the text that its parent has set: see parent.
+// Reads the text that its parent has set.
 
 import SharedMemory
 

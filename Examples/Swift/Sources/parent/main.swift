@@ -16,7 +16,7 @@ fflush(nil)
 let segment = try Segment.attach()
 try segment.set("Esta es una cadena de prueba")
 
-// The text is gone with the last process that has it, so this one stays until the child has read it.
+// The text disappears with the last attached process, so this one stays until the child has read the text.
 let child = try Process.run(URL(fileURLWithPath: CommandLine.arguments[1]), arguments: [])
 child.waitUntilExit()
 exit(child.terminationStatus)
