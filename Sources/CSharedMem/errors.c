@@ -67,7 +67,7 @@ const char *sharedmem_strerror(int error) {
     case EUSERS:
         return "The segment has as many read-write attachments or readers as it can have: end one, attach "
                "read-only, or read without a reader.";
-    case ENOSPC: return "The tmpfs has no memory left: free some, or give it a larger size.";
+    case ENOSPC: return "No memory is left on the tmpfs: free some, or give it a larger size.";
     case EFBIG:
         return "The process is not allowed to create a file of this size: raise RLIMIT_FSIZE, or ask for a "
                "smaller capacity.";

@@ -61,7 +61,7 @@ package final class BackgroundThread: Sendable {
         if release() { pthread_join(thread, nil) }
     }
 
-    /// Lets the thread end without anyone waiting for it.
+    /// Lets the thread end on its own, so that no other thread has to wait for it.
     package func detach() {
         if release() { pthread_detach(thread) }
     }

@@ -20,7 +20,7 @@ package struct SystemError: Error, Hashable, Sendable {
     /// The manual's words for the errno.
     package var reason: String { unsafe String(cString: strerror(code)) }
 
-    /// Whether a tmpfs has no memory left, takes no further file, or the user's quota is used up.
+    /// Whether a tmpfs has no memory or no inode left, or the user's quota is used up.
     package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 }
 

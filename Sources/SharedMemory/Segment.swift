@@ -67,7 +67,7 @@ extension Segment {
         try Segment(SegmentFile(named: name, in: options.directory), options)
     }
 
-    /// Attaches to a segment with the default options, and creates it if it does not exist.
+    /// Attaches to a segment with this access and lifetime and otherwise default options, and creates it if need be.
     public static func attach(
         _ name: String? = nil, access: Access = .readWrite, lifetime: Lifetime = .whileAttached
     ) throws(SegmentError) -> Segment {

@@ -84,7 +84,7 @@ extension SegmentError: CustomStringConvertible {
         case .readOnly(let name):
             "The segment '\(name)' is attached read-only: attach it with write access to set its text."
         case .notFound(let name, let directory, let found):
-            "The segment '\(name)' does not exist in \(directory) ("
+            "There is no segment '\(name)' in \(directory) ("
                 + (found.isEmpty ? "no segments there" : "segments there: " + found.joined(separator: ", "))
                 + "). Set its text to create it, or name another directory."
         case .unlinked(let name):
@@ -115,7 +115,7 @@ extension SegmentError: CustomStringConvertible {
         case .tooManyReaders(let name, let limit):
             "All \(limit) pins of the segment '\(name)' are taken: end a reader, or read without one."
         case .noSpace(let path, let byteCount):
-            "The tmpfs has no memory left for \(byteCount) bytes of \(path): free some, or give the tmpfs a larger size."
+            "No memory is left on the tmpfs for \(byteCount) bytes of \(path): free some, or give the tmpfs a larger size."
         case .fileSizeLimit(let limit, let needed):
             "The process's file size limit is \(limit) bytes, and the segment needs \(needed) (it is sparse): "
                 + "raise RLIMIT_FSIZE (ulimit -f), or ask for a smaller capacity."

@@ -75,7 +75,7 @@ struct CommandLineTests {
     func refuses() async throws {
         #expect(try await output("set", "small", "--capacity", "5", "--text", "12345") == "")
         for (input, reason) in [
-            ("123456", "has 6 bytes and the segment's capacity is 5"), ("a\u{0}b", "U+0000 at offset 1"),
+            ("123456", "has 6 bytes, and the segment's capacity is 5"), ("a\u{0}b", "U+0000 at offset 1"),
         ] {
             let result = try await sharedmem("set", "small", input: input)
             #expect(result.status == 1 && result.errors.contains(reason), "\(result.errors)")
@@ -95,7 +95,7 @@ struct CommandLineTests {
             #expect(result.status == 1)
             #expect(result.output.isEmpty)
             #expect(
-                result.errors.hasPrefix("sharedmem: There is no segment 'none' in \(directory.path) (there: other)"),
+                result.errors.hasPrefix("sharedmem: There is no segment 'none' in \(directory.path) (segments there: other)"),
                 "\(result.errors)")
         }
         #expect(try directory.names == ["other.sharedmem"])
@@ -161,8 +161,8 @@ struct CommandLineTests {
         server.send(SIGTERM)
         let lines = try await server.finish().errors.split(separator: "\n")
         #expect(lines.count == 2, "\(lines)")
-        #expect(lines.first?.hasPrefix("sharedmem: 'shared' can not be attached: \(directory.path)") == true)
-        #expect(lines.last?.hasPrefix("sharedmem: attached to 'shared' anew") == true)
+        #expect(lines.first?.hasPrefix("sharedmem: 'shared' cannot be attached: \(directory.path)") == true)
+        #expect(lines.last?.hasPrefix("sharedmem: attached to 'shared' again") == true)
     }
 
     @Test("Others in the way end with 75")
@@ -190,7 +190,7 @@ struct CommandLineTests {
         try? FileManager.default.removeItem(atPath: link)
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: ProbeCommand.executable)
         defer { try? FileManager.default.removeItem(atPath: link) }
-        let program = try ChildProcess(link, [directory.path, "text", "hold"])
+        let program = try ChildProcess(link, [directory.path, "text", "hold", "whileAttached"])
         _ = try await program.line(beginning: "attached")
         #expect(try await output("info", "text").contains("\u{fffd}[2Jevil, process \(program.processID)"))
         #expect(try await !output("info", "text", "--json").contains("\u{1b}"))

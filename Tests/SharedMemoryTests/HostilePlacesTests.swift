@@ -78,7 +78,7 @@ struct HostilePlacesTests {
     @Test("A file that is not a segment is left as it is", arguments: [0, 10, 64, 24_576, 100_000])
     func somethingElse(_ byteCount: Int) throws {
         try Data(repeating: 0x41, count: byteCount).write(to: URL(fileURLWithPath: path))
-        try expectRefusal(byteCount < 64 ? "it has only \(byteCount) bytes" : "does not begin as a segment")
+        try expectRefusal(byteCount < 64 ? "it has only \(byteCount) bytes" : "does not begin like a segment")
         let error = #expect(throws: SegmentError.self) { try Segment.unlink(name, directory: directory.path) }
         guard case .notASegment = error else {
             Issue.record("\(String(describing: error))")
@@ -97,8 +97,8 @@ struct HostilePlacesTests {
         "An invalid header is refused",
         arguments: [
             (8, [2, 0, 0, 0], "layout version is 2"), (8, [0, 0, 0, 0], "layout version is 0"),
-            (12, [9], "makes no sense"), (16, [0, 0, 0, 0], "makes no sense"),
-            (16, [255, 255, 255, 255, 255, 255, 255, 255], "makes no sense"), (16, [0, 0, 1, 0], "bytes instead of"),
+            (12, [9], "is invalid"), (16, [0, 0, 0, 0], "makes no sense"),
+            (16, [255, 255, 255, 255, 255, 255, 255, 255], "is invalid"), (16, [0, 0, 1, 0], "bytes instead of"),
             (56, [1], "features"),
         ] as [(UInt64, [UInt8], String)])
     func wrongHeader(_ offset: UInt64, _ bytes: [UInt8], _ reason: String) throws {
