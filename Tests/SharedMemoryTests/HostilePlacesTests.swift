@@ -97,7 +97,7 @@ struct HostilePlacesTests {
         "An invalid header is refused",
         arguments: [
             (8, [2, 0, 0, 0], "layout version is 2"), (8, [0, 0, 0, 0], "layout version is 0"),
-            (12, [9], "is invalid"), (16, [0, 0, 0, 0], "makes no sense"),
+            (12, [9], "is invalid"), (16, [0, 0, 0, 0], "is invalid"),
             (16, [255, 255, 255, 255, 255, 255, 255, 255], "is invalid"), (16, [0, 0, 1, 0], "bytes instead of"),
             (56, [1], "features"),
         ] as [(UInt64, [UInt8], String)])
