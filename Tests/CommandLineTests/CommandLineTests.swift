@@ -95,7 +95,8 @@ struct CommandLineTests {
             #expect(result.status == 1)
             #expect(result.output.isEmpty)
             #expect(
-                result.errors.hasPrefix("sharedmem: There is no segment 'none' in \(directory.path) (segments there: other)"),
+                result.errors.hasPrefix(
+                    "sharedmem: There is no segment 'none' in \(directory.path) (segments there: other)"),
                 "\(result.errors)")
         }
         #expect(try directory.names == ["other.sharedmem"])
