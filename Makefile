@@ -51,8 +51,8 @@ help:
 	@echo "make clean      remove everything that was built"
 	@echo
 	@echo "Each of these runs the script of that name in Scripts/, with ARGS='…' as its arguments:"
-	@for script in $(SCRIPTS); do printf '%-15s ' "make $$script"; sed -n '2s/^# //p' Scripts/$$script; done
-	@echo "make bench-quick, make bench-check   are 'bench --quick' and 'bench --check'"
+	@for script in $(SCRIPTS); do printf '%-24s ' "make $$script"; sed -n '2s/^# //p' Scripts/$$script; done
+	@echo "make bench-quick, make bench-check run 'bench --quick' and 'bench --check'"
 
 serve: $(COMMAND)
 	exec $(COMMAND) serve $(SERVE)
@@ -116,7 +116,7 @@ clean:
 	$(RM) -r .build Benchmarks/.build Examples/Swift/.build
 
 # Less frequent work is done by scripts, which can also be run by themselves.
-SCRIPTS = torture sanitize mutants fuzz endurance model contract slow-http soak bench
+SCRIPTS = torture sanitize mutants fuzz endurance model contract slow-http soak bench check-builds check-without-http
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)

@@ -49,7 +49,7 @@ let package = Package(
             // Lets a test stop a process at a step of the protocol; see PausePoint.
             swiftSettings: strict + [.define("PAUSE_POINTS", .when(configuration: .debug))]),
 
-        // The C door: libSharedMem.so.
+        // The C interface: libSharedMem.so.
         .target(name: "CSharedMem"),
         .target(
             name: "SharedMemC", dependencies: ["CSharedMem", "SharedMemory"], swiftSettings: strict,
@@ -76,7 +76,7 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        // Tests. The probe is the other process: it attaches, sets, reads and dies as a test tells it.
+        // Tests. The probe is the other process in a test: it attaches, sets, reads and dies on command.
         .executableTarget(
             name: "probe", dependencies: ["SharedMemory", "TestSupport"], path: "Tests/Probe", swiftSettings: tests),
         .executableTarget(
@@ -91,7 +91,7 @@ let package = Package(
             name: "SharedMemoryTests", dependencies: ["LinuxSystem", "SharedMemory", "TestSupport", "probe"],
             exclude: ["format_reader.py"], swiftSettings: tests),
         .testTarget(
-            // Its programs are compiled by the tests, against libSharedMem.so.
+            // The tests compile the C programs themselves and link them with libSharedMem.so.
             name: "SharedMemCTests", dependencies: ["TestSupport"], exclude: ["Programs"],
             swiftSettings: tests),
         .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages"], swiftSettings: tests),
@@ -105,7 +105,7 @@ let package = Package(
     ]
 )
 
-// SHAREDMEM_WITHOUT_HTTP=1 leaves out what needs libmicrohttpd, so that the rest builds and is tested without it.
+// With SHAREDMEM_WITHOUT_HTTP=1, everything that does not need libmicrohttpd builds and is tested without it.
 if Context.environment["SHAREDMEM_WITHOUT_HTTP"] == "1" {
     let names: Set = [
         "CMicroHTTPD", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem", "torture", "SharedMemoryHTTPTests",
