@@ -100,7 +100,8 @@ let package = Package(
             dependencies: ["HTTPMessages", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe"],
             swiftSettings: tests),
         .testTarget(
-            name: "CommandLineTests", dependencies: ["SharedMemory", "TestSupport", "sharedmem", "probe"],
+            name: "CommandLineTests",
+            dependencies: ["SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe"],
             swiftSettings: tests),
     ]
 )

@@ -25,4 +25,13 @@ package enum Directory {
     package static func rename(_ path: String, toNew new: String) throws(SystemError) {
         try systemCall("renameat2", on: new) { unsafe clinux_rename_new(path, new) }
     }
+
+    /// What a symbolic link contains, cut at 255 bytes.
+    package static func target(ofLink path: String) throws(SystemError) -> String {
+        var characters = [CChar](repeating: 0, count: 255)
+        let count = try systemCall("readlink", on: path) {
+            negatedErrno(unsafe readlink(path, &characters, characters.count))
+        }
+        return String(decoding: characters[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
 }

@@ -6,8 +6,11 @@ package enum Environment {
     /// A variable's value; nil if it is unset or empty, or if the process has more rights than its caller
     /// (`secure_getenv`).
     package static subscript(_ name: String) -> String? {
-        guard let value = unsafe clinux_environment(name), unsafe value.pointee != 0 else { return nil }
-        return unsafe String(cString: value)
+        get {
+            guard let value = unsafe clinux_environment(name), unsafe value.pointee != 0 else { return nil }
+            return unsafe String(cString: value)
+        }
+        set { unsafe setenv(name, newValue ?? "", /* overwrite: */ 1) }
     }
 }
 
@@ -24,6 +27,24 @@ package enum Host {
         var limit = rlimit()
         guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return nil }
         return limit.rlim_cur == rlim_t(bitPattern: -1) ? nil : UInt64(limit.rlim_cur)
+    }
+
+    /// Allows this process as many descriptors as the administrator permits.
+    ///
+    /// The limit that programs start with is for select(2), not for servers.
+    package static func raiseDescriptorLimit() {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        unsafe setrlimit(resource, &limit)
+    }
+
+    /// The index of the first command line argument that is not UTF-8, which Swift would repair.
+    package static var indexOfArgumentNotUTF8: Int? {
+        (0..<Int(CommandLine.argc)).first { index in
+            unsafe CommandLine.unsafeArgv[index].map { unsafe String(validatingCString: $0) == nil } ?? false
+        }
     }
 
     /// The running kernel's boot id, 128 bits; zero if it cannot be read.

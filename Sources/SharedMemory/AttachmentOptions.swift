@@ -55,20 +55,22 @@ public struct AttachmentOptions: Hashable, Sendable {
         self.trustedOwners = trustedOwners
     }
 
+    package static let defaultCapacity = 1 << 20
+
     /// The capacity of a new segment: the one asked for, or the default.
     ///
     /// - Throws: ``SegmentError/invalidCapacity(_:)``
     func capacityToCreate() throws(SegmentError) -> Int {
         var capacity = capacity
         if capacity == nil { capacity = try Self.capacityInEnvironment() }
-        let requested = capacity ?? 1 << 20
+        let requested = capacity ?? Self.defaultCapacity
         guard (1...Segment.maximumCapacity).contains(requested) else { throw .invalidCapacity(requested) }
         return requested
     }
 
     private static func capacityInEnvironment() throws(SegmentError) -> Int? {
         guard let text = Environment["SHAREDMEM_CAPACITY"] else { return nil }
-        guard let capacity = Int(text) else {
+        guard let capacity = Int(text), (1...Segment.maximumCapacity).contains(capacity) else {
             throw .invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: text)
         }
         return capacity

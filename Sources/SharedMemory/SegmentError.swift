@@ -71,7 +71,7 @@ extension SegmentError: CustomStringConvertible {
         case .invalidCapacity(let capacity):
             "A capacity of \(capacity) bytes is not possible: use 1 to \(Segment.maximumCapacity)."
         case .invalidEnvironment(let variable, let value):
-            "\(variable)=\(value) in the environment is not a number of bytes: write it in digits, or unset it."
+            "\(variable)=\(value) in the environment is not a number of bytes from 1 to \(Segment.maximumCapacity): correct it, or unset it."
         case .tooLong(let byteCount, let capacity):
             "The text has \(byteCount) bytes, and the segment's capacity is \(capacity): shorten the text, "
                 + "or unlink the segment and create it again with a larger capacity."

@@ -76,7 +76,8 @@ extension ServerOption {
         help: "Trust segments of this user, in addition to your own and root's; may be repeated.")
 
     package static let capacity = ServerOption(
-        "capacity", \.capacity, in: 1...Segment.maximumCapacity, unit: "bytes", default: "1048576",
+        "capacity", \.capacity, in: 1...Segment.maximumCapacity, unit: "bytes",
+        default: "\(AttachmentOptions.defaultCapacity)",
         help: "The longest text that a segment can hold, if it is created.")
 
     package static let mode = ServerOption(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 import SharedMemory
 
 @main
@@ -33,17 +34,19 @@ struct SharedMem: ParsableCommand {
             fail(error)
         } catch let error as Failure {
             fail(error)
+        } catch let error as SystemError {
+            fail(Failure(description: "\(error.call): \(error.reason)"))
         } catch {
             exit(withError: error)
         }
     }
 
     private static func fail(_ error: any Error) -> Never {
-        try? StandardStream.error.write("sharedmem: \(error)\n")
+        try? ByteStream.standardError.write("sharedmem: \(error)\n")
         if case .notFound(_, let directory, _)? = error as? SegmentError,
             let hint = PrivateMemory.hint(notFoundIn: directory)
         {
-            try? StandardStream.error.write("\(hint)\n")
+            try? ByteStream.standardError.write("\(hint)\n")
         }
         exit(withError: status(of: error))
     }
@@ -56,14 +59,10 @@ struct SharedMem: ParsableCommand {
         }
     }
 
-    /// Swift repairs arguments that are not UTF-8, which would set another text than was given.
+    /// An argument that Swift has repaired would set other text than was given.
     private static func checkArguments() throws {
-        for index in 0..<Int(CommandLine.argc) {
-            guard let argument = unsafe CommandLine.unsafeArgv[index] else { continue }
-            if unsafe String(validatingCString: argument) == nil {
-                throw ValidationError(
-                    "Argument \(index) is not UTF-8: encode it so, or give the text on standard input.")
-            }
+        if let index = Host.indexOfArgumentNotUTF8 {
+            throw ValidationError("Argument \(index) is not UTF-8: encode it so, or give the text on standard input.")
         }
     }
 }

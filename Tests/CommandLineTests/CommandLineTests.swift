@@ -4,27 +4,10 @@ import TestSupport
 import Testing
 
 @Suite("Command line")
-struct CommandLineTests {
+struct CommandLineTests: CommandTests {
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
-
-    @discardableResult
-    func sharedmem(_ arguments: String..., input: String = "") async throws -> ChildProcess.Finished {
-        try await ChildProcess.run(
-            ChildProcess.product("sharedmem"), arguments, input: Data(input.utf8),
-            environment: ["SHAREDMEM_DIRECTORY": directory.path])
-    }
-
-    /// What it prints, of a command that must succeed in silence otherwise.
-    func output(_ arguments: String..., input: String = "") async throws -> String {
-        let result = try await ChildProcess.run(
-            ChildProcess.product("sharedmem"), arguments, input: Data(input.utf8),
-            environment: ["SHAREDMEM_DIRECTORY": directory.path])
-        #expect(result.status == 0 && !result.wasKilled, "\(arguments)")
-        #expect(result.errors == "", "\(arguments)")
-        return result.text
-    }
 
     @Test("set and get carry a text byte for byte, from an option and from standard input")
     func setAndGet() async throws {
@@ -39,7 +22,7 @@ struct CommandLineTests {
         #expect(try await output("get", "--name", "large") == large)
     }
 
-    @Test("What the library sets the command line gets, and the other way round, in one count of versions")
+    @Test("The command line and the library share the text and the count of versions")
     func agreesWithLibrary() async throws {
         let segment = try Segment.attach("shared", AttachmentOptions(directory: directory.path))
         let first = try segment.set("from the library")
@@ -53,7 +36,7 @@ struct CommandLineTests {
         #expect(try await sharedmem("get", "-v").errors == "\(second)\n")
     }
 
-    @Test("A text that was set stays when the command has ended, until it is unlinked")
+    @Test("The text outlives the command that set it, until the segment is unlinked")
     func persists() async throws {
         try await sharedmem("set", "--text", "here")
         #expect(try Segment.info("shared", directory: directory.path).lifetime == .persistent)
@@ -61,7 +44,7 @@ struct CommandLineTests {
         #expect(try directory.names == [])
     }
 
-    @Test("--if-version sets from that version only")
+    @Test("--if-version sets only if that version is current")
     func ifVersion() async throws {
         let version = try await sharedmem("set", "-v", "--text", "1").errors.trimmingCharacters(in: .newlines)
         #expect(try await output("set", "--text", "2", "--if-version", version) == "")
@@ -71,7 +54,7 @@ struct CommandLineTests {
         #expect(try await output("get") == "2")
     }
 
-    @Test("A text the segment can not take is refused, and the old one stays")
+    @Test("Text that the segment cannot take is refused, and the old text stays")
     func refuses() async throws {
         #expect(try await output("set", "small", "--capacity", "5", "--text", "12345") == "")
         for (input, reason) in [
@@ -86,7 +69,7 @@ struct CommandLineTests {
         #expect(try await output("get", "small") == "12345")
     }
 
-    @Test("A segment that is not there is an error with the directory and what is there; nothing is created")
+    @Test("If there is no such segment, the error names the directory and its segments, and nothing is created")
     func notFound() async throws {
         try await sharedmem("set", "other", "--text", "x")
         for arguments in [["get", "none"], ["info", "none"], ["unlink", "none"]] {
@@ -103,7 +86,7 @@ struct CommandLineTests {
     }
 
     @Test(
-        "Wrong usage ends with 64",
+        "Wrong usage exits with status 64",
         arguments: [
             ["get", "a", "--name", "b"], ["set", "--if-version", "5"], ["fly"], ["set", "--capacity", "x"],
             ["set", "--mode", "999"], ["unlink"], ["serve", "--listen", "nowhere"], ["get", ".hidden"],
@@ -119,7 +102,7 @@ struct CommandLineTests {
         #expect(try directory.names == [])
     }
 
-    @Test("A text on the command line that is not UTF-8 is refused, not repaired")
+    @Test("Text on the command line that is not UTF-8 is refused, not repaired")
     func argumentNotUTF8() async throws {
         let script = "\"$0\" set --directory \"$1\" --text $(printf 'a\\377b')"
         let result = try await ChildProcess.run(
@@ -128,47 +111,19 @@ struct CommandLineTests {
         #expect(try directory.names == [])
     }
 
-    @Test("A text that can not be written out whole is a failure")
+    @Test("Failing to write the whole text is an error")
     func fullOutput() async throws {
         try await sharedmem("set", "--text", "x")
         let script = "\"$0\" get --directory \"$1\" >/dev/full"
         let result = try await ChildProcess.run(
             "/bin/bash", ["-c", script, ChildProcess.product("sharedmem"), directory.path])
         #expect(result.status == 1)
-        #expect(result.errors == "sharedmem: Writing failed: No space left on device\n")
+        #expect(result.errors == "sharedmem: write: No space left on device\n")
     }
 
-    @Test("A server that can not listen leaves no segment")
-    func serveInVain() async throws {
-        let result = try await sharedmem("serve", "--listen", "unix:/no/such/directory/socket")
-        #expect(result.status == 1, "\(result.errors)")
-        #expect(try directory.names == [])
-    }
-
-    @Test("A server says why it lost a segment, and when it has one again")
-    func serveReports() async throws {
-        let server = try ChildProcess(
-            ChildProcess.product("sharedmem"), ["serve", "--listen", "127.0.0.1:0", "--directory", directory.path])
-        let url = try await server.line(beginning: "listening on ")
-        try Segment.unlink("shared", directory: directory.path)
-        try Data("junk".utf8).write(to: URL(fileURLWithPath: directory.path(of: "shared")))
-        let status = ["-s", "-o", "/dev/null", "-w", "%{http_code}", url]
-        for _ in 0..<2 {
-            _ = try await ChildProcess.run("curl", ["-s", "-X", "PUT", "-d", "x", url])
-            #expect(try await ChildProcess.run("curl", status).text == "503")
-        }
-        try FileManager.default.removeItem(atPath: directory.path(of: "shared"))
-        #expect(try await ChildProcess.run("curl", ["-s", "-X", "PUT", "-d", "x", url]).status == 0)
-        server.send(SIGTERM)
-        let lines = try await server.finish().errors.split(separator: "\n")
-        #expect(lines.count == 2, "\(lines)")
-        #expect(lines.first?.hasPrefix("sharedmem: 'shared' cannot be attached: \(directory.path)") == true)
-        #expect(lines.last?.hasPrefix("sharedmem: attached to 'shared' again") == true)
-    }
-
-    @Test("Others in the way end with 75")
+    @Test("A segment that stays busy exits with status 75")
     func busy() async throws {
-        // A name lock held by another process is what an unlink waits for, a second long.
+        // An unlink waits for a second for the name lock, which another process holds.
         let segment = try Segment.attach("shared", AttachmentOptions(lifetime: .persistent, directory: directory.path))
         let script = """
             import fcntl, os, struct, sys
@@ -185,13 +140,13 @@ struct CommandLineTests {
         #expect(try directory.names == ["shared.sharedmem"])
     }
 
-    @Test("A program's name does not control the terminal of who asks for info")
+    @Test("The names of attached programs cannot control the terminal")
     func programName() async throws {
         let link = "\(ChildProcess.productDirectory)/\u{1b}[2Jevil"
         try? FileManager.default.removeItem(atPath: link)
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: ProbeCommand.executable)
         defer { try? FileManager.default.removeItem(atPath: link) }
-        let program = try ChildProcess(link, [directory.path, "text", "hold", "whileAttached"])
+        let program = try ChildProcess(link, ProbeCommand.hold().arguments(directory.path, "text"))
         _ = try await program.line(beginning: "attached")
         #expect(try await output("info", "text").contains("\u{fffd}[2Jevil, process \(program.processID)"))
         #expect(try await !output("info", "text", "--json").contains("\u{1b}"))
@@ -233,7 +188,7 @@ struct CommandLineTests {
         #expect(list[2]["error"] != nil && list[2]["info"] == nil)
     }
 
-    @Test("unlink works under any file size limit, and marks the segment for those attached")
+    @Test("unlink works under any file size limit, and marks the segment for attached processes")
     func unlinkUnderFileSizeLimit() async throws {
         try await sharedmem("set", "--text", "x")
         let segment = try Segment.attach("shared", AttachmentOptions(directory: directory.path))
@@ -250,13 +205,13 @@ struct CommandLineTests {
         #expect(try file.read(upToCount: 4) == Data([1, 0, 0, 0]))
     }
 
-    @Test("--mode is the file's, whatever the umask")
+    @Test("--mode sets the file's permissions, whatever the umask")
     func mode() async throws {
         try await sharedmem("set", "--mode", "640", "--text", "x")
         #expect(try Segment.info("shared", directory: directory.path).mode == 0o640)
     }
 
-    @Test("A reader that closes the pipe is no failure")
+    @Test("A reader that closes the pipe is not a failure")
     func closedPipe() async throws {
         try await sharedmem("set", input: String(repeating: "x", count: 1 << 20))
         let result = try await ChildProcess.run(
@@ -266,45 +221,5 @@ struct CommandLineTests {
                 ChildProcess.product("sharedmem"), directory.path,
             ])
         #expect(["x 0\n", "x 141\n"].contains(result.text), "\(result.text)")
-    }
-
-    @Test("serve serves what the library sets, sets what curl puts, and ends by SIGTERM with status 0")
-    func serve() async throws {
-        let socket = "unix:\(directory.path)/socket"
-        let server = try ChildProcess(
-            ChildProcess.product("sharedmem"),
-            ["serve", "shared", "second", "--listen", "127.0.0.1:0", "--listen", socket, "--directory", directory.path])
-        let url = try await server.line(beginning: "listening on ")
-        #expect(url.hasPrefix("http://127.0.0.1:") && url.hasSuffix("/shared"))
-        _ = try await server.line(beginning: "listening on \(socket)")
-
-        try Segment.attach("shared", AttachmentOptions(directory: directory.path)).set("from the library")
-        #expect(try await ChildProcess.run("curl", ["-sf", url]).text == "from the library")
-        #expect(
-            try await ChildProcess.run("curl", ["-sf", "-T", "-", url + "/second"], input: Data("put".utf8)).status == 0
-        )
-        #expect(try await output("get", "second") == "put")
-
-        let base = String(url.dropLast("/shared".count))
-        #expect(try await sharedmem("healthcheck", base + "/livez").status == 0)
-        #expect(try await sharedmem("healthcheck", base).status == 0)
-        #expect(try await sharedmem("healthcheck", socket).status == 0)
-        #expect(try await sharedmem("healthcheck", base + "/none").status == 1)
-        server.send(SIGTERM)
-        let end = try await server.finish()
-        #expect(end.status == 0 && !end.wasKilled)
-        #expect(try await sharedmem("healthcheck", base + "/livez").status == 1)
-        #expect(try await sharedmem("healthcheck", socket).status == 1)
-        #expect(try await output("get", "second") == "put")
-    }
-
-    @Test("serve does not open a door to other hosts unless told to")
-    func serveNeedsToken() async throws {
-        let refused = try await sharedmem("serve", "--listen", "0.0.0.0:0")
-        #expect(refused.status == 1 && refused.errors.contains("--token-file"), "\(refused.errors)")
-        let tokenFile = "\(directory.path)/token"
-        try "two\nlines\n".write(toFile: tokenFile, atomically: true, encoding: .utf8)
-        #expect(try await sharedmem("serve", "--listen", "127.0.0.1:0", "--token-file", tokenFile).status == 1)
-        #expect(try await sharedmem("serve", "--listen", "127.0.0.1:0", "--token-file", "/none").status == 1)
     }
 }

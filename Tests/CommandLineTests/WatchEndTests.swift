@@ -3,7 +3,7 @@ import SharedMemory
 import TestSupport
 import Testing
 
-/// What ends `watch`: signals, and an output that nobody reads.
+/// What ends `watch`: signals, and an output without a reader.
 @Suite("watch ends", .timeLimit(.minutes(2)))
 struct WatchEndTests: WatchingTests {
     let directory: TemporaryDirectory
@@ -12,7 +12,7 @@ struct WatchEndTests: WatchingTests {
 
     // MARK: Signals
 
-    @Test("A signal ends it with status 0, at once", arguments: [SIGINT, SIGTERM, SIGHUP])
+    @Test("A signal ends watch at once, with status 0", arguments: [SIGINT, SIGTERM, SIGHUP])
     func signals(_ signal: CInt) async throws {
         try segment().set("x")
         for option in [[], ["--wait"]] {
@@ -29,7 +29,7 @@ struct WatchEndTests: WatchingTests {
         #expect(try await waiting.finish(within: 10).status == 0)
     }
 
-    @Test("A text that a reader takes is written whole before a signal is heeded; a second signal ends it at once")
+    @Test("While a reader takes the text, a signal waits until it is written whole; a second signal ends watch at once")
     func slowReader() async throws {
         try segment().set(String(repeating: "x", count: 1 << 20))
         let script = """
@@ -50,7 +50,7 @@ struct WatchEndTests: WatchingTests {
         #expect(lines[2] != "x1048576" && lines[3] == "129", "\(lines)")
     }
 
-    @Test("What it was started to ignore it ignores, as under nohup, and so does its command")
+    @Test("Signals that watch was started to ignore, as by nohup, stay ignored by it and its command")
     func nohup() async throws {
         try segment().set("x")
         let script = """
@@ -64,7 +64,7 @@ struct WatchEndTests: WatchingTests {
 
     // MARK: The output
 
-    @Test("A reader that leaves while nothing comes ends it within a second or so")
+    @Test("A reader that leaves while nothing changes ends watch within a second or so")
     func readerLeaves() async throws {
         try segment().set("x\ny")
         let clock = ContinuousClock()
@@ -76,12 +76,12 @@ struct WatchEndTests: WatchingTests {
         }
     }
 
-    @Test("So does one that leaves while it waits for a segment")
+    @Test("A reader that leaves while watch waits for a segment ends it too")
     func readerLeavesBefore() async throws {
         #expect(try await run("(watch --wait) | true; echo ${PIPESTATUS[0]}").text == "0\n")
     }
 
-    @Test("A socket's or a terminal's other end may leave as well")
+    @Test("Watch also ends when the other end of a socket or terminal is closed")
     func otherOutputs() async throws {
         try segment().set("x")
         let script = """
@@ -100,19 +100,19 @@ struct WatchEndTests: WatchingTests {
         #expect(result.text == "b'x'\n0\nb'x'\n0\n", "\(result.errors)")
     }
 
-    @Test("A reader that leaves in the midst of a text ends it")
+    @Test("A reader that leaves in the middle of the text ends watch")
     func readerLeavesAmidText() async throws {
         try segment().set(String(repeating: "x", count: 1 << 20))
         #expect(try await run("(watch) | head -c 1; echo \" ${PIPESTATUS[0]}\"").text == "x 0\n")
     }
 
-    @Test("An output that is closed or full is a failure, and not the segment")
+    @Test("A closed or full output is a failure and leaves the segment alone")
     func noOutput() async throws {
         try segment().set("x")
         for (output, reason) in [("&-", "Bad file descriptor"), ("/dev/full", "No space left on device")] {
             let result = try await run("(watch >\(output)); echo $?")
             #expect(
-                result.text == "1\n" && result.errors == "sharedmem: Writing failed: \(reason)\n", "\(result.errors)")
+                result.text == "1\n" && result.errors == "sharedmem: write: \(reason)\n", "\(result.errors)")
         }
         #expect(try segment().get() == "x")
     }

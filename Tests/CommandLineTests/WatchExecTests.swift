@@ -10,7 +10,7 @@ struct WatchExecTests: WatchingTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// A command that says the text, and ends when there is a file.
+    /// A command that prints the text, and ends once a file exists.
     private func slow(_ file: String) -> [String] {
         [
             "--exec", "sh", "-c",
@@ -25,7 +25,7 @@ struct WatchExecTests: WatchingTests {
     // MARK: What it gets
 
     @Test(
-        "The command gets the text byte for byte, its version, and all that follows as its arguments",
+        "The command gets the text byte for byte, its version, and all that follows --exec as arguments",
         arguments: ["", "x", "x\n", "a\r\n", "ñ 東京 🦤"])
     func gets(_ text: String) async throws {
         let version = try segment().set(text)
@@ -38,7 +38,7 @@ struct WatchExecTests: WatchingTests {
         }
     }
 
-    @Test("A version that is inherited is not the command's")
+    @Test("The command does not see an inherited SHAREDMEM_VERSION")
     func inheritedVersion() async throws {
         let version = try segment().set("x")
         let result = try await watch(
@@ -49,7 +49,7 @@ struct WatchExecTests: WatchingTests {
         #expect(lines.contains("KEPT=yes"))
     }
 
-    @Test("A command that writes as much as it reads holds nothing up")
+    @Test("A command that writes while it reads does not block")
     func large() async throws {
         let text = String(repeating: "0123456789abcdef", count: 1 << 20)
         try segment().set(text)
@@ -58,14 +58,14 @@ struct WatchExecTests: WatchingTests {
                 == run("\"$sharedmem\" get | cksum").text)
     }
 
-    @Test("The command inherits no descriptor and no signal setting of the watch's")
+    @Test("The command inherits neither descriptors nor signal settings from watch")
     func inheritsNothing() async throws {
         try segment().set("x")
         let script = "cat /proc/self/status; for d in 0 1 2 3 4 5 6 7 8 9; do readlink /proc/$$/fd/$d; done"
         let lines = try await watch("--once", "--exec", "sh", "-c", script).finish().text.split(separator: "\n")
         for field in ["SigBlk:\t", "SigIgn:\t", "SigCgt:\t"] {
             let line = try #require(lines.first { $0.hasPrefix(field) })
-            // Without the two that the C library keeps for itself, and a test can not reset.
+            // Without the two that the C library keeps for itself and a test cannot reset.
             #expect(try #require(UInt64(line.dropFirst(field.count), radix: 16)) & ~0x1_8000_0000 == 0, "\(line)")
         }
         #expect(!lines.contains { $0.contains(".sharedmem") })
@@ -75,7 +75,8 @@ struct WatchExecTests: WatchingTests {
     // MARK: How often it runs
 
     @Test(
-        "It runs for each change, one at a time, and once for all that come while it runs; watch prints nothing itself")
+        "The command runs for each change, one run at a time, and changes during a run are combined; watch prints nothing"
+    )
     func coalesces() async throws {
         let segment = try segment()
         var versions = [try segment.set("1")]
@@ -89,7 +90,7 @@ struct WatchExecTests: WatchingTests {
         #expect(try await end(watch).errors == "\(versions[0])\n\(versions[49])\n\(versions[50])\n")
     }
 
-    @Test("With --after it does not run for what the caller has")
+    @Test("With --after, the command does not run for the version that the caller has")
     func after() async throws {
         let segment = try segment()
         let version = try segment.set("1")
@@ -99,7 +100,7 @@ struct WatchExecTests: WatchingTests {
         #expect(try await watch.finish().text == "2")
     }
 
-    @Test("That nobody reads the output is the command's affair")
+    @Test("Watch goes on if nobody reads the command's output")
     func closedOutput() async throws {
         try segment().set("1")
         let script = """
@@ -112,7 +113,7 @@ struct WatchExecTests: WatchingTests {
 
     // MARK: How it ends
 
-    @Test("A command that fails is reported, and watching goes on")
+    @Test("A failing command is reported, and watch goes on")
     func fails() async throws {
         let segment = try segment()
         try segment.set("3")
@@ -129,7 +130,7 @@ struct WatchExecTests: WatchingTests {
     }
 
     @Test(
-        "With --once the command's status is the watch's",
+        "With --once, watch exits with the command's status",
         arguments: [
             ("exit 0", 0), ("exit 3", 3), ("exit 64", 64), ("exit 255", 255), ("kill -KILL $$", 137), ("kill $$", 143),
         ])
@@ -139,7 +140,7 @@ struct WatchExecTests: WatchingTests {
         #expect(result.status == status && !result.wasKilled && result.output.isEmpty && result.errors == "")
     }
 
-    @Test("A status is seen where this was started with SIGCHLD ignored")
+    @Test("Watch learns the command's status even if it was started with SIGCHLD ignored")
     func ignoredChildren() async throws {
         try segment().set("x")
         let script =
@@ -152,7 +153,7 @@ struct WatchExecTests: WatchingTests {
     }
 
     @Test(
-        "A command that can not be run ends it with an error",
+        "A command that cannot be run ends watch with an error",
         arguments: [
             ("no-such-command", "No such file or directory"), ("/dev", "Permission denied"), ("", "No such file"),
         ])
@@ -160,10 +161,10 @@ struct WatchExecTests: WatchingTests {
         try segment().set("x")
         let result = try await watch("--exec", command, "--help").finish()
         #expect(result.status == 1 && result.output.isEmpty)
-        #expect(result.errors.hasPrefix("sharedmem: '\(command)' can not be run: \(reason)"), "\(result.errors)")
+        #expect(result.errors.hasPrefix("sharedmem: '\(command)' cannot be run: \(reason)"), "\(result.errors)")
     }
 
-    @Test("A command need not read its input, nor what it leaves behind")
+    @Test("The command need not read its input, and neither need a process that it leaves behind")
     func doesNotRead() async throws {
         try segment().set(String(repeating: "x", count: 1 << 20))
         #expect(try await watch("--once", "--exec", "true").finish().status == 0)
@@ -177,7 +178,7 @@ struct WatchExecTests: WatchingTests {
 
     // MARK: Signals
 
-    @Test("A signal lets a command that runs finish, and is not sent to it", arguments: [SIGINT, SIGTERM, SIGHUP])
+    @Test("A signal lets a running command finish, and is not sent to it", arguments: [SIGINT, SIGTERM, SIGHUP])
     func signalWaits(_ signal: CInt) async throws {
         let segment = try segment()
         try segment.set("1")
@@ -191,7 +192,7 @@ struct WatchExecTests: WatchingTests {
         #expect(result.text == "begin 1\nend\n" && result.errors == "" && result.status == 0 && !result.wasKilled)
     }
 
-    @Test("A second signal ends it at once, and the command goes on")
+    @Test("A second signal ends watch at once, and the command goes on")
     func secondSignal() async throws {
         try segment().set("1")
         let watch = try watch(slow("go"))

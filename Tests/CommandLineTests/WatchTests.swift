@@ -13,7 +13,7 @@ struct WatchTests: WatchingTests {
     // MARK: Texts
 
     @Test(
-        "A text ends with one line feed at least, or as it is with a zero byte",
+        "The output ends with at least one line feed, or is exact and ends with a zero byte",
         arguments: ["", "x", "x\n", "\r", "a\rb", "a\r\n", "\n\n", "ñ 東京 🦤"])
     func ends(_ text: String) async throws {
         try segment().set(text)
@@ -25,14 +25,14 @@ struct WatchTests: WatchingTests {
         }
     }
 
-    @Test("A text of 1 MiB is printed whole")
+    @Test("Text of 1 MiB is printed whole")
     func large() async throws {
         let text = String(repeating: "0123456789abcde\n", count: 1 << 16)
         try segment().set(text)
         #expect(try await watch("--once").finish().output == Data(text.utf8))
     }
 
-    @Test("The present text is printed, then each later one as it comes, with -v its version on standard error")
+    @Test("The current text is printed, then each later version as it comes; -v prints versions on standard error")
     func prints() async throws {
         let segment = try segment()
         var versions = [try segment.set("1")]
@@ -45,7 +45,7 @@ struct WatchTests: WatchingTests {
         #expect(try await end(watch).errors == versions.map { "\($0)\n" }.joined())
     }
 
-    @Test("Of 200 texts set quickly the last is printed, none before an older one, and none without its version")
+    @Test("Of 200 versions set quickly, the last is printed, in order and each with its version number")
     func quick() async throws {
         let segment = try segment()
         try segment.set("1")
@@ -59,7 +59,7 @@ struct WatchTests: WatchingTests {
         #expect(numbers.last == 200 && zip(numbers, numbers.dropFirst()).allSatisfy { $0 < $1 }, "\(numbers)")
     }
 
-    @Test("--after leaves out the text the caller has, and no other")
+    @Test("--after leaves out the version that the caller has, and no other")
     func after() async throws {
         let segment = try segment()
         let first = try segment.set("1")
@@ -80,7 +80,7 @@ struct WatchTests: WatchingTests {
 
     // MARK: Segments that are not there
 
-    @Test("A segment that is not there, or is a leftover, is an error, and is not created")
+    @Test("A missing segment or a leftover is an error, and no segment is created")
     func notFound() async throws {
         for hasLeftover in [false, true] {
             if hasLeftover { try await leaveBehind() }
@@ -92,7 +92,7 @@ struct WatchTests: WatchingTests {
     }
 
     @Test(
-        "A leftover that only another user may remove is not found either", .enabled(if: geteuid() == 0),
+        "A leftover that only another user may remove counts as missing", .enabled(if: geteuid() == 0),
         arguments: ["", "--wait"])
     func leftoverOfAnotherUser(_ option: String) async throws {
         try await leaveBehind()
@@ -111,7 +111,7 @@ struct WatchTests: WatchingTests {
     }
 
     @Test(
-        "--wait waits for the segment, and for the next one when it is unlinked; it creates none",
+        "--wait waits for the segment, and for the next one after it is unlinked, and creates none",
         arguments: [false, true])
     func waits(_ hasLeftover: Bool) async throws {
         if hasLeftover { try await leaveBehind() }
@@ -121,7 +121,7 @@ struct WatchTests: WatchingTests {
         var versions: [Version] = []
         for (text, all) in [("a", "a\n"), ("b", "a\nb\n"), ("c", "a\nb\nc\n")] {
             let segment = try segment()
-            // Time for it to see the empty text that nobody has set.
+            // Time for watch to see the empty text, which nobody has set.
             try await Task.sleep(for: .milliseconds(text == "a" ? 300 : 0))
             versions.append(try segment.set(text))
             try await printed(all, by: watch)
@@ -132,13 +132,13 @@ struct WatchTests: WatchingTests {
         #expect(try await end(watch).errors == versions.map { "\($0)\n" }.joined())
     }
 
-    @Test("Without --wait an unlinked segment ends it with an error, after the last text")
+    @Test("Without --wait, an unlinked segment ends watch with an error, after the last version")
     func unlinked() async throws {
         let segment = try segment()
         let version = try segment.set("1")
         let watch = try watch()
         try await printed("1\n", by: watch)
-        // Set between its look at the name and its look at the text.
+        // Set between the moments when watch looks at the name and at the text.
         let late = try self.watch("--after", "\(version)", environment: ["SHAREDMEM_PAUSE_AT": "waitCheckedName"])
         try await late.stopped()
         try segment.set("2")
@@ -153,7 +153,7 @@ struct WatchTests: WatchingTests {
 
     // MARK: Attaching
 
-    @Test("What stays only while attached stays while it is watched, and goes with the watch")
+    @Test("A segment with lifetime whileAttached stays while it is watched, and no longer")
     func keepsAlive() async throws {
         var segment: Segment? = try Segment.attach("text", AttachmentOptions(directory: directory.path))
         try segment?.set("x")
@@ -168,7 +168,7 @@ struct WatchTests: WatchingTests {
         #expect(try directory.names == [])
     }
 
-    @Test("With all rows taken it attaches for reading only")
+    @Test("If all attachments are taken, watch attaches read-only")
     func tooMany() async throws {
         let segments = try (0..<126).map { _ in try segment() }
         try segments[0].set("1")
@@ -179,7 +179,8 @@ struct WatchTests: WatchingTests {
         _ = try await end(watch)
     }
 
-    @Test("What one may only read is watched all the same", .enabled(if: geteuid() == 0), arguments: [0o644, 0o444])
+    @Test(
+        "A segment that the user may only read is watched too", .enabled(if: geteuid() == 0), arguments: [0o644, 0o444])
     func readOnly(_ mode: mode_t) async throws {
         let segment = try segment()
         try segment.set("1")
@@ -194,7 +195,7 @@ struct WatchTests: WatchingTests {
         _ = try await end(watch)
     }
 
-    @Test("Killed, it leaves nothing")
+    @Test("A killed watch leaves nothing behind")
     func killed() async throws {
         let segment = try segment()
         let watch = try watch()
@@ -208,7 +209,7 @@ struct WatchTests: WatchingTests {
         #expect(try await self.watch("--once").finish().text == "x\n")
     }
 
-    @Test("Others in the way of attaching end it with 75")
+    @Test("A segment that stays busy while attaching exits with status 75")
     func busy() async throws {
         try await leaveBehind()
         let script = """
@@ -225,7 +226,7 @@ struct WatchTests: WatchingTests {
     }
 
     @Test(
-        "Wrong usage ends with 64",
+        "Wrong usage exits with status 64",
         arguments: [
             ["--after", "5"], ["--exec"], ["--once", "--exec"], ["-0", "--exec", "true"], ["--name", "text"], ["more"],
             ["--seconds", "5"],

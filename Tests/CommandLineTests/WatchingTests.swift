@@ -3,13 +3,13 @@ import SharedMemory
 import TestSupport
 import Testing
 
-/// What tests of `watch` have in common.
+/// What the tests of `watch` share.
 protocol WatchingTests {
     var directory: TemporaryDirectory { get }
 }
 
 extension WatchingTests {
-    /// Words for setpriv(1) that have the rest run as a stranger.
+    /// Arguments for setpriv(1) that run a command as an unrelated user.
     static var asUser: [String] { ["--reuid", "12345", "--regid", "12345", "--clear-groups"] }
 
     func segment() throws -> Segment {
@@ -27,7 +27,7 @@ extension WatchingTests {
             environment: environment)
     }
 
-    /// Runs a shell script in which `watch` is the command, and `$directory` where the segment is.
+    /// Runs a shell script in which `watch` runs the command, and `$directory` is the segment's directory.
     func run(_ script: String) async throws -> ChildProcess.Finished {
         let head = """
             sharedmem=$1 directory=$2
@@ -41,7 +41,7 @@ extension WatchingTests {
             "/bin/bash", ["-c", head + script, "bash", ChildProcess.product("sharedmem"), directory.path])
     }
 
-    /// Waits until this, and no more, is what it has printed.
+    /// Waits until the watch has printed exactly this.
     func printed(_ text: String, by watch: ChildProcess) async throws {
         do {
             try await eventually("'\(text)'", within: 30) { watch.outputSoFar == text ? () : nil }
@@ -58,7 +58,7 @@ extension WatchingTests {
         }
     }
 
-    /// Ends it as a service manager does.
+    /// Ends the watch as a service manager does.
     func end(_ watch: ChildProcess) async throws -> ChildProcess.Finished {
         watch.send(SIGTERM)
         let result = try await watch.finish(within: 10)
@@ -66,7 +66,7 @@ extension WatchingTests {
         return result
     }
 
-    /// A file as a killed process leaves it: whole, and nobody attached.
+    /// Creates the file that a killed process leaves: intact, with nobody attached.
     func leaveBehind() async throws {
         let child = try ChildProcess.probe(.hold(), directory)
         _ = try await child.line(beginning: "attached ")

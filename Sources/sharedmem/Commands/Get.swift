@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 import SharedMemory
 
 struct GetCommand: ParsableCommand {
@@ -15,7 +16,7 @@ struct GetCommand: ParsableCommand {
     func run() throws {
         let snapshot = try Segment.read(
             segment.chosenName, directory: segment.location.directory, trustedOwners: segment.location.trusted)
-        try StandardStream.output.write(snapshot.text)
-        if verbose { try StandardStream.error.write("\(snapshot.version)\n") }
+        try ByteStream.standardOutput.write(snapshot.text)
+        if verbose { try ByteStream.standardError.write("\(snapshot.version)\n") }
     }
 }

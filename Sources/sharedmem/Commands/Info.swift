@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 import SharedMemory
 
 struct InfoCommand: ParsableCommand {
@@ -15,7 +16,7 @@ struct InfoCommand: ParsableCommand {
     func run() throws {
         let info = try Segment.info(
             segment.chosenName, directory: segment.location.directory, trustedOwners: segment.location.trusted)
-        try StandardStream.output.write(json ? try SegmentReport(info).json() : Self.page(info))
+        try ByteStream.standardOutput.write(json ? try SegmentReport(info).json() : Self.page(info))
     }
 
     private static func page(_ info: SegmentInfo) -> String {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 import SharedMemory
 
 struct ListCommand: ParsableCommand {
@@ -18,9 +19,9 @@ struct ListCommand: ParsableCommand {
                 return Entry(name: name, info: nil, error: "\(error)")
             }
         }
-        if json { return try StandardStream.output.write(try encoded(entries)) }
-        if entries.isEmpty { return try StandardStream.error.write(Self.nothing(in: location)) }
-        try StandardStream.output.write(Self.table(entries))
+        if json { return try ByteStream.standardOutput.write(try encoded(entries)) }
+        if entries.isEmpty { return try ByteStream.standardError.write(Self.nothing(in: location)) }
+        try ByteStream.standardOutput.write(Self.table(entries))
     }
 
     private func look(_ name: String) throws(SegmentError) -> SegmentInfo {

@@ -1,5 +1,5 @@
 public import ArgumentParser
-internal import Glibc
+import LinuxSystem
 import SharedMemory
 public import SharedMemoryHTTP
 
@@ -44,9 +44,9 @@ struct ServeCommand: ParsableCommand {
     }
 
     func run() throws {
-        DescriptorLimit.raise()
-        // Blocked before any thread is there, so that all inherit it and the signals wait for us.
-        var stopSignals = StopSignals()
+        Host.raiseDescriptorLimit()
+        // Before any thread starts, as threads inherit it.
+        TerminationSignals.block()
         let server: Server
         let configuration = try configuration()
         do {
@@ -55,12 +55,12 @@ struct ServeCommand: ParsableCommand {
             throw failure(error)
         }
         for address in server.addresses {
-            try StandardStream.output.write("listening on \(address.url)\n")
+            try ByteStream.standardOutput.write("listening on \(address.url)\n")
             for name in configuration.segments where configuration.segments.count > 1 {
-                try StandardStream.output.write("  \(name): \(address.url)/\(name)\n")
+                try ByteStream.standardOutput.write("  \(name): \(address.url)/\(name)\n")
             }
         }
-        stopSignals.wait()
+        TerminationSignals.wait()
         server.stop()
     }
 
@@ -83,7 +83,7 @@ struct ServeCommand: ParsableCommand {
         for (option, given) in numbers {
             if let value = try option.value(given) { option.set(value, in: &configuration) }
         }
-        configuration.report = { try? StandardStream.error.write("sharedmem: \($0)\n") }
+        configuration.report = { try? ByteStream.standardError.write("sharedmem: \($0)\n") }
         return configuration
     }
 
@@ -114,37 +114,5 @@ extension ListenAddress: ExpressibleByArgument {
     /// What a client is given.
     fileprivate var url: String {
         if case .tcp = self { "http://\(self)/shared" } else { description }
-    }
-}
-
-/// How many descriptors the process may have.
-private enum DescriptorLimit {
-    /// To what the system's administrator permits: what programs are given at first is for select(2), not for servers.
-    static func raise() {
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        var limit = rlimit()
-        guard unsafe getrlimit(resource, &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        unsafe setrlimit(resource, &limit)
-    }
-}
-
-/// SIGTERM and SIGINT, held back until asked for.
-private struct StopSignals {
-    private var signals = sigset_t()
-
-    init() {
-        unsafe sigemptyset(&signals)
-        unsafe sigaddset(&signals, SIGTERM)
-        unsafe sigaddset(&signals, SIGINT)
-        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-        signal(SIGPIPE, SIG_IGN)
-    }
-
-    /// Waits for the first; the next one ends the process.
-    mutating func wait() {
-        var signal: CInt = 0
-        unsafe sigwait(&signals, &signal)
-        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 import SharedMemory
 
 struct SetCommand: ParsableCommand {
@@ -22,14 +23,15 @@ struct SetCommand: ParsableCommand {
     var verbose = false
 
     func run() throws {
-        if text == nil, StandardStream.input.isTerminal {
-            try StandardStream.error.write("Reading the text from the terminal; Ctrl-D ends it.\n")
+        if text == nil, ByteStream.standardInput.isTerminal {
+            try ByteStream.standardError.write("Reading the text from the terminal; Ctrl-D ends it.\n")
         }
-        let bytes = try text.map { Array($0.utf8) } ?? StandardStream.input.readToEnd(limit: Segment.maximumCapacity)
+        let bytes =
+            try text.map { Array($0.utf8) } ?? ByteStream.standardInput.readToEnd(limit: Segment.maximumCapacity)
         let options = AttachmentOptions(
             lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
             mode: creation.mode, trustedOwners: segment.location.trusted)
         let version = try Segment.attach(segment.chosenName, options).set(utf8: bytes.span, ifVersion: expected)
-        if verbose { try StandardStream.error.write("\(version)\n") }
+        if verbose { try ByteStream.standardError.write("\(version)\n") }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 import SharedMemory
 
 struct WatchCommand: ParsableCommand {
@@ -57,11 +58,20 @@ struct WatchCommand: ParsableCommand {
 
     func run() throws {
         TerminationSignals.handle()
-        // What the command does with the output is its own affair.
-        let output = command.isEmpty ? StandardStream.output : nil
-        var texts = Following(segment, known: known, waits: waits, output: output)
-        while let snapshot = try texts.next() {
-            if verbose { try StandardStream.error.write("\(snapshot.version)\n") }
+        let options = AttachmentOptions(
+            directory: segment.location.directory, creates: false, trustedOwners: segment.location.trusted)
+        let follower = try SegmentFollower(segment.chosenName, options, fallsBackToReadOnly: true)
+        // If nobody reads the output of --exec's command, that is the command's affair.
+        let output = command.isEmpty ? ByteStream.standardOutput : nil
+        var version = known
+        while !TerminationSignals.wereReceived, output?.isAbandoned != true {
+            // For a second: nothing else ends the wait if a signal came just before it, or if the reader leaves.
+            guard
+                let snapshot = try follower.nextInterruptibly(
+                    after: version, waitsForSegment: waits, timeout: .seconds(1))
+            else { continue }
+            version = snapshot.version
+            if verbose { try ByteStream.standardError.write("\(snapshot.version)\n") }
             if command.isEmpty { try write(snapshot.text) } else { try runCommand(with: snapshot) }
             if once { return }
         }
@@ -69,12 +79,12 @@ struct WatchCommand: ParsableCommand {
 
     private func write(_ text: String) throws {
         let end = null ? "\0" : text.utf8.last == UInt8(ascii: "\n") ? "" : "\n"
-        try StandardStream.output.write(text + end)
+        try ByteStream.standardOutput.write(text + end)
     }
 
     private func runCommand(with snapshot: Snapshot) throws {
-        let end = try Hook(command).run(with: snapshot)
+        let end = try Hook(words: command).run(with: snapshot)
         if once { throw ExitCode(end.exitStatus) }
-        if end.exitStatus != 0 { try StandardStream.error.write("sharedmem: \(command[0]) \(end)\n") }
+        if end.exitStatus != 0 { try ByteStream.standardError.write("sharedmem: \(command[0]) \(end)\n") }
     }
 }

@@ -1,4 +1,5 @@
 package import ArgumentParser
+import LinuxSystem
 package import SharedMemoryHTTP
 
 extension ServerOption {

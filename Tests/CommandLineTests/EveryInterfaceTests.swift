@@ -2,18 +2,18 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Hostile places seen through each of the doors: Swift, C, the command line, HTTP.
-@Suite("Every door")
-struct EveryDoorTests {
+/// Difficult conditions, as seen through each interface: Swift, C, the command line and HTTP.
+@Suite("Every interface")
+struct EveryInterfaceTests {
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
 
     static let isLong = ProcessInfo.processInfo.environment["SHAREDMEM_LONG"] != nil
 
-    /// The C door and HTTP, from a language that has both: `doors DIRECTORY LIBRARY SOCKET COUNT` sets and reads so
-    /// often through each, and says what a set took.
-    static let doors = """
+    /// Uses C and HTTP from a language that has both: `DIRECTORY LIBRARY SOCKET COUNT` sets and reads `COUNT` times through
+    /// each, and prints the nanoseconds that took on average.
+    static let interfaces = """
         import ctypes, http.client, socket, sys, time
         directory, library, path, count = sys.argv[1:]
         c = ctypes.CDLL(library, use_errno=True)
@@ -49,12 +49,13 @@ struct EveryDoorTests {
         return server
     }
 
-    /// What a set and a get took through C and over HTTP, in nanoseconds.
+    /// How many nanoseconds a set and a get took, through C and over HTTP.
     private func use() async throws -> [String] {
         let result = try await ChildProcess.run(
             "python3",
             [
-                "-c", Self.doors, directory.path, ChildProcess.product("libSharedMem.so"), "\(directory.path)/socket",
+                "-c", Self.interfaces, directory.path, ChildProcess.product("libSharedMem.so"),
+                "\(directory.path)/socket",
                 Self.isLong ? "10000" : "200",
             ], environment: ["SHAREDMEM_DIRECTORY": directory.path], within: 300)
         #expect(result.status == 0, "\(result.text)\(result.errors)")
@@ -75,7 +76,7 @@ struct EveryDoorTests {
     }
 
     @Test(
-        "A writer stopped at any step of a set is in nobody's way, whatever door they come through",
+        "A writer stopped at any step of a set delays nobody, through any interface",
         arguments: [
             "setChosen", "setClaimed", "setChecked", "setStamped", "setReserved", "setFilled", "setNumbered",
             "setPublished",
@@ -96,7 +97,7 @@ struct EveryDoorTests {
         #expect(try await server.finish().status == 0)
     }
 
-    @Test("All pins held, every door sets and reads on")
+    @Test("While all pins are held, every interface still sets and reads")
     func pinsHeld() async throws {
         let server = try await serve()
         try await useCommand()
@@ -111,7 +112,7 @@ struct EveryDoorTests {
     }
 
     @Test(
-        "On a full tmpfs of 1 MiB every door refuses by its own word for it, keeps the text, and goes on when it is free",
+        "On a full tmpfs of 1 MiB, each interface reports its own error, keeps the text, and works again once there is room",
         .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
     func full() async throws {
         let script = """
@@ -166,10 +167,10 @@ struct EveryDoorTests {
     static let commands = ["get", "info", "unlink shared", "list"]
 
     @Test(
-        "With another /dev/shm than process 1 has, what is not found says so and what to do",
+        "If process 1 has another /dev/shm, a segment that is not found gets an explanation and advice",
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() }, arguments: commands)
     func privateMemory(_ command: String) async throws {
-        // A process 1 that may be looked at, as the host's mostly may not.
+        // Here process 1 may be inspected; the host's mostly may not.
         let script = """
             "$1" \(command); echo "status $?"
             unshare --mount /bin/sh -c 'mount -t tmpfs shm /dev/shm && exec "$0" \(command)' "$1"; echo "status $?"
@@ -181,7 +182,7 @@ struct EveryDoorTests {
                 "sh",
             ]
                 + [ChildProcess.product("sharedmem")])
-        let hint = "This process has a /dev/shm of its own: process 1 sees another."
+        let hint = "This process has its own /dev/shm: process 1 sees another one."
         #expect(result.errors.components(separatedBy: hint).count == 2, "\(result.errors)")
         #expect(result.errors.contains("--ipc=host") && result.errors.contains("emptyDir"), "\(result.errors)")
         let status = "status \(command == "list" ? 0 : 1)\n"
@@ -189,7 +190,7 @@ struct EveryDoorTests {
     }
 
     @Test(
-        "Where process 1 is the container's own, the IPC namespace tells",
+        "If process 1 is the container's own, the IPC namespace gives the container away",
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() }, arguments: commands)
     func container(_ command: String) async throws {
         let script = "mount -t tmpfs -o size=64m shm /dev/shm && exec \"$1\" \(command)"
@@ -197,11 +198,11 @@ struct EveryDoorTests {
             "unshare",
             ["--pid", "--ipc", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", script, "sh"]
                 + [ChildProcess.product("sharedmem")])
-        #expect(result.errors.contains("IPC namespace of its own, as in a container"), "\(result.errors)")
+        #expect(result.errors.contains("its own IPC namespace, as in a container"), "\(result.errors)")
         #expect(result.errors.contains("64 MB") && result.errors.contains("--ipc=host"), "\(result.errors)")
     }
 
-    @Test("Of a directory that was named nothing is said of containers", arguments: commands)
+    @Test("If a directory is named, containers are not mentioned", arguments: commands)
     func noHint(_ command: String) async throws {
         let result = try await ChildProcess.run(
             ChildProcess.product("sharedmem"), command.components(separatedBy: " "),
@@ -211,6 +212,6 @@ struct EveryDoorTests {
 }
 
 private enum Version {
-    /// Whether it looks like `INSTANCE-NUMBER`.
+    /// Whether the text looks like `INSTANCE-NUMBER`.
     static func isOne(_ text: String) -> Bool { text.wholeMatch(of: #/[0-9a-f]{16}-[0-9]+/#) != nil }
 }

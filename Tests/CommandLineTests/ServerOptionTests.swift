@@ -1,0 +1,248 @@
+import Foundation
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import Testing
+
+/// The options of `serve`, as the table in `ServerOption` defines them.
+@Suite("Options of serve")
+struct ServerOptionTests: CommandTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    static let numbers = ServerOption.all.filter { $0.range != nil }.map(\.name)
+    static let others = ServerOption.all.filter { $0.range == nil }.map(\.name)
+
+    private func option(_ name: String) throws -> ServerOption {
+        try #require(ServerOption.all.first { $0.name == name })
+    }
+
+    /// Runs a server that cannot start: with the right options it gets as far as to an address where it cannot listen.
+    private func start(_ arguments: [String], _ environment: [String: String] = [:]) async throws -> String {
+        let result = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"),
+            ["serve", "--listen", "unix:/no/such/directory/socket", "--directory", directory.path] + arguments,
+            environment: environment)
+        return result.status == 1 ? "" : "\(result.status) \(result.errors.split(separator: "\n").first ?? "")"
+    }
+
+    // MARK: The table
+
+    @Test("The help of serve has each option with its default and its variable, and no other option")
+    func help() async throws {
+        let lines = try await output("serve", "--help").split(separator: "\n")
+        let help = lines.flatMap { $0.split(separator: " ") }.joined(separator: " ")
+        for option in ServerOption.all {
+            let value = option.valueName.map { " <\($0)>" } ?? ""
+            let defaultNote = option.defaultText.map { "default: \($0), " } ?? ""
+            let entry = "--\(option.name)\(value) \(option.help) (\(defaultNote)env: \(option.variable))"
+            #expect(help.contains(entry), "\(entry)")
+        }
+        let names = lines.compactMap { $0.prefixMatch(of: #/  (?:-\w, )?--([a-z-]+)/#)?.output.1 }
+        #expect(Set(names.map(String.init)) == Set(ServerOption.all.map(\.name) + ["version", "help"]))
+    }
+
+    @Test("A variable is SHAREDMEM_ and the option's name")
+    func variables() {
+        #expect(ServerOption.connectionsPerClient.variable == "SHAREDMEM_CONNECTIONS_PER_CLIENT")
+    }
+
+    @Test("The defaults are in range")
+    func defaults() throws {
+        for option in ServerOption.all {
+            guard let range = option.range, let number = option.defaultText.flatMap({ Int($0) }) else { continue }
+            #expect(range.contains(number), "\(option.name)")
+        }
+    }
+
+    // MARK: Numbers
+
+    @Test("A number is taken from the option or its variable, and refused out of range", arguments: numbers)
+    func number(_ name: String) async throws {
+        let option = try option(name)
+        let range = try #require(option.range)
+        let limits = "use \(range.lowerBound) to \(range.upperBound)."
+        for good in [range.lowerBound, range.upperBound] where good <= 1_000_000 || name == "capacity" {
+            // A thread needs a connection.
+            let connections = ["SHAREDMEM_CONNECTIONS": "1000000"].filter { $0.key != option.variable }
+            #expect(try await start(["--\(name)=\(good)"], connections) == "")
+            #expect(try await start([], connections.merging([option.variable: "\(good)"]) { $1 }) == "")
+        }
+        let tooLarge = range.upperBound.addingReportingOverflow(1)
+        for bad in [range.lowerBound - 1] + (tooLarge.overflow ? [] : [tooLarge.partialValue]) {
+            #expect(try await start(["--\(name)=\(bad)"]) == "64 Error: --\(name) is \(bad): \(limits)")
+            // The variable of the capacity is the library's, which reads it when it creates a segment.
+            guard name != "capacity" else { continue }
+            #expect(
+                try await start([], [option.variable: "\(bad)"]) == "64 Error: \(option.variable) is \(bad): \(limits)")
+            #expect(try await start(["--\(name)=\(range.lowerBound)"], [option.variable: "\(bad)"]) == "")
+        }
+        for bad in ["x", "1s", " 1", "0x10"] {
+            #expect(
+                try await start(["--\(name)", bad]).hasPrefix("64 Error: The value '\(bad)' is invalid for '--\(name) ")
+            )
+            guard name != "capacity" else { continue }
+            #expect(
+                try await start([], [option.variable: bad])
+                    .hasPrefix("64 Error: The value '\(bad)' is invalid for '\(option.variable)="))
+        }
+        #expect(try await start([], [option.variable: ""]) == "", "An empty variable counts as not set.")
+    }
+
+    @Test("SHAREDMEM_CAPACITY is for segments that are created")
+    func capacity() async throws {
+        let variable = ServerOption.capacity.variable
+        let (server, _) = try await serve("--listen", "unix:\(directory.path)/s", environment: [variable: "100"])
+        #expect(try Segment.info("shared", directory: directory.path).capacity == 100)
+        _ = try await stop(server)
+        for bad in ["0", "x", "1073741825"] {
+            for arguments in [
+                ["serve", "new", "--listen", "unix:\(directory.path)/s"], ["set", "new", "--text", "x"],
+            ] {
+                let result = try await ChildProcess.run(
+                    ChildProcess.product("sharedmem"), arguments + ["--directory", directory.path],
+                    environment: [variable: bad])
+                #expect(result.status == 64 && result.errors.contains("\(variable)=\(bad)"), "\(result.errors)")
+            }
+        }
+    }
+
+    @Test("More threads than connections, and too few bytes in flight, are refused by the name they came under")
+    func relations() async throws {
+        #expect(try await start(["--threads", "3", "--connections", "2"]).hasPrefix("64 Error: --threads is 3"))
+        #expect(
+            try await start(["--connections", "2"], ["SHAREDMEM_THREADS": "3"])
+                .hasPrefix("64 Error: SHAREDMEM_THREADS is 3"))
+        let result = try await sharedmem(
+            "serve", "--listen", "unix:\(directory.path)/s", "--capacity", "100", "--bytes-in-flight", "199")
+        #expect(result.status == 64 && result.errors.contains("--bytes-in-flight is 199"), "\(result.errors)")
+    }
+
+    // MARK: The others
+
+    @Test(
+        "An option that is not a number is taken from its variable too, and the command line takes precedence",
+        arguments: others)
+    func variable(_ name: String) async throws {
+        let variable = try option(name).variable
+        switch name {
+        case "listen": try await listen(variable)
+        case "token-file": try await tokenFile(variable)
+        case "allow-anonymous": try await allowAnonymous(variable)
+        case "allow-host": try await allowHost(variable)
+        case "directory": try await segmentDirectory(variable)
+        case "trust-owner": try await trustOwner(variable)
+        case "mode": try await mode(variable)
+        default: Issue.record("--\(name) has no test: add one")
+        }
+    }
+
+    private func listen(_ variable: String) async throws {
+        let sockets = ["a", "b", "c"].map { "unix:\(directory.path)/\($0)" }
+        let environment = [variable: "\(sockets[0]),\(sockets[1])"]
+        let (server, first) = try await serve(environment: environment)
+        #expect(first == sockets[0])
+        _ = try await server.line(beginning: "listening on \(sockets[1])")
+        for healthcheck in [[], [sockets[1]]] {
+            let result = try await ChildProcess.run(
+                ChildProcess.product("sharedmem"), ["healthcheck"] + healthcheck, environment: environment)
+            #expect(result.status == 0, "\(result.errors)")
+        }
+        _ = try await stop(server)
+        let (other, only) = try await serve("--listen", sockets[2], environment: environment)
+        #expect(only == sockets[2])
+        #expect(try await stop(other).text == "listening on \(sockets[2])\n")
+        let result = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), ["serve"], environment: [variable: "\(sockets[0]),nowhere"])
+        #expect(result.status == 64 && result.errors.contains("'nowhere' is invalid for '\(variable)="))
+    }
+
+    private func tokenFile(_ variable: String) async throws {
+        let (file, other) = ("\(directory.path)/token", "\(directory.path)/other")
+        try "secret\n".write(toFile: file, atomically: true, encoding: .utf8)
+        try "different\n".write(toFile: other, atomically: true, encoding: .utf8)
+        for (arguments, token) in [([], "secret"), (["--token-file", other], "different")] {
+            let (server, url) = try await serve(["--listen", "127.0.0.1:0"] + arguments, environment: [variable: file])
+            #expect(try await status(url) == "401")
+            #expect(try await status(url, "-H", "Authorization: Bearer \(token)") == "200")
+            _ = try await stop(server)
+        }
+    }
+
+    private func allowAnonymous(_ variable: String) async throws {
+        for (value, status) in [
+            ("1", 0), ("yes", 0), ("TRUE", 0), ("0", 1), ("no", 1), ("false", 1), ("", 1), ("2", 64),
+        ] {
+            if status == 0 {
+                let (server, _) = try await serve("--listen", "0.0.0.0:0", environment: [variable: value])
+                _ = try await stop(server)
+            } else {
+                let result = try await ChildProcess.run(
+                    ChildProcess.product("sharedmem"),
+                    ["serve", "--listen", "0.0.0.0:0", "--directory", directory.path], environment: [variable: value])
+                #expect(result.status == status, "\(value): \(result.errors)")
+                if status == 64 { #expect(result.errors.contains(variable), "\(result.errors)") }
+            }
+        }
+        let (server, _) = try await serve("--listen", "0.0.0.0:0", "--allow-anonymous", environment: [variable: "0"])
+        _ = try await stop(server)
+    }
+
+    private func allowHost(_ variable: String) async throws {
+        for (arguments, allowed, refused) in [
+            ([], ["one.example", "x.two.example"], "three.example"),
+            (["--allow-host", "three.example"], ["three.example"], "one.example"),
+        ] {
+            let (server, url) = try await serve(
+                ["--listen", "127.0.0.1:0"] + arguments, environment: [variable: "one.example,.two.example"])
+            for host in allowed { #expect(try await status(url, "-H", "Host: \(host)") == "200") }
+            #expect(try await status(url, "-H", "Host: \(refused)") == "421")
+            _ = try await stop(server)
+        }
+    }
+
+    private func segmentDirectory(_ variable: String) async throws {
+        let other = try TemporaryDirectory()
+        for arguments in [[], ["--directory", other.path]] {
+            let server = try ChildProcess(
+                ChildProcess.product("sharedmem"), ["serve", "--listen", "127.0.0.1:0"] + arguments,
+                environment: [variable: directory.path])
+            _ = try await server.line(beginning: "listening on ")
+            #expect(try (arguments.isEmpty ? directory : other).names == ["shared.sharedmem"])
+            _ = try await stop(server)
+        }
+    }
+
+    private func trustOwner(_ variable: String) async throws {
+        if geteuid() == 0 {
+            try await sharedmem("set", "--text", "x")
+            #expect(chown(directory.path(of: "shared"), 12345, 12345) == 0)
+            #expect(try await sharedmem("get").status == 1)
+            for value in ["12345", "1,12345"] {
+                let (server, url) = try await serve("--listen", "127.0.0.1:0", environment: [variable: value])
+                #expect(try await status(url) == "200")
+                _ = try await stop(server)
+            }
+        }
+        #expect(
+            try await start([], [variable: "1,root"]).hasPrefix(
+                "64 Error: The value 'root' is invalid for '\(variable)="))
+    }
+
+    private func mode(_ variable: String) async throws {
+        for (name, arguments, mode) in [("a", [], 0o640), ("b", ["--mode", "644"], 0o644)]
+            as [(String, [String], UInt32)]
+        {
+            let (server, _) = try await serve(
+                [name, "--listen", "127.0.0.1:0"] + arguments, environment: [variable: "640"])
+            #expect(try Segment.info(name, directory: directory.path).mode == mode)
+            _ = try await stop(server)
+        }
+        for bad in ["777", "x", "400"] {
+            #expect(
+                try await start([], [variable: bad]).hasPrefix(
+                    "64 Error: The value '\(bad)' is invalid for '\(variable)="))
+        }
+    }
+}
