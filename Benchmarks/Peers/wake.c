@@ -1,4 +1,4 @@
-// How soon a waiter learns of a change: the time from just before one process sets a text of 64 bytes until another
+// How soon a waiter learns of a change: the time from just before one process sets 64 bytes of text until another
 // process, which slept, has it.
 //
 //   wake futex|wait|inotify DIRECTORY ROUNDS awake|idle      within the host

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A program that this process has started and that has not been waited for.

@@ -4,7 +4,7 @@ public struct ServerConfiguration: Sendable {
     public var segments: [String] = ["shared"]
     public var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
 
-    /// What a request must show to read or set a text, as `Authorization: Bearer TOKEN`; nil for nothing.
+    /// What a request must show to read or set the text, as `Authorization: Bearer TOKEN`; nil for nothing.
     public var token: String?
     /// Whether to listen without a token where other hosts can connect.
     public var allowsAnonymous = false
@@ -20,7 +20,7 @@ public struct ServerConfiguration: Sendable {
     ///
     /// Nil is `SHAREDMEM_DIRECTORY`, or `/dev/shm`.
     public var directory: String?
-    /// The most bytes a text can have.
+    /// The maximum size of the text, in bytes.
     ///
     /// Nil takes a segment as it is, or creates one of the default.
     public var capacity: Int?

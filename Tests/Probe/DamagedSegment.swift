@@ -126,7 +126,7 @@ final class DamagedSegment {
     }
 
     private func count(_ text: String) {
-        guard text.utf8.count <= Self.capacity else { fatalError("a text of \(text.utf8.count) bytes") }
+        guard text.utf8.count <= Self.capacity else { fatalError("\(text.utf8.count) bytes of text") }
         textCount += 1
     }
 

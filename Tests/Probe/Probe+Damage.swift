@@ -3,7 +3,7 @@ import SharedMemory
 import TestSupport
 
 // A segment's file is changed under the library. Whatever is in it, each call ends with an error of the library's or with
-// a text that is valid.
+// valid text.
 
 extension Probe {
     func damageHeaders(_ seed: UInt64, _ rounds: Range<Int>) throws {

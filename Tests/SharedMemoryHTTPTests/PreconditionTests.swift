@@ -82,7 +82,7 @@ struct PreconditionTests {
         }
     }
 
-    @Test("A segment that was never set has a text, the empty one, to all conditions")
+    @Test("To all conditions, a segment that was never set has text: the empty text")
     func neverSet() throws {
         let server = try TestServer()
         let tag = try #require(try server.request()["ETag"])

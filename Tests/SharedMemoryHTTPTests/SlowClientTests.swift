@@ -188,7 +188,7 @@ struct BytesInFlightTests {
         refusal(try server.set("more text"))
         #expect(try server.request("GET", "/livez").status == 200)
         readers.removeFirst()
-        let response = try await eventually("a text") {
+        let response = try await eventually("the text") {
             let response = try server.request()
             return response.status == 200 ? response : nil
         }

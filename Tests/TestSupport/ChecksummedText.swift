@@ -1,8 +1,8 @@
 /// Text that carries its own checksum, so that a torn read is seen.
 public enum ChecksummedText {
-    /// Makes a text of `byteCount` bytes.
+    /// Makes `byteCount` bytes of text.
     ///
-    /// A text shorter than a checksum repeats a letter that depends on its length.
+    /// Text shorter than a checksum repeats a letter that depends on its length.
     public static func make(byteCount: Int, seed: UInt64) -> [UInt8] {
         guard byteCount > 16 else { return [UInt8](repeating: letter(byteCount), count: byteCount) }
         var state = seed | 1

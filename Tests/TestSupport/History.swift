@@ -5,7 +5,7 @@ public struct History: Sendable {
     public struct Operation: Sendable {
         public enum Kind: UInt8, Sendable {
             case read, set
-            /// A process is about to set a text, and may be killed before it can record that it did.
+            /// A process is about to set text, and may be killed before it can record that it did.
             case setting
             /// A watcher saw a version other than the one it had.
             case watch
@@ -48,7 +48,7 @@ public struct History: Sendable {
         case different(Operation, Operation)
         /// A conditional set replaced another version than the expected one.
         case conditionBroken(Operation)
-        /// A text was seen that no process set.
+        /// Text was seen that no process set.
         case neverSet(Operation)
         /// A watcher was given the version it had, or an older one.
         case notNewer(Operation)

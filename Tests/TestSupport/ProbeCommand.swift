@@ -15,11 +15,11 @@ public enum ProbeCommand: Equatable, Sendable {
     case set(String)
     /// Sets the text if the version is still the current one.
     case setIf(version: String, String)
-    /// Sets a text that carries its checksum.
+    /// Sets text that carries its checksum.
     case setChecksummed(byteCount: Int, seed: UInt64)
     /// Sets a checksummed text for each line of input, which says `BYTES SEED`.
     case setLines
-    /// Sets a text while a signal arrives every so often.
+    /// Sets text while a signal arrives every so often.
     case setUnderSignals(intervalMicroseconds: Int, byteCount: Int)
     /// Adds one to the number in the text, by compare-and-set.
     case increment(times: Int)

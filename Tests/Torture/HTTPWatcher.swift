@@ -3,7 +3,7 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-/// A client that watches a text over HTTP, and records each version that it sees.
+/// A client that watches the text over HTTP, and records each version that it sees.
 ///
 /// It moves from server to server, and takes its version along: one server is killed, another it leaves itself, in the
 /// ways that clients do. Once told to stay, it leaves no more servers.

@@ -54,7 +54,7 @@ struct Members {
 
     /// Kills and stops `victims`, and checks everything that was read and set meanwhile.
     func round(_ victims: [Victim]) async throws {
-        // No watcher is told of a text from the previous round.
+        // No watcher is told of text from the previous round.
         let before = try recorder.set(segment, stage.randomText())
         let watchers: [any RoundWatcher] =
             try Self.watchers.map { WatchingWorker(process: try stage.worker($0, name, $1)) }

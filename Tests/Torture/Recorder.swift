@@ -22,7 +22,7 @@ struct Recorder: Sendable {
                 digest: digest, replaced: replaced?.number))
     }
 
-    /// Records that a text is about to be set, by a process that may be killed.
+    /// Records that text is about to be set, by a process that may be killed.
     func willSet(_ text: [UInt8]) {
         let none = Version(instance: 0, number: 0)
         record(.setting, since: HistoryFile.now, none, digest: ChecksummedText.digest(of: text.span.bytes))
@@ -89,7 +89,7 @@ extension Segment {
 }
 
 extension RandomNumberGenerator {
-    /// A text with a checksum: most are short, a few are long.
+    /// Text with a checksum: mostly short, sometimes long.
     mutating func text() -> [UInt8] {
         let limit = 64 << (next() % 64 == 0 ? 14 : Int(next() % 8))
         return ChecksummedText.make(byteCount: Int.random(in: 17..<limit, using: &self), seed: next())

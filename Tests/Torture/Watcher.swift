@@ -3,7 +3,7 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-/// Watches a text through the Swift interface until it is told to end, or killed, and records each version.
+/// Watches the text through the Swift interface until it is told to end, or killed, and records each version.
 final class Watcher: Sendable {
     private let segment: Segment
     private let recorder: Recorder

@@ -8,7 +8,7 @@ import TestSupport
 /// `CWorker` is its counterpart for the C interface.
 struct Worker: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Use a text until killed.", shouldDisplay: false)
+        abstract: "Use the text until killed.", shouldDisplay: false)
 
     enum Action: String, ExpressibleByArgument {
         case set, grow, read, reread, copy, loop, unlink

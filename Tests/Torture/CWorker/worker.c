@@ -2,8 +2,8 @@
 //
 //   worker-c DIRECTORY NAME HISTORY SEED ACTION
 //
-//   set      sets a text
-//   grow     sets a long text
+//   set      sets short text
+//   grow     sets long text
 //   read     reads once
 //   reread   reads three times, with a reader
 //   copy     reads once through a read-only handle

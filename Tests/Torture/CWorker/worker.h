@@ -16,7 +16,7 @@ extern char text[MAXIMUM_LENGTH + 1];
 /// Starts the random numbers.
 void seed_random(uint64_t seed);
 uint64_t random_number(void);
-/// A length for a text: most are short, a few are long.
+/// The length of the next text: mostly short, sometimes long.
 size_t random_length(void);
 /// Fills `text` with a random text of `length` bytes that begins with its checksum, as Swift's ChecksummedText does.
 void make_text(size_t length);
