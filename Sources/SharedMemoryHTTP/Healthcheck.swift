@@ -1,12 +1,12 @@
 internal import Glibc
 import LinuxSystem
 
-/// Whether a server answers, for where there is no curl.
+/// Checks whether a server answers, where there is no curl.
 public enum Healthcheck {
-    /// Asks a server that listens where ``ServerConfiguration`` has it by default.
+    /// `/livez` of a server that listens on the default address.
     public static let defaultURL = url(of: ServerConfiguration().listen[0])
 
-    /// What to ask on this host of a server that listens on an address.
+    /// The URL to check, on this host, for a server that listens on an address.
     public static func url(of address: ListenAddress) -> String {
         switch address {
         case .unix: "\(address)"
@@ -16,11 +16,11 @@ public enum Healthcheck {
         }
     }
 
-    /// Gets a URL and returns when the answer is a success.
+    /// Gets a URL, and returns if the answer is a success.
     ///
     /// - Parameters:
     ///   - url: `http://HOST:PORT/PATH`, or `unix:PATH` for `/livez` of a server at that socket.
-    ///   - timeoutMilliseconds: for all of it, except for what a name server takes.
+    ///   - timeoutMilliseconds: the time for all of it, except for looking up the host's name.
     /// - Throws: ``HealthcheckError``
     public static func check(_ url: String = defaultURL, timeoutMilliseconds: Int = 2000) throws(HealthcheckError) {
         let target = try Target(url)
@@ -51,7 +51,7 @@ extension HealthcheckError: CustomStringConvertible {
         switch self {
         case .invalidURL(let url): "'\(url)' is not of the form http://HOST:PORT/PATH or unix:PATH."
         case .unreachable(let url, let reason): "\(url) does not answer: \(reason)."
-        case .unhealthy(let url, let status): "\(url) answers with status \(status)."
+        case .unhealthy(let url, let status): "\(url) answers with status \(status), not with success."
         }
     }
 }

@@ -11,9 +11,9 @@ public enum ServerError: Error, Hashable, Sendable {
     /// A number is out of range; `name` is that of the option, such as `header-timeout`, and `problem` the rest of the
     /// sentence.
     case invalidOption(name: String, problem: String)
-    /// The system refuses the address.
+    /// The operating system refuses the address.
     case cannotListen(ListenAddress, reason: String)
-    /// The system has no thread or descriptor left to give.
+    /// The operating system has no thread or descriptor to spare.
     case noResources(reason: String)
     /// A segment cannot be attached.
     case segment(name: String, SegmentError)
@@ -35,7 +35,7 @@ extension ServerError: CustomStringConvertible {
         case .cannotListen(let address, let reason):
             "The server cannot listen on \(address): \(reason)."
         case .noResources(let reason):
-            "The server needs a thread and a few descriptors, and the system refuses them: \(reason)."
+            "The server needs a thread and a few descriptors, and the operating system refuses them: \(reason)."
         case .segment(let name, let error):
             "The segment '\(name)' cannot be served. \(error)"
         }

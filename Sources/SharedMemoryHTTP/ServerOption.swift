@@ -56,7 +56,7 @@ extension ServerOption {
 
     package static let listen = ServerOption(
         "listen", value: "address", default: ServerConfiguration().listen.map(\.description).joined(separator: ","),
-        help: "HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.")
+        help: "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.")
 
     package static let tokenFile = ServerOption(
         "token-file", value: "file", help: "A file whose one line is the token that clients must send.")
@@ -78,15 +78,15 @@ extension ServerOption {
     package static let capacity = ServerOption(
         "capacity", \.capacity, in: 1...Segment.maximumCapacity, unit: "bytes",
         default: "\(AttachmentOptions.defaultCapacity)",
-        help: "The longest text that a segment can hold, if it is created.")
+        help: "The most bytes that the text can have; fixed when a segment is created.")
 
     package static let mode = ServerOption(
         "mode", value: "mode", default: String(ServerConfiguration().mode, radix: 8),
-        help: "The permissions of a segment, if it is created: 600, 640, 660, 644, 666, …")
+        help: "The permissions of segments and sockets that are created: 600, 640, 660, 644, 666, …")
 
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",
-        help: "How long the server waits for requests to finish when it is stopped.")
+        help: "How long a shutdown waits for requests that are under way.")
 
     package static let connections = ServerOption(
         "connections", \.connectionLimit.optional, unit: "count",
@@ -98,32 +98,32 @@ extension ServerOption {
 
     package static let watchers = ServerOption(
         "watchers", \.watcherLimit, in: 0...1_000_000, unit: "count", default: "half of the connections",
-        help: "The most clients at a time that wait for a change.")
+        help: "The most long polls and event streams at a time.")
 
     package static let heartbeat = ServerOption(
         "heartbeat", \.heartbeatSeconds.optional, unit: "seconds",
-        help: "How long an event stream stays silent before the server sends a comment.")
+        help: "How long an event stream is silent before the server sends a comment.")
 
     package static let headerTimeout = ServerOption(
         "header-timeout", \.headSeconds.optional, unit: "seconds",
-        help: "From connecting to the end of the first request's head.")
+        help: "How long a client may take from connecting to the end of its first request's head.")
 
     package static let bodyTimeout = ServerOption(
         "body-timeout", \.bodySeconds.optional, unit: "seconds",
-        help: "For a client to send a body; one second more for each 64 KiB.")
+        help: "How long a client may take to send a body; one second more for each 64 KiB.")
 
     package static let sendTimeout = ServerOption(
         "send-timeout", \.sendSeconds.optional, unit: "seconds",
-        help: "For a client to read a response; one second more for each 64 KiB.")
+        help: "How long a client may take to read a response; one second more for each 64 KiB.")
 
     package static let idleTimeout = ServerOption(
         "idle-timeout", \.idleSeconds.optional, unit: "seconds",
-        help: "From a response to the end of the next request's head.")
+        help: "How long a client may take from a response to the end of its next request's head.")
 
     package static let bytesInFlight = ServerOption(
         "bytes-in-flight", \.bytesInFlightLimit, in: 1...(.max), unit: "bytes",
         default: "\(ServerConfiguration.defaultBytesInFlight), or four times the capacity",
-        help: "The most memory for texts that are being received and sent; at least twice the capacity.")
+        help: "The most memory for texts being received and sent; at least twice the capacity.")
 
     package static let threads = ServerOption(
         "threads", \.threadCount.optional, unit: "count", help: "Threads for each address.")

@@ -6,18 +6,14 @@ import SharedMemory
 struct SharedMem: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sharedmem",
-        abstract: "One named text in shared memory, which every process on the host can read and set.",
+        abstract: "Share one named text in memory among all processes on the host.",
         discussion: """
-            get, set and watch go to the segment itself; no server is needed for them.
+            get, set and watch use the segment directly and need no server.
 
-            Environment, below the options:
-              SHAREDMEM_NAME        the segment's name (shared)
-              SHAREDMEM_DIRECTORY   where segments are, on a tmpfs (/dev/shm)
-              SHAREDMEM_CAPACITY    bytes, of a segment to be created (1048576)
-              SHAREDMEM_LISTEN      for serve: ADDRESS,… (127.0.0.1:8080)
-              SHAREDMEM_TOKEN_FILE  for serve: the file of --token-file
+            Options can also be set in the environment, by the variables that the help of each command names. The \
+            command line takes precedence, and an empty variable counts as not set.
 
-            Exit status: 0, or 1 failed, 64 wrong usage, 75 others were in the way: try again.
+            Exit status: 0 for success, 1 for failure, 64 for wrong usage, and 75 if a segment stayed busy: try again.
             """,
         version: "0.1.0",
         subcommands: [
@@ -59,7 +55,7 @@ struct SharedMem: ParsableCommand {
         }
     }
 
-    /// An argument that Swift has repaired would set other text than was given.
+    /// Swift would repair such an argument, and the command would set other text than it was given.
     private static func checkArguments() throws {
         if let index = Host.indexOfArgumentNotUTF8 {
             throw ValidationError("Argument \(index) is not UTF-8: encode it so, or give the text on standard input.")
@@ -67,7 +63,7 @@ struct SharedMem: ParsableCommand {
     }
 }
 
-/// Something other than a segment was in the way.
+/// An error that the command reports in its own words.
 struct Failure: Error, CustomStringConvertible {
     let description: String
 }

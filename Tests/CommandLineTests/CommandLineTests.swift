@@ -9,7 +9,7 @@ struct CommandLineTests: CommandTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    @Test("set and get carry a text byte for byte, from an option and from standard input")
+    @Test("set and get carry the text byte for byte, from an option and from standard input")
     func setAndGet() async throws {
         for text in ["Esta es una cadena de prueba", "no line feed", "one\n", "\r\n\n", "ñ 東京 🦤", ""] {
             #expect(try await output("set", "--text", text) == "")
@@ -154,7 +154,7 @@ struct CommandLineTests: CommandTests {
 
     @Test("info and list say the same as the library, as text and as JSON")
     func infoAndList() async throws {
-        #expect(try await sharedmem("list").errors == "There are no segments here.\n")
+        #expect(try await sharedmem("list").errors == "There are no segments in \(directory.path).\n")
         #expect(try await output("list", "--json") == "[\n\n]\n")
         let segment = try Segment.attach("alpha", AttachmentOptions(capacity: 100, directory: directory.path))
         let version = try segment.set("hello")

@@ -16,6 +16,14 @@ struct ServeTests: CommandTests {
         #expect(try directory.names == [])
     }
 
+    @Test("A server that cannot attach a segment says so once")
+    func serveUnattached() async throws {
+        try await sharedmem("set", "--text", "x")
+        let socket = "unix:\(directory.path)/socket"
+        let result = try await sharedmem("serve", "--listen", socket, "--capacity", "5")
+        #expect(result.status == 1 && result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+    }
+
     @Test("A server reports why it lost a segment, and when it has one again")
     func serveReports() async throws {
         let (server, url) = try await serve("--listen", "127.0.0.1:0")

@@ -6,7 +6,7 @@ struct GetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get",
         abstract: "Write the text to standard output, byte for byte.",
-        discussion: "Creates nothing: a segment that is not there is an error.")
+        discussion: "Does not create a segment: one that does not exist is an error.")
 
     @OptionGroup var segment: SegmentArguments
 

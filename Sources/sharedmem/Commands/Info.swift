@@ -5,12 +5,12 @@ import SharedMemory
 struct InfoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "info",
-        abstract: "Show a segment: capacity, bytes, version, who is attached, memory used, pins.",
-        discussion: "Creates nothing, and takes no part in the segment's life.")
+        abstract: "Show a segment's capacity, version, memory, pins and attached processes.",
+        discussion: "Does not create a segment, and does not keep it alive.")
 
     @OptionGroup var segment: SegmentArguments
 
-    @Flag(help: "As one JSON object.")
+    @Flag(help: "Print a JSON object.")
     var json = false
 
     func run() throws {
@@ -46,7 +46,7 @@ struct InfoCommand: ParsableCommand {
 }
 
 extension String {
-    /// Without what would control a terminal: a program may be named so.
+    /// The string without control characters: a program's name could contain commands for the terminal.
     fileprivate var printable: String {
         String(
             String.UnicodeScalarView(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 })

@@ -8,7 +8,7 @@ struct ListCommand: ParsableCommand {
 
     @OptionGroup var location: SegmentLocation
 
-    @Flag(help: "As a JSON array.")
+    @Flag(help: "Print a JSON array.")
     var json = false
 
     func run() throws {
@@ -29,14 +29,15 @@ struct ListCommand: ParsableCommand {
     }
 
     private static func nothing(in location: SegmentLocation) -> String {
-        let hint = PrivateMemory.hint(notFoundIn: location.directory ?? PrivateMemory.directory)
-        return "There are no segments here.\n" + (hint.map { $0 + "\n" } ?? "")
+        let directory = location.directory ?? PrivateMemory.directory
+        let hint = PrivateMemory.hint(notFoundIn: directory).map { $0 + "\n" }
+        return "There are no segments in \(directory).\n" + (hint ?? "")
     }
 
     private struct Entry: Encodable {
         let name: String
         let info: SegmentReport?
-        /// Why it can not be looked at.
+        /// Why the segment cannot be inspected.
         let error: String?
     }
 

@@ -8,12 +8,14 @@ struct ServeCommand: ParsableCommand {
         commandName: "serve",
         abstract: "Serve segments over HTTP.",
         discussion: """
-            The first segment is at /shared, each is at /shared/NAME. /openapi.yaml is the contract.
-            SIGTERM and SIGINT stop it once what is under way has finished; a second one, at once.
+            The first segment is at /shared, and each is at /shared/NAME. /openapi.yaml describes the interface.
+
+            An environment variable holds several values separated by commas, and sets a flag by 1 or 0.
+
+            SIGTERM or SIGINT stops the server once requests under way have finished; a second signal stops it at once.
             """)
 
-    @Argument(
-        help: "The segments' names; a segment that does not exist is created. (default: shared, env: SHAREDMEM_NAME)")
+    @Argument(help: "The segments to serve, created if they do not exist. (default: shared, env: SHAREDMEM_NAME)")
     var names: [String] = []
 
     @Option(.listen) var listen: [ListenAddress] = []
@@ -45,7 +47,7 @@ struct ServeCommand: ParsableCommand {
 
     func run() throws {
         Host.raiseDescriptorLimit()
-        // Before any thread starts, as threads inherit it.
+        // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
         let server: Server
         let configuration = try configuration()
@@ -87,7 +89,7 @@ struct ServeCommand: ParsableCommand {
         return configuration
     }
 
-    /// A server's error in terms of the command line.
+    /// The server's error in terms of the command line.
     private func failure(_ error: ServerError) -> any Error {
         switch error {
         case .invalidConfiguration: ValidationError("\(error)")
@@ -99,7 +101,7 @@ struct ServeCommand: ParsableCommand {
         }
     }
 
-    /// Where a number comes from: the flag, or the variable if only that was set.
+    /// Where a number comes from: the variable, if the command line does not have the option.
     private func source(ofOption name: String) -> String {
         guard let (option, given) = numbers.first(where: { $0.option.name == name }), given == nil else {
             return "--\(name)"
@@ -111,7 +113,7 @@ struct ServeCommand: ParsableCommand {
 extension ListenAddress: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 
-    /// What a client is given.
+    /// What clients use.
     fileprivate var url: String {
         if case .tcp = self { "http://\(self)/shared" } else { description }
     }

@@ -5,18 +5,20 @@ import SharedMemory
 struct SetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set",
-        abstract: "Set the text, from --text or from standard input.",
-        discussion: "Creates the segment if it is not there. What is set stays until it is unlinked or the host boots.")
+        abstract: "Set the text, from --text or standard input.",
+        discussion: """
+            Creates the segment if it does not exist. The text stays until the segment is unlinked or the host reboots.
+            """)
 
     @OptionGroup var segment: SegmentArguments
     @OptionGroup var creation: CreationOptions
 
-    @Option(help: "The text; by default, standard input to its end.")
+    @Option(help: "The text. (default: all of standard input)")
     var text: String?
 
     @Option(
         name: .customLong("if-version"),
-        help: ArgumentHelp("Set it only if this is still the version.", valueName: "instance-number"))
+        help: ArgumentHelp("Set the text only if this is still its version.", valueName: "instance-number"))
     var expected: Version?
 
     @Flag(name: .shortAndLong, help: "Print the new version on standard error.")
@@ -24,7 +26,7 @@ struct SetCommand: ParsableCommand {
 
     func run() throws {
         if text == nil, ByteStream.standardInput.isTerminal {
-            try ByteStream.standardError.write("Reading the text from the terminal; Ctrl-D ends it.\n")
+            try ByteStream.standardError.write("Reading the text from the terminal; end it with Ctrl-D.\n")
         }
         let bytes =
             try text.map { Array($0.utf8) } ?? ByteStream.standardInput.readToEnd(limit: Segment.maximumCapacity)

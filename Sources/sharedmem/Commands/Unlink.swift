@@ -6,8 +6,8 @@ struct UnlinkCommand: ParsableCommand {
         commandName: "unlink",
         abstract: "Remove a segment.",
         discussion: """
-            Processes attached to it keep what they have; who comes next creates a new one. A server that
-            serves it does so within a second.
+            Attached processes keep the text they have. The next process that attaches creates a new segment; a server \
+            does so within a second.
             """)
 
     @Argument(help: "The segment's name.", completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })

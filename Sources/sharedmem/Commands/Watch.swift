@@ -5,55 +5,58 @@ import SharedMemory
 struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch",
-        abstract: "Print each new text as it comes, or run a command with it.",
+        abstract: "Print each new version of the text, or run a command with it.",
         discussion: """
-            The present text comes first, then each later one; of several that come at once, the newest. Each ends \
-            with a line feed, added if it has none.
+            Prints the current text first, then each later version; if several come at once, only the newest. Each ends \
+            with a line feed, which is added if it is missing.
 
-            Creates nothing: a segment that is not there, or no longer, is an error unless you --wait. One that stays \
-            only while attached stays while it is watched.
+            Does not create a segment: one that does not exist, or was unlinked, is an error without --wait. A segment \
+            that lasts only while processes are attached to it lasts while it is watched.
 
-            With --exec, one command runs at a time, and then again, with the newest text, if that changed meanwhile. \
-            One that fails is reported, and the watch goes on; with --once, its exit status is the watch's.
+            With --exec, commands run one at a time. Changes that arrive during a run are combined, so even a slow \
+            command always gets the latest text. If a command fails, watch reports it and goes on; with --once, it exits \
+            with the command's status.
 
-            SIGINT, SIGTERM and SIGHUP end it with status 0, as does a closed output. A command that runs may finish \
-            first, and is not sent the signal; a second signal ends the watch at once.
+            SIGINT, SIGTERM or SIGHUP ends watch with status 0, and so does a closed output. A running command may \
+            finish first and is not sent the signal; a second signal ends watch at once.
             """)
 
     @OptionGroup var segment: SegmentArguments
 
     @Option(
         name: .customLong("after"),
-        help: ArgumentHelp("Leave out the text of this version: you have it.", valueName: "instance-number"))
+        help: ArgumentHelp("Skip this version, which you already have.", valueName: "instance-number"))
     var known: Version?
 
-    @Flag(help: "End after the first text; with --after, after the next change.")
+    @Flag(help: "End after one version; with --after, after the next change.")
     var once = false
 
-    @Flag(name: .customLong("wait"), help: "Wait for a segment that is not there yet, was never set, or was unlinked.")
+    @Flag(name: .customLong("wait"), help: "Wait if the segment does not exist, was never set, or was unlinked.")
     var waits = false
 
-    @Flag(name: [.customShort("0"), .long], help: "End each text, as it is, with a zero byte, which no text contains.")
+    @Flag(
+        name: [.customShort("0"), .long],
+        help: "End each version with a zero byte, which no text contains, instead of adding a line feed.")
     var null = false
 
-    @Flag(name: .shortAndLong, help: "Print the version of each text on standard error, before the text.")
+    @Flag(name: .shortAndLong, help: "Print each version number on standard error, before the text.")
     var verbose = false
 
     @Option(
         name: .customLong("exec"), parsing: .remaining,
         help: ArgumentHelp(
             """
-            Print nothing, but run this, with all that follows as its arguments: with the text on its standard input \
-            and the version in SHAREDMEM_VERSION.
+            Instead of printing, run this command, with all that follows as its arguments, the text on its standard \
+            input, and the version in SHAREDMEM_VERSION.
             """, valueName: "command"))
     var command: [String] = []
 
     func validate() throws {
-        // The parser takes an option of all that remains to be satisfied with nothing.
+        // The parser accepts an option that takes all remaining arguments even if none remain.
         if command.isEmpty, CommandLine.arguments.last == "--exec" {
             throw ValidationError("Missing value for '--exec <command>'")
         }
-        if null, !command.isEmpty { throw ValidationError("With --exec nothing is printed: leave --null out.") }
+        if null, !command.isEmpty { throw ValidationError("With --exec, watch prints nothing: leave --null out.") }
     }
 
     func run() throws {
@@ -65,7 +68,7 @@ struct WatchCommand: ParsableCommand {
         let output = command.isEmpty ? ByteStream.standardOutput : nil
         var version = known
         while !TerminationSignals.wereReceived, output?.isAbandoned != true {
-            // For a second: nothing else ends the wait if a signal came just before it, or if the reader leaves.
+            // Waits a second at a time, to notice a signal that came just before the wait, and a reader that left.
             guard
                 let snapshot = try follower.nextInterruptibly(
                     after: version, waitsForSegment: waits, timeout: .seconds(1))

@@ -4,7 +4,7 @@ import LinuxSystem
 enum PrivateMemory {
     static let directory = "/dev/shm"
 
-    /// What to say when nothing was found in a directory; nil if that has nothing to do with containers.
+    /// Advice if nothing was found in a directory; nil if that has nothing to do with containers.
     static func hint(notFoundIn directory: String) -> String? {
         guard directory == Self.directory, let reason else { return nil }
         return "\(reason) To see the host's segments, have the container share its memory: docker run --ipc=host. To "

@@ -43,7 +43,7 @@ struct CreationOptions: ParsableArguments {
 
     var mode: UInt32 { fileMode?.bits ?? 0o600 }
 
-    // The capacity in the environment is the library's to read: it holds only for a segment that is created.
+    // The library reads SHAREDMEM_CAPACITY: unlike --capacity, it applies only to a segment that is created.
     mutating func validate() throws { fileMode = try ServerOption.mode.value(fileMode) }
 }
 
@@ -51,7 +51,7 @@ struct CreationOptions: ParsableArguments {
 private struct FileMode: ExpressibleByArgument {
     let bits: UInt32
 
-    /// Nil unless the owner may read and write, and nobody execute.
+    /// Nil unless the owner may read and write, and nobody may execute.
     init?(argument: String) {
         guard let bits = UInt32(argument, radix: 8), bits & ~0o666 == 0, bits & 0o600 == 0o600 else { return nil }
         self.bits = bits

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import SharedMemory
 
-/// What `info` and `list` say of a segment, as JSON has it; times are RFC 3339, UTC.
+/// What `info` and `list` report about a segment, as in their JSON; times are RFC 3339, in UTC.
 struct SegmentReport: Encodable {
     let name: String
     let path: String

@@ -29,10 +29,10 @@ extension ServerOption {
         return value
     }
 
-    /// As the parser says it of a value on the command line.
+    /// The error in the words that the parser uses for an invalid value on the command line.
     private func invalid(_ text: String) -> ValidationError {
-        let value = valueName.map { "<\($0)>" } ?? "1 or 0"
-        return ValidationError("The value '\(text)' is invalid for '\(variable)=\(value)': \(help)")
+        let value = valueName ?? "1|0"
+        return ValidationError("The value '\(text)' is invalid for '\(variable)=<\(value)>': \(help)")
     }
 
     fileprivate var argumentHelp: ArgumentHelp {

@@ -1,6 +1,6 @@
-/// Where a server listens.
+/// An address that a server listens on.
 public enum ListenAddress: Hashable, Sendable {
-    /// An IPv4 or IPv6 address or a name, without brackets. Port 0 is one that the system chooses.
+    /// An IPv4 or IPv6 address or a name, without brackets. Port 0 lets the system choose one.
     case tcp(host: String, port: UInt16)
     /// The path of a socket in the file system.
     case unix(path: String)
