@@ -3,7 +3,7 @@ import SharedMemory
 import Synchronization
 import TestSupport
 
-// The thread that the library starts for those who wait without one of their own: when it comes and when it goes.
+// When the library's own thread, which waits on behalf of tasks, starts and ends.
 
 extension Probe {
     func crowd(_ count: Int) throws {
