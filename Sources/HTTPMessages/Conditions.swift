@@ -4,8 +4,8 @@ package struct Conditions: Sendable {
     private var parsed: [Parsed] = []
 
     fileprivate struct Parsed {
-        var ifMatch: EntityTagList?
-        var ifNoneMatch: EntityTagList?
+        var ifMatch = EntityTagList()
+        var ifNoneMatch = EntityTagList()
         var ifModifiedSince = DateCondition()
         var ifUnmodifiedSince = DateCondition()
     }
@@ -24,27 +24,21 @@ package struct Conditions: Sendable {
 
     /// False if an entity tag is malformed, so that the client's intention can only be guessed.
     package var isWellFormed: Bool {
-        parsed.allSatisfy { $0.ifMatch?.isWellFormed != false && $0.ifNoneMatch?.isWellFormed != false }
+        parsed.allSatisfy { $0.ifMatch.isWellFormed && $0.ifNoneMatch.isWellFormed }
     }
 
-    package var hasIfNoneMatch: Bool { parsed.first?.ifNoneMatch != nil }
+    package var hasIfNoneMatch: Bool { parsed.first?.ifNoneMatch.isPresent == true }
 
     /// Reads one of the four headers, once for each field of a repeated one.
     mutating func add(_ name: HeaderName, _ value: Span<UInt8>) {
         if parsed.isEmpty { parsed = [Parsed()] }
         switch name {
-        case .ifMatch: parsed[0].ifMatch = Self.adding(value, to: parsed[0].ifMatch)
-        case .ifNoneMatch: parsed[0].ifNoneMatch = Self.adding(value, to: parsed[0].ifNoneMatch)
+        case .ifMatch: parsed[0].ifMatch.add(value)
+        case .ifNoneMatch: parsed[0].ifNoneMatch.add(value)
         case .ifModifiedSince: parsed[0].ifModifiedSince.add(value)
         case .ifUnmodifiedSince: parsed[0].ifUnmodifiedSince.add(value)
         default: preconditionFailure("\(name.rawValue) is not a condition")
         }
-    }
-
-    private static func adding(_ value: Span<UInt8>, to list: EntityTagList?) -> EntityTagList {
-        var list = list ?? EntityTagList()
-        list.add(value)
-        return list
     }
 }
 
@@ -57,8 +51,8 @@ extension Conditions {
     package func verdictForReading(_ entityTag: EntityTag, lastModified: Int64?) -> Verdict {
         guard let parsed = parsed.first else { return .proceed }
         guard parsed.permitsChange(entityTag, lastModified) else { return .failed }
-        if let ifNoneMatch = parsed.ifNoneMatch {
-            return ifNoneMatch.matchesWeakly(entityTag) ? .notModified : .proceed
+        if parsed.ifNoneMatch.isPresent {
+            return parsed.ifNoneMatch.matchesWeakly(entityTag) ? .notModified : .proceed
         }
         if let date = parsed.ifModifiedSince.date, let lastModified, lastModified <= date { return .notModified }
         return .proceed
@@ -67,14 +61,13 @@ extension Conditions {
     /// Whether a `PUT` may replace the resource in its current state.
     package func permitReplacing(_ entityTag: EntityTag, lastModified: Int64?) -> Bool {
         guard let parsed = parsed.first else { return true }
-        return parsed.permitsChange(entityTag, lastModified) && parsed.ifNoneMatch?.matchesWeakly(entityTag) != true
+        return parsed.permitsChange(entityTag, lastModified) && !parsed.ifNoneMatch.matchesWeakly(entityTag)
     }
 
     /// Whether a reader that knows `entityTag` waits for another one: it names the tag in `If-None-Match`, and no other
     /// condition decides.
     package func waitForChange(of entityTag: EntityTag) -> Bool {
-        guard let parsed = parsed.first, let ifNoneMatch = parsed.ifNoneMatch, !ifNoneMatch.isAny,
-            ifNoneMatch.names(entityTag)
+        guard let parsed = parsed.first, !parsed.ifNoneMatch.isAny, parsed.ifNoneMatch.names(entityTag)
         else { return false }
         // Without the date: it could not tell two changes within one second apart.
         return parsed.permitsChange(entityTag, nil)
@@ -83,7 +76,7 @@ extension Conditions {
 
 extension Conditions.Parsed {
     fileprivate func permitsChange(_ entityTag: EntityTag, _ lastModified: Int64?) -> Bool {
-        if let ifMatch { return ifMatch.matchesStrongly(entityTag) }
+        if ifMatch.isPresent { return ifMatch.matchesStrongly(entityTag) }
         guard let date = ifUnmodifiedSince.date, let lastModified else { return true }
         // An equal date is not enough: another change may have followed within that second.
         return date > lastModified

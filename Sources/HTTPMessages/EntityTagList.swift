@@ -1,25 +1,38 @@
 /// The entity tags of `If-Match` or `If-None-Match`.
 struct EntityTagList: Sendable {
+    /// False if the request has no such header.
+    private(set) var isPresent = false
     /// Whether the value is `*`.
     private(set) var isAny = false
     /// False if the value is neither `*` nor a list of entity tags.
     private(set) var isWellFormed = true
-    private var strong: [EntityTag] = []
-    private var weak: [EntityTag] = []
+    /// Nearly always the only one; the others are in an array.
+    private var first: Entry?
+    private var others: [Entry] = []
     /// The tags that were read, those too long to match anything included.
     private var count = 0
 
+    private struct Entry {
+        let tag: EntityTag
+        let isWeak: Bool
+    }
+
     /// Whether `tag` matches by the strong comparison.
-    func matchesStrongly(_ tag: EntityTag) -> Bool { isAny || strong.contains(tag) }
+    func matchesStrongly(_ tag: EntityTag) -> Bool { isAny || contains { !$0.isWeak && $0.tag == tag } }
 
     /// Whether `tag` matches by the weak comparison.
     func matchesWeakly(_ tag: EntityTag) -> Bool { isAny || names(tag) }
 
     /// Whether `tag` itself is in the list.
-    func names(_ tag: EntityTag) -> Bool { strong.contains(tag) || weak.contains(tag) }
+    func names(_ tag: EntityTag) -> Bool { contains { $0.tag == tag } }
+
+    private func contains(_ isMeant: (Entry) -> Bool) -> Bool {
+        first.map(isMeant) == true || others.contains(where: isMeant)
+    }
 
     /// Reads a header value such as `"a", W/"b"`; called once for each field of a repeated header.
     mutating func add(_ value: Span<UInt8>) {
+        isPresent = true
         var position = 0
         while true {
             while position < value.count, Span.isBlank(value[position]) || value[position] == UInt8(ascii: ",") {
@@ -47,7 +60,8 @@ struct EntityTagList: Sendable {
         else { return nil }
         let opaque = value.extracting(quote + 1..<end)
         if opaque.count <= EntityTag.maximumByteCount {
-            if isWeak { weak.append(EntityTag(opaque: opaque)) } else { strong.append(EntityTag(opaque: opaque)) }
+            let entry = Entry(tag: EntityTag(opaque: opaque), isWeak: isWeak)
+            if first == nil { first = entry } else { others.append(entry) }
         }
         return end + 1
     }
