@@ -77,6 +77,8 @@ $(COMPLETIONS): $(OUT)/release/sharedmem.%: $(COMMAND)
 
 lint:
 	swift format lint --strict --recursive --parallel $(FORMATTED)
+	Scripts/check-unsafe
+	Scripts/check-prose
 
 format:
 	swift format --in-place --recursive --parallel $(FORMATTED)
