@@ -34,21 +34,33 @@ public final class Server: Sendable {
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
         budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
-        do throws(SystemError) {
-            watchdog = try Watchdog(message: Array(Problem.requestTimeout.message.utf8))
-            hub = try SubscriptionHub(
-                segments, limit: configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2,
-                Subscriber.Times(
-                    sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds), budget)
-        } catch {
-            throw .noResources(reason: error.reason)
+        let watchdog = try Self.orNoResources { () throws(SystemError) in
+            try Watchdog(message: Array(Problem.requestTimeout.message.utf8))
         }
+        var hub: SubscriptionHub?
         var endpoints: [Endpoint] = []
-        for listener in listeners {
-            let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
-            let service = Service(segments, policy, budget, hub)
-            endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, watchdog))
+        do throws(ServerError) {
+            let started = try Self.orNoResources { () throws(SystemError) in
+                try SubscriptionHub(
+                    segments, limit: configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2,
+                    Subscriber.Times(
+                        sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds),
+                    budget)
+            }
+            hub = started
+            for listener in listeners {
+                let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
+                let service = Service(segments, policy, budget, started)
+                endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, watchdog))
+            }
+            self.hub = started
+        } catch {
+            // While both are alive: their threads, which may be about to start, do not retain them.
+            hub?.stop()
+            watchdog.stop()
+            throw error
         }
+        self.watchdog = watchdog
         addresses = endpoints.map(\.address)
         graceSeconds = configuration.graceSeconds
         self.endpoints = Mutex(endpoints)
@@ -78,6 +90,16 @@ public final class Server: Sendable {
             }
             end(endpoints)
             endpoints = []
+        }
+    }
+
+    private static func orNoResources<Result>(
+        _ body: () throws(SystemError) -> Result
+    ) throws(ServerError) -> Result {
+        do throws(SystemError) {
+            return try body()
+        } catch {
+            throw .noResources(reason: error.reason)
         }
     }
 
