@@ -161,12 +161,18 @@ struct LifetimeTests {
         extendLifetime((other, segment))
     }
 
-    @Test("Two last processes that detach at once leave nothing behind, 500 times")
+    @Test("Two last attachments that end at once leave nothing behind, 1,000 times")
     func twoLastDetachers() async throws {
-        for round in 0..<500 {
+        for round in 0..<1000 {
             let keepers = [Keeper(try attach()), Keeper(try attach())]
+            let barrier = Barrier(count: keepers.count)
             await withTaskGroup { group in
-                for keeper in keepers { group.addTask { keeper.letGo() } }
+                for keeper in keepers {
+                    group.addTask {
+                        barrier.pass()
+                        keeper.letGo()
+                    }
+                }
             }
             #expect(try directory.names == [], "round \(round)")
         }
@@ -260,4 +266,18 @@ private final class Keeper: Sendable {
     init(_ segment: Segment) { self.segment = Mutex(segment) }
 
     func letGo() { segment.withLock { $0 = nil } }
+}
+
+/// Lets threads go on at the same moment, once all have come, or after a bounded spin.
+private final class Barrier: Sendable {
+    private let count: Int
+    private let arrivedCount = Atomic(0)
+
+    init(count: Int) { self.count = count }
+
+    func pass() {
+        arrivedCount.add(1, ordering: .relaxed)
+        var spins = 0
+        while arrivedCount.load(ordering: .relaxed) < count, spins < 100_000 { spins += 1 }
+    }
 }
