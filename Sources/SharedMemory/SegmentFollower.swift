@@ -42,8 +42,9 @@ public final class SegmentFollower: Sendable {
     ///   - options: the options of each attachment.
     ///   - fallsBackToReadOnly: if true, and attaching with write access fails for want of permission or because the
     ///     segment has as many attachments as it can have, the follower attaches read-only.
-    ///   - onAttachmentChange: runs after each attachment but the first, and once whenever attaching begins to fail for
-    ///     another reason than before. It runs in the thread that attached, outside of all locks.
+    ///   - onAttachmentChange: runs after each attachment but the first. Between two attachments, it also runs once
+    ///     whenever attaching begins to fail for another reason than before. It runs in the thread that attached, outside
+    ///     of all locks.
     /// - Throws: ``SegmentError/invalidName(_:)``
     public init(
         _ name: String? = nil, _ options: AttachmentOptions = AttachmentOptions(), fallsBackToReadOnly: Bool = false,
@@ -89,7 +90,7 @@ extension SegmentFollower {
         throw .busy(doing: "attaching to '\(name)'")
     }
 
-    /// Does what ``attach()`` does, but at most every 500 milliseconds; errors only go to `onAttachmentChange`.
+    /// Does what ``attach()`` does, but at most every 500 milliseconds, and throws nothing.
     ///
     /// In between it takes a few nanoseconds.
     public func attachIfDue() {
@@ -135,7 +136,7 @@ extension SegmentFollower.State {
         case .failure(let error):
             segment = nil
             defer { failure = error }
-            return failure == error ? .noNews : .news
+            return hasAttached && failure != error ? .news : .noNews
         }
     }
 }

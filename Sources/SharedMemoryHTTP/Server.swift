@@ -124,8 +124,6 @@ extension ServerConfiguration {
                     case .failure(let error): report("'\(name)' cannot be attached: \(error)")
                     }
                 }
-                // An error is thrown from here; the follower would also report it.
-                _ = try Segment.attach(name, options)
                 try follower.attach()
                 resources.append(SegmentResource(follower, budget))
             } catch {
