@@ -35,12 +35,15 @@ package struct BearerToken: Sendable {
 /// The requests that one address of the server accepts.
 package final class AccessPolicy: Sendable {
     /// Nil if no token is required.
-    let token: BearerToken?
+    private let token: BearerToken?
+    /// What a request without a token amounts to.
+    let defaultAuthorization: Authorization
     /// Nil if a request may name any host.
     let hosts: AllowedHosts?
 
     package init(token: BearerToken?, hosts: AllowedHosts?) {
         self.token = token
+        defaultAuthorization = token == nil ? .granted : .missing
         self.hosts = hosts
     }
 

@@ -2,15 +2,26 @@
 
 extension Span<UInt8> {
     package static func == (bytes: Span<UInt8>, text: StaticString) -> Bool {
-        guard bytes.count == text.utf8CodeUnitCount else { return false }
-        for index in bytes.indices where unsafe bytes[index] != text.utf8Start[index] { return false }
-        return true
+        unsafe bytes.equals(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
     }
 
-    package func equals(_ other: Span<UInt8>) -> Bool {
+    package func equals(_ other: Span<UInt8>) -> Bool { equals(other) { $0 == $1 } }
+
+    /// Compares ASCII text.
+    package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
+        equals(other) { $0 == $1 || $0 ^ $1 == 0x20 && ($0 | 0x20) &- UInt8(ascii: "a") < 26 }
+    }
+
+    package func equalsIgnoringCase(_ text: StaticString) -> Bool {
+        unsafe equalsIgnoringCase(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
+    }
+
+    @inline(__always)
+    private func equals(_ other: Span<UInt8>, _ isSame: (UInt8, UInt8) -> Bool) -> Bool {
         guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
+        var index = 0
+        while index < count, unsafe isSame(self[unchecked: index], other[unchecked: index]) { index &+= 1 }
+        return index == count
     }
 
     @inline(__always)
@@ -20,36 +31,22 @@ extension Span<UInt8> {
         return index == count
     }
 
-    /// Compares ASCII text.
-    package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
-        guard count == other.count else { return false }
-        for index in indices {
-            let difference = self[index] ^ other[index]
-            if difference == 0 { continue }
-            let isLetter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self[index] | 0x20)
-            guard difference == 0x20, isLetter else { return false }
-        }
-        return true
-    }
-
-    package func equalsIgnoringCase(_ text: StaticString) -> Bool {
-        unsafe equalsIgnoringCase(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
-    }
-
     package func starts(with text: StaticString) -> Bool {
         count >= text.utf8CodeUnitCount && extracting(first: text.utf8CodeUnitCount) == text
     }
 
     package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
-        for index in start..<count where self[index] == byte { return index }
-        return nil
+        var index = start
+        while index < count, unsafe self[unchecked: index] != byte { index &+= 1 }
+        return index < count ? index : nil
     }
 
     /// `range` without the blanks at its ends.
     func trimmed(_ range: Range<Int>) -> Range<Int> {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
         var (lower, upper) = (range.lowerBound, range.upperBound)
-        while lower < upper, Self.isBlank(self[lower]) { lower += 1 }
-        while lower < upper, Self.isBlank(self[upper - 1]) { upper -= 1 }
+        while lower < upper, unsafe Self.isBlank(self[unchecked: lower]) { lower &+= 1 }
+        while lower < upper, unsafe Self.isBlank(self[unchecked: upper &- 1]) { upper &-= 1 }
         return lower..<upper
     }
 

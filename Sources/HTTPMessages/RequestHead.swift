@@ -23,7 +23,7 @@ package struct RequestHead: Sendable {
 
     /// - Parameter isIntact: false if the head was not sent as HTTP writes it.
     package init(_ policy: AccessPolicy, isIntact: Bool) {
-        authorization = policy.token == nil ? .granted : .missing
+        authorization = policy.defaultAuthorization
         if !isIntact { framingFault = .notIntact }
     }
 
@@ -155,7 +155,9 @@ extension Span<UInt8> {
     fileprivate var isHost: Bool {
         allSatisfy { byte in
             // Nearly all characters of nearly all hosts.
-            if byte &- UInt8(ascii: "0") < 11 || (byte | 0x20) &- UInt8(ascii: "a") < 26 { return true }
+            if (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 11 || byte == UInt8(ascii: ".") {
+                return true
+            }
             return switch byte {
             case ...UInt8(ascii: " "), 0x7f..., UInt8(ascii: ","), UInt8(ascii: "/"), UInt8(ascii: "?"),
                 UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "\\"):

@@ -5,6 +5,10 @@ package enum RequestTarget {
     /// - Returns: nil if the target is malformed: it may have only visible ASCII, and a `%` only before two hexadecimal
     ///   digits.
     package static func byteCountBeforeQuery(_ target: Span<UInt8>) -> Int? {
+        // Nearly all targets have only these characters.
+        if target.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "%") && $0 != UInt8(ascii: "?") }) {
+            return target.count
+        }
         var query: Int?
         for index in target.indices {
             switch target[index] {

@@ -8,6 +8,7 @@ import Synchronization
     private let handler: any RequestHandler
     private let watchdog: Watchdog
     private let timeLimits: TimeLimits
+    private let budget: ByteBudget
     /// Empty once stopped.
     private let loops = Mutex<[EventLoop]>([])
     private let requestCount = Atomic<Int>(0)
@@ -30,9 +31,13 @@ import Synchronization
 
     /// Prepares to serve; ``start()`` begins.
     ///
+    /// - Parameter budget: counts the bodies that are being received.
     /// - Returns: nil if the operating system refuses what an event loop needs.
-    package init?(_ socket: CInt, _ limits: Limits, _ watchdog: Watchdog, _ handler: any RequestHandler) {
+    package init?(
+        _ socket: CInt, _ limits: Limits, _ budget: ByteBudget, _ watchdog: Watchdog, _ handler: any RequestHandler
+    ) {
         self.handler = handler
+        self.budget = budget
         self.watchdog = watchdog
         timeLimits = limits.time
         var options = unsafe cmicrohttpd_options()
@@ -102,18 +107,17 @@ extension Daemon {
             let isIntact = request.isIntact(targetByteCount: targetByteCount)
             switch unsafe handler.begin(request, target: request.target.span, isIntact: isIntact) {
             case .refuse(let reply): return perform(reply, request, open)
-            case .proceed(let context):
+            case .proceed(let context, let bodyLimit):
                 unsafe state.pointee = context.bits
-                if context.isObject { open.awaitBody() }
+                if let bodyLimit { open.awaitBody(atMost: bodyLimit) }
                 return true
             }
         }
-        if let upload {
-            open.receive(byteCount: upload.byteCount)
-            return handler.receive(upload, context)
-        }
-        if context.isObject, !open.finishBody() { return false }
-        return perform(handler.finish(request, context), request, open)
+        if let upload { return open.receive(upload) }
+        if open.body.isExpected, !open.finishBody() { return false }
+        let reply = handler.finish(request, context, open.body)
+        open.body.clear()
+        return perform(reply, request, open)
     }
 
     /// Carries out a reply: the one place where responses are queued and connections held.
@@ -148,7 +152,7 @@ extension Daemon {
     /// - Returns: the connection's context in libmicrohttpd.
     func open(_ connection: OpaquePointer, _ waker: Waker) -> UnsafeMutableRawPointer {
         let transport = unsafe SocketTransport(descriptor: cmicrohttpd_socket(connection))
-        let open = OpenConnection(transport, timeLimits, waker)
+        let open = OpenConnection(transport, timeLimits, waker, RequestBody(budget))
         watchdog.add(open)
         return unsafe Unmanaged.passUnretained(open).toOpaque()
     }

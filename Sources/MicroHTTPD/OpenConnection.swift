@@ -33,6 +33,7 @@ final class OpenConnection: Sendable {
     let transport: any Transport
     /// Wakes the loop that serves the connection.
     let waker: Waker
+    let body: RequestBody
     private let limits: TimeLimits
     /// The deadline in coarse milliseconds, times four, plus a ``Phase``; negative once the connection was ended.
     private let deadline: Atomic<Int>
@@ -41,9 +42,10 @@ final class OpenConnection: Sendable {
 
     private enum Phase: Int { case awaitsHead, awaitsBody, responds, isHeld }
 
-    init(_ transport: any Transport, _ limits: TimeLimits, _ waker: Waker) {
+    init(_ transport: any Transport, _ limits: TimeLimits, _ waker: Waker, _ body: RequestBody) {
         self.transport = transport
         self.waker = waker
+        self.body = body
         self.limits = limits
         deadline = Atomic(0)
         setDeadline(.awaitsHead, limits.headSeconds)
@@ -61,11 +63,21 @@ final class OpenConnection: Sendable {
 // MARK: Phases, entered by the connection's own thread
 
 extension OpenConnection {
-    func awaitHead() { setDeadline(.awaitsHead, limits.idleSeconds) }
+    func awaitHead() {
+        body.clear()
+        setDeadline(.awaitsHead, limits.idleSeconds)
+    }
 
-    func awaitBody() { setDeadline(.awaitsBody, limits.bodySeconds) }
+    func awaitBody(atMost limit: Int) {
+        body.expect(atMost: limit)
+        setDeadline(.awaitsBody, limits.bodySeconds)
+    }
 
-    func receive(byteCount: Int) { deadline.add(4 * TimeLimits.milliseconds(for: byteCount), ordering: .relaxed) }
+    /// - Returns: false if the client has sent more than enough.
+    func receive(_ piece: RawSpan) -> Bool {
+        deadline.add(4 * TimeLimits.milliseconds(for: piece.byteCount), ordering: .relaxed)
+        return body.receive(piece)
+    }
 
     /// Ends the wait for the body; a reply is about to follow.
     ///

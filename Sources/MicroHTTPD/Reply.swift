@@ -25,8 +25,7 @@ package enum Reply {
 
 /// The code that replies to requests.
 ///
-/// For each request libmicrohttpd leads to `begin`, then `receive` for each piece of the body, then `finish`, all from
-/// the same thread.
+/// For each request libmicrohttpd leads to `begin` and, when the body has arrived, to `finish`, both from the same thread.
 package protocol RequestHandler: AnyObject, Sendable {
     /// Handles a request whose head has arrived, but not its body.
     ///
@@ -35,23 +34,16 @@ package protocol RequestHandler: AnyObject, Sendable {
     ///   - isIntact: false if libmicrohttpd's view of the head is not the head as it was sent.
     func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning
 
-    /// Takes a piece of the body.
-    ///
-    /// A reply is not possible here.
-    ///
-    /// - Returns: false to close the connection.
-    func receive(_ bytes: RawSpan, _ context: RequestContext) -> Bool
-
     /// Replies to a request that has arrived in full.
     ///
     /// After a hold, called again when the connection is resumed.
-    func finish(_ request: Request, _ context: RequestContext) -> Reply
+    func finish(_ request: Request, _ context: RequestContext, _ body: RequestBody) -> Reply
 }
 
 /// What becomes of a request after its head.
 package enum Beginning {
-    /// Read on, and finish with this context.
-    case proceed(RequestContext)
+    /// Read the body, keep it if it has at most so many bytes, and finish with this context; nil if there is no body.
+    case proceed(RequestContext, bodyLimit: Int?)
     /// Reply without reading the body; the connection ends with this.
     case refuse(Reply)
 }

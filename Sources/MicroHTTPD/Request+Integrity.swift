@@ -13,7 +13,8 @@ extension Request {
     func isIntact(targetByteCount: Int) -> Bool {
         let end = unsafe methodName + cmicrohttpd_head_byte_count(connection)
         guard targetByteCount > 0, unsafe methodName + strlen(methodName) + 1 == url,
-            unsafe url + targetByteCount + 1 == version, unsafe end - methodName > 4, unsafe end[-1] == 0
+            unsafe url + targetByteCount + 1 == version, unsafe end - methodName > 4, unsafe end[-1] == 0,
+            unsafe memchr(methodName, CInt(UInt8(ascii: "\r")), end - methodName) == nil
         else { return false }
         var next = unsafe version + strlen(version)
         guard unsafe skipLineEnd(&next, end) else { return false }
@@ -21,9 +22,7 @@ extension Request {
             let nameByteCount = unsafe strlen(next)
             unsafe next += nameByteCount + 1
             guard nameByteCount > 0, unsafe next < end else { return false }
-            let valueByteCount = unsafe strlen(next)
-            guard unsafe memchr(next, CInt(UInt8(ascii: "\r")), valueByteCount) == nil else { return false }
-            unsafe next += valueByteCount
+            unsafe next += strlen(next)
             guard unsafe skipLineEnd(&next, end) else { return false }
         }
         return unsafe skipLineEnd(&next, end) && next == end

@@ -72,8 +72,10 @@ extension RequestTarget {
     /// Decodes a target in place, as libmicrohttpd asks for it.
     static func decode(_ target: UnsafeMutablePointer<CChar>?) -> Int {
         guard let target = unsafe target else { return 0 }
-        let count = unsafe target.withMemoryRebound(to: UInt8.self, capacity: strlen(target)) { start in
-            var span = unsafe UnsafeMutableBufferPointer(start: start, count: strlen(target)).mutableSpan
+        let encodedCount = unsafe strlen(target)
+        guard unsafe memchr(target, CInt(UInt8(ascii: "%")), encodedCount) != nil else { return encodedCount }
+        let count = unsafe target.withMemoryRebound(to: UInt8.self, capacity: encodedCount) { start in
+            var span = unsafe UnsafeMutableBufferPointer(start: start, count: encodedCount).mutableSpan
             return decode(&span)
         }
         unsafe target[count] = 0

@@ -18,8 +18,13 @@ import Synchronization
 
     deinit { unsafe MHD_destroy_response(pointer) }
 
+    /// A response without a body.
+    package convenience init() {
+        unsafe self.init(MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT), 0)
+    }
+
     /// A response with a copy of `body`.
-    package convenience init(_ body: [UInt8] = []) {
+    package convenience init(_ body: [UInt8]) {
         let pointer = unsafe body.withUnsafeBytes { bytes in
             unsafe MHD_create_response_from_buffer(
                 bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)

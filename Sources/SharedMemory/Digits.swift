@@ -12,25 +12,27 @@ package struct Digits: Sendable {
 
     /// Sixteen lowercase hexadecimal digits.
     package mutating func append(hexadecimal number: UInt64) {
-        var rest = number
-        for index in stride(from: count + 15, through: count, by: -1) {
-            bytes[index] = Self.digit(rest & 15)
-            rest >>= 4
-        }
-        count += 16
+        append(eightHexadecimal: number >> 32)
+        append(eightHexadecimal: number & 0xffff_ffff)
+    }
+
+    /// All eight digits are made at once, in the bytes of one word.
+    private mutating func append(eightHexadecimal half: UInt64) {
+        var digits = (half << 16 | half) & 0x0000_ffff_0000_ffff
+        digits = (digits << 8 | digits) & 0x00ff_00ff_00ff_00ff
+        digits = (digits << 4 | digits) & 0x0f0f_0f0f_0f0f_0f0f
+        // 1 for each digit above 9.
+        let letters = (digits &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        let fromNineToA = UInt64(UInt8(ascii: "a") - 1 - UInt8(ascii: "9"))
+        let characters = digits &+ 0x3030_3030_3030_3030 &+ letters &* fromNineToA
+        let start = count
+        for index in 0..<8 { bytes[start + index] = UInt8(truncatingIfNeeded: characters &>> UInt64(56 - 8 * index)) }
+        count = start + 8
     }
 
     package mutating func append(decimal number: UInt64) {
-        var unit: UInt64 = 1
-        while number / unit >= 10 { unit *= 10 }
-        while unit > 0 {
-            append(Self.digit(number / unit % 10))
-            unit /= 10
-        }
-    }
-
-    private static func digit(_ value: UInt64) -> UInt8 {
-        UInt8(truncatingIfNeeded: value) &+ (value < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") &- 10)
+        if number >= 10 { append(decimal: number / 10) }
+        append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10))
     }
 
     package func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {

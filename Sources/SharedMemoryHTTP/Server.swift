@@ -50,8 +50,8 @@ public final class Server: Sendable {
             hub = started
             for listener in listeners {
                 let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
-                let service = Service(segments, policy, budget, started)
-                endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, watchdog))
+                let service = Service(segments, policy, started)
+                endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, budget, watchdog))
             }
             self.hub = started
         } catch {
@@ -149,9 +149,9 @@ private final class Endpoint: Sendable {
     private let daemon: Daemon
 
     init(
-        _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ watchdog: Watchdog
+        _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ watchdog: Watchdog
     ) throws(ServerError) {
-        guard let daemon = Daemon(listener.descriptor, limits, watchdog, service) else {
+        guard let daemon = Daemon(listener.descriptor, limits, budget, watchdog, service) else {
             throw .cannotListen(listener.address, reason: "the system has no event loop left to give")
         }
         self.listener = listener

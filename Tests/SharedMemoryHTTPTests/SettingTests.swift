@@ -109,6 +109,24 @@ struct SettingTests {
         }
     }
 
+    @Test("Nothing of one body is in the next one on the same connection, whatever became of it")
+    func bodyAfterBody() throws {
+        let client = try server.connect()
+        let segment = try server.segment()
+        let requests: [(size: Int, fields: [String], status: Int)] = [
+            (100, [], 204), (3, [], 204), (0, [], 204), (100_000, [], 204), (1, [], 204), (100_001, [], 413),
+            (2, [], 204),
+            (600, ["If-Match: \"other\""], 412), (500, [], 204), (513, [], 204), (4, [], 204),
+        ]
+        for (size, fields, status) in requests {
+            let before = try segment.get()
+            let text = String(repeating: "\(size % 7)", count: size)
+            let response = try client.request("PUT", "/shared", fields, body: Array(text.utf8))
+            #expect(response.status == status)
+            #expect(try segment.get() == (status == 204 ? text : before))
+        }
+    }
+
     @Test("HTTP/1.0 is served, and needs no Host")
     func http10() throws {
         let client = try server.connect()

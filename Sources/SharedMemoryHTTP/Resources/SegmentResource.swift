@@ -63,7 +63,16 @@ extension SegmentResource {
 // MARK: Replacing
 
 extension SegmentResource {
-    /// Makes a request's body the text, if the conditions hold at that moment, and replies.
+    /// Makes a request's body the text, as far as it was kept.
+    func put(_ body: RequestBody, _ conditions: Conditions = Conditions()) -> Reply {
+        switch body.fault {
+        case nil: body.withSpan { put($0, conditions) }
+        case .tooLong(let capacity): .problem(.tooLong(capacity: capacity))
+        case .noMemory: .problem(.tooMuchInFlight)
+        }
+    }
+
+    /// Replaces the text, if the conditions hold at that moment, and replies.
     ///
     /// The conditions are judged for the very version that the text replaces, again after each race that another writer
     /// wins, through whatever interface.

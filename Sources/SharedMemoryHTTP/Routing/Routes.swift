@@ -49,9 +49,8 @@ struct Routes: Sendable {
     }
 
     private func route(path: Span<UInt8>) -> Route? {
-        if path.starts(with: "/shared") {
-            if path.count == 7 { return .segment(0) }
-            guard path[7] == UInt8(ascii: "/") else { return nil }
+        if path == "/shared" { return .segment(0) }
+        if path.starts(with: "/shared/") {
             let name = path.extracting(8..<path.count)
             for (index, served) in names.enumerated() {
                 if name.equals(served.span) { return .segment(index) }

@@ -9,17 +9,15 @@ final class Service: Sendable {
     private let routes: Routes
     private let segments: [SegmentResource]
     private let policy: AccessPolicy
-    private let budget: ByteBudget
     private let hub: SubscriptionHub
     private let contract = Document.contract()
     private let alive = Document.probe("alive")
     private let ready = Document.probe("ready")
     private let isDraining = Atomic<Bool>(false)
 
-    init(_ segments: [SegmentResource], _ policy: AccessPolicy, _ budget: ByteBudget, _ hub: SubscriptionHub) {
+    init(_ segments: [SegmentResource], _ policy: AccessPolicy, _ hub: SubscriptionHub) {
         self.segments = segments
         self.policy = policy
-        self.budget = budget
         self.hub = hub
         routes = Routes(segments.map(\.name))
     }
@@ -35,22 +33,29 @@ extension Service: RequestHandler {
         let head = request.head(policy, isIntact: isIntact)
         if let problem = head.framingProblem { return .refuse(.problem(problem)) }
         let action = action(for: request.method, target, head)
-        if head.hasBody {
-            if !action.takesBody, !isWorthDraining(head) { return .refuse(reply(to: action, head.conditions)) }
-        } else if isDraining.load(ordering: .relaxed) {
-            // A reply to the head ends the connection, which is what is wanted now.
+        let hasBody = head.hasBody
+        // A reply to the head ends the connection, which is what is wanted while the server drains.
+        if hasBody ? !action.takesBody && !isWorthDraining(head) : isDraining.load(ordering: .relaxed) {
             return .refuse(reply(to: action, head.conditions))
-        } else if case .read(.segment(let segment)) = action, !head.conditions.isPresent {
-            // Most requests: between libmicrohttpd's calls a number, and no object.
-            return .proceed(RequestContext(number: UInt32(segment)))
         }
-        return .proceed(RequestContext(retaining: PendingRequest(action, head, budget)))
+        let context = plainContext(action, head) ?? RequestContext(retaining: PendingRequest(action, head))
+        return .proceed(context, bodyLimit: hasBody ? action.bodyLimit : nil)
+    }
+
+    /// Most requests are a plain GET or PUT: between libmicrohttpd's calls a number, and no object.
+    private func plainContext(_ action: Action, _ head: RequestHead) -> RequestContext? {
+        guard !head.conditions.isPresent, !head.isChunked else { return nil }
+        return switch action {
+        case .read(.segment(let segment)): RequestContext(number: UInt32(segment) << 1)
+        case .put(let segment, _): RequestContext(number: UInt32(segment) << 1 | 1)
+        default: nil
+        }
     }
 
     /// Whether to read a useless body to its end and keep the connection: not if the client waits to be asked for the
     /// body, nor if there is too much of it.
     private func isWorthDraining(_ head: RequestHead) -> Bool {
-        !head.expectsContinue && head.contentLength <= PendingRequest.maximumDrainedByteCount
+        !head.expectsContinue && head.contentLength <= RequestBody.maximumDiscardedByteCount
     }
 
     private func action(for method: Method?, _ target: Span<UInt8>, _ head: RequestHead) -> Action {
@@ -98,25 +103,23 @@ extension Service: RequestHandler {
 // MARK: The body and the reply
 
 extension Service {
-    func receive(_ bytes: RawSpan, _ context: RequestContext) -> Bool {
-        context.number != nil || context.object(PendingRequest.self).receive(bytes)
-    }
-
-    func finish(_ request: Request, _ context: RequestContext) -> Reply {
-        if let segment = context.number { return segments[Int(segment)].read() }
+    func finish(_ request: Request, _ context: RequestContext, _ body: RequestBody) -> Reply {
+        if let number = context.number {
+            let segment = segments[Int(number >> 1)]
+            return number & 1 == 0 ? segment.read() : segment.put(body)
+        }
         let pending = context.object(PendingRequest.self)
-        let reply =
-            hold(pending, request) ?? pending.withBody { self.reply(to: pending.action, pending.conditions, $0) }
+        let reply = hold(pending, request) ?? self.reply(to: pending.action, pending.conditions, body)
         // libmicrohttpd reads the lines between chunks more leniently than other servers: what follows the last chunk may
         // not be a request.
         return pending.isChunked ? reply.endingConnection : reply
     }
 
-    private func reply(
-        to action: Action, _ conditions: Conditions, _ body: Span<UInt8> = Span()
-    ) -> Reply {
+    /// - Parameter body: nil if nothing has been read, as there is no body or it does not matter.
+    private func reply(to action: Action, _ conditions: Conditions, _ body: RequestBody? = nil) -> Reply {
         switch action {
-        case .put(let segment, _): segments[segment].put(body, conditions)
+        case .put(let segment, _):
+            if let body { segments[segment].put(body, conditions) } else { segments[segment].put(Span(), conditions) }
         case .read(.segment(let segment)): segments[segment].read(conditions)
         case .poll(let segment, let seconds): segments[segment].read(conditions, waitSeconds: seconds)
         case .stream: .problem(.draining)
