@@ -38,11 +38,10 @@ const char *sharedmem_strerror(int error) {
     case ESTALE: return "The text has changed: read it again, then set it.";
     case EROFS: return "The segment is attached read-only: attach it with write access to set its text.";
     case EBUSY: return "A borrow or a reader is open: release or close it first.";
-    case EAGAIN: return "Other processes were in the way for a second or longer: try again.";
+    case EAGAIN: return "The segment stayed busy for a second or longer: try again.";
     case ETIMEDOUT: return "The text did not change within the timeout: wait again, or for longer.";
     case EINTR: return "This thread handled a signal while it was waiting: wait again.";
-    case EIDRM:
-        return "The segment was unlinked, or its name leads to another one: attach again to follow the name.";
+    case EIDRM: return "The segment was unlinked, or another file has its name: attach again.";
     case ENOENT:
         return "The segment or the directory does not exist: set its text to create the segment, or name "
                "another directory.";

@@ -41,7 +41,7 @@ extension RequestHead {
             .malformed(
                 "The request head has a space, a control character, a bare line ending or a folded line where HTTP "
                     + "allows none.")
-        case .invalidName: .malformed("A header name is not a token.")
+        case .invalidName: .malformed("A header name is empty or has a character that HTTP does not allow.")
         case .invalidHost: .malformed("The Host header is not a valid host.")
         case .noHost: .malformed("The Host header is missing.")
         case .repeated(let name): .malformed("\(name.rawValue) appears more than once.")

@@ -18,7 +18,7 @@ public func sharedmem_attach(
         guard let translated = unsafe known.translated else {
             _ = fail(
                 EINVAL,
-                "sharedmem_attach: the directory is not UTF-8, or trusted owners are counted but not listed: correct it."
+                "sharedmem_attach: the directory is not UTF-8, or trusted_owners does not match its count: correct it."
             )
             return nil
         }

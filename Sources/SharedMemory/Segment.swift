@@ -60,7 +60,7 @@ extension Segment {
     ///   - name: 1 to 200 of the characters `A-Z a-z 0-9 . _ -`, the first of which is not a dot; nil for the environment
     ///     variable `SHAREDMEM_NAME`, or `shared` if that is not set.
     ///   - options: how to attach, and what to create.
-    /// - Throws: ``SegmentError``; ``SegmentError/busy(doing:)`` if other processes were in the way for a second.
+    /// - Throws: ``SegmentError``; ``SegmentError/busy(doing:)`` if the segment stayed busy for a second.
     public static func attach(
         _ name: String? = nil, _ options: AttachmentOptions = AttachmentOptions()
     ) throws(SegmentError) -> Segment {

@@ -25,7 +25,7 @@ extension SystemError {
     var advice: String? {
         switch code {
         case EACCES, EPERM:
-            "Ask the owner for permission, use a directory that you can write to, or attach read-only to read only."
+            "Ask the owner for permission, use a directory that you can write to, or attach read-only if you only read."
         case EROFS: "Use a directory that you can write to, or attach read-only."
         case ENOENT: "Name a directory that exists."
         case ENOMEM: "Raise the limit on address space (ulimit -v), or create the segment with a smaller capacity."

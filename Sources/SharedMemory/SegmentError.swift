@@ -27,9 +27,9 @@ public enum SegmentError: Error, Hashable, Sendable {
 
     /// The segment does not exist; `found` lists those in the directory.
     case notFound(name: String, directory: String, found: [String])
-    /// The segment was unlinked, or its name leads to another one: no version will come that could be waited for.
+    /// The segment was unlinked, or another file has its name: there will be no later version to wait for.
     case unlinked(name: String)
-    /// The segment exists with another capacity than the one asked for.
+    /// The segment exists with a capacity other than the one asked for.
     case capacityMismatch(name: String, capacity: Int, requested: Int)
     /// The name leads to a file that this library cannot use.
     case notASegment(path: String, reason: String)
@@ -54,7 +54,7 @@ public enum SegmentError: Error, Hashable, Sendable {
     case noSpace(path: String, byteCount: Int)
     /// The process is not allowed to create a file of this size (RLIMIT_FSIZE).
     case fileSizeLimit(limit: UInt64, needed: Int)
-    /// Other processes were in the way for a second or longer; another attempt may succeed.
+    /// The segment stayed busy for a second or longer; another attempt may succeed.
     case busy(doing: String)
 
     /// The operating system refused a call; `code` is the errno.
@@ -78,7 +78,7 @@ extension SegmentError: CustomStringConvertible {
         case .notUTF8(let offset):
             "The text is not UTF-8: the byte at offset \(offset) is invalid. Encode the text as UTF-8."
         case .containsNUL(let offset):
-            "The text contains U+0000 at offset \(offset), where C programs would see it end: remove it."
+            "The text contains U+0000 at offset \(offset), where C programs would see the text end: remove it."
         case .versionMismatch(let current):
             "The text has changed: its version is now \(current). Read the text again, then set it."
         case .readOnly(let name):
@@ -88,7 +88,7 @@ extension SegmentError: CustomStringConvertible {
                 + (found.isEmpty ? "no segments there" : "segments there: " + found.joined(separator: ", "))
                 + "). Set its text to create it, or name another directory."
         case .unlinked(let name):
-            "The segment '\(name)' was unlinked, or its name leads to another one: attach again to follow the name."
+            "The segment '\(name)' was unlinked, or another file has its name: attach again."
         case .capacityMismatch(let name, let capacity, let requested):
             "The segment '\(name)' exists with a capacity of \(capacity) bytes, not \(requested): ask for \(capacity), ask "
                 + "for no capacity, or unlink the segment first."
@@ -100,7 +100,7 @@ extension SegmentError: CustomStringConvertible {
                 + "name that user as trusted, or use another directory."
         case .leftBehind(let path, let owner):
             "\(path) was left behind by user \(owner), and in this directory only that user or root can remove it: "
-                + "have one of them unlink it. Make a segment that several users share persistent."
+                + "have one of them unlink it. If several users share a segment, make it persistent."
         case .notInMemory(let path):
             "\(path) is not on a tmpfs: use a directory that is, such as /dev/shm or a volume in memory."
         case .otherKernel(let path):
@@ -113,14 +113,15 @@ extension SegmentError: CustomStringConvertible {
             "The segment '\(name)' already has \(limit) read-write attachments: detach one, or attach read-only, which is "
                 + "not limited."
         case .tooManyReaders(let name, let limit):
-            "All \(limit) pins of the segment '\(name)' are taken: end a reader, or read without one."
+            "All \(limit) pins of the segment '\(name)' are taken by borrows and readers: end one, or read without a "
+                + "reader."
         case .noSpace(let path, let byteCount):
             "No memory is left on the tmpfs for \(byteCount) bytes of \(path): free some, or give the tmpfs a larger size."
         case .fileSizeLimit(let limit, let needed):
             "The process's file size limit is \(limit) bytes, and the segment needs \(needed) (it is sparse): "
                 + "raise RLIMIT_FSIZE (ulimit -f), or ask for a smaller capacity."
         case .busy(let doing):
-            "Other processes were in the way for a second or longer while \(doing): try again."
+            "The segment stayed busy for a second or longer, so \(doing) failed: try again."
         case .system(let call, let code):
             SystemError(call: call, code: code).sentences
         }

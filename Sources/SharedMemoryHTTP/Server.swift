@@ -120,7 +120,7 @@ extension ServerConfiguration {
             do throws(SegmentError) {
                 let follower = try SegmentFollower(name, options) { [report] attachment in
                     switch attachment {
-                    case .success: report("attached to '\(name)' again, as it was unlinked")
+                    case .success: report("attached to '\(name)' again, because it was unlinked")
                     case .failure(let error): report("'\(name)' cannot be attached: \(error)")
                     }
                 }
@@ -152,7 +152,7 @@ private final class Endpoint: Sendable {
         _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ watchdog: Watchdog
     ) throws(ServerError) {
         guard let daemon = Daemon(listener.descriptor, limits, budget, watchdog, service) else {
-            throw .cannotListen(listener.address, reason: "the system has no event loop left to give")
+            throw .cannotListen(listener.address, reason: "the system has no resources left for an event loop")
         }
         self.listener = listener
         self.service = service

@@ -16,7 +16,7 @@ extension ServerConfiguration {
         guard threadCount <= connectionLimit else {
             throw .invalidOption(
                 name: ServerOption.threads.name,
-                problem: "is \(threadCount), and there are only \(connectionLimit) connections: use fewer threads.")
+                problem: "is \(threadCount), more than the limit of \(connectionLimit) connections: use fewer threads.")
         }
         guard let token else {
             for case .tcp(let host, let port) in listen where !allowsAnonymous {

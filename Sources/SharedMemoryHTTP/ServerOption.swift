@@ -59,7 +59,7 @@ extension ServerOption {
         help: "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.")
 
     package static let tokenFile = ServerOption(
-        "token-file", value: "file", help: "A file whose one line is the token that clients must send.")
+        "token-file", value: "file", help: "A file with one line, the token that clients must send.")
 
     package static let allowAnonymous = ServerOption(
         "allow-anonymous", help: "Accept clients from other hosts without a token.")
@@ -82,7 +82,7 @@ extension ServerOption {
 
     package static let mode = ServerOption(
         "mode", value: "mode", default: String(ServerConfiguration().mode, radix: 8),
-        help: "The permissions of segments and sockets that are created: 600, 640, 660, 644, 666, …")
+        help: "The permissions of new segments and sockets: 600, 640, 660, 644, 666, …")
 
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",
@@ -90,7 +90,7 @@ extension ServerOption {
 
     package static let connections = ServerOption(
         "connections", \.connectionLimit.optional, unit: "count",
-        help: "The most connections at a time, for each address.")
+        help: "The most connections at a time, for each --listen address.")
 
     package static let connectionsPerClient = ServerOption(
         "connections-per-client", \.connectionLimitPerAddress.optional, in: 0...1_000_000, unit: "count",
@@ -122,11 +122,11 @@ extension ServerOption {
 
     package static let bytesInFlight = ServerOption(
         "bytes-in-flight", \.bytesInFlightLimit, in: 1...(.max), unit: "bytes",
-        default: "\(ServerConfiguration.defaultBytesInFlight), or four times the capacity",
+        default: "\(ServerConfiguration.defaultBytesInFlight), or four times the capacity if that is more",
         help: "The most memory for texts being received and sent; at least twice the capacity.")
 
     package static let threads = ServerOption(
-        "threads", \.threadCount.optional, unit: "count", help: "Threads for each address.")
+        "threads", \.threadCount.optional, unit: "count", help: "The number of threads for each --listen address.")
 }
 
 extension Int {

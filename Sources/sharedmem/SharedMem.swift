@@ -6,12 +6,12 @@ import SharedMemory
 struct SharedMem: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sharedmem",
-        abstract: "Share one named text in memory among all processes on the host.",
+        abstract: "Share text in a named memory segment among all processes on the host.",
         discussion: """
-            get, set and watch use the segment directly and need no server.
+            get, set, watch and info use the segment directly and need no server.
 
-            Options can also be set in the environment, by the variables that the help of each command names. The \
-            command line takes precedence, and an empty variable counts as not set.
+            Options can also be set in environment variables, which the help of each command names. The command line \
+            takes precedence, and an empty variable counts as not set.
 
             Exit status: 0 for success, 1 for failure, 64 for wrong usage, and 75 if a segment stayed busy: try again.
             """,
@@ -58,7 +58,8 @@ struct SharedMem: ParsableCommand {
     /// Swift would repair such an argument, and the command would set other text than it was given.
     private static func checkArguments() throws {
         if let index = Host.indexOfArgumentNotUTF8 {
-            throw ValidationError("Argument \(index) is not UTF-8: encode it so, or give the text on standard input.")
+            throw ValidationError(
+                "Argument \(index) is not UTF-8: encode it as UTF-8, or give the text on standard input.")
         }
     }
 }

@@ -12,15 +12,15 @@
 //
 // FORK. A forked child may go on using its parent's handles. Its first call on a handle attaches the child, and can
 // fail with any error of sharedmem_attach. If the child detaches a handle, it detaches only itself. Forking is not
-// supported while a borrow is open, or while another thread makes the process's first call of a kind, because the
-// Swift runtime initializes itself then, under locks of its own.
+// supported while a borrow is open, or while another thread calls a function of this library for the first time in
+// the process, because the Swift runtime then initializes itself under locks of its own.
 //
 // ERRORS. A function that fails returns -1, or NULL if it returns a pointer, and leaves the text as it was. It sets
 // errno, and sharedmem_last_error() then says in a sentence what happened and what to do. Each function below lists
 // the errors it can return. In general, they mean:
 //
 //     EINVAL     an argument is invalid, such as a null pointer, a flag, a name or a capacity; or an environment
-//                variable of this library is
+//                variable of this library is invalid
 //     EMSGSIZE   the text is longer than the segment's capacity
 //     EILSEQ     the text is not UTF-8, or contains U+0000
 //     ERANGE     the text did not fit the buffer
@@ -39,7 +39,7 @@
 //     ENODEV     the directory is not on a tmpfs, so the text would not be in memory
 //     EREMOTE    the segment belongs to another kernel, whose locks are not visible here
 //     EUCLEAN    the segment is damaged: another program has written to its file
-//     EUSERS     the segment has 126 read-write attachments; or, for a reader, all 64 places are taken
+//     EUSERS     the segment has 126 read-write attachments; or, for a reader, all 64 pins are taken
 //     ENOSPC     the tmpfs is full
 //     EFBIG      the process may not create a file of this size (RLIMIT_FSIZE)
 //     ESHUTDOWN  the process is exiting, and the library is already unloaded
@@ -62,19 +62,21 @@ extern "C" {
 //
 // The library attaches to one segment when it is loaded, and detaches when it is unloaded. By default, this is
 // `shared` in /dev/shm with a capacity of 1 MiB. The environment variables SHAREDMEM_NAME, SHAREDMEM_DIRECTORY and
-// SHAREDMEM_CAPACITY change that, except in a process with more privileges than its caller. The first process to
-// attach finds the text empty. The segment is gone when the last process has ended or unloaded the library.
+// SHAREDMEM_CAPACITY change that, except in a process with more privileges than its caller, such as a set-user-ID
+// program. The first process to attach finds the text empty. The segment is gone when the last process has ended or
+// unloaded the library.
 //
-// If attaching fails, the process goes on, and each call of these two functions tries again. They return nothing, so
-// check sharedmem_last_error(): after a call without errors it is "", and after any other, errno is set as well. Both
-// can fail with the errors of sharedmem_attach. A thread that first calls them while the process exits gets ESHUTDOWN.
+// If attaching fails, the process goes on, and each call to SetSharedMem or GetSharedMem tries again. They return
+// nothing, so check sharedmem_last_error(): after a call without errors it is "", and after any other, errno is set as
+// well. Both can fail with the errors of sharedmem_attach. A thread that first calls them while the process exits gets
+// ESHUTDOWN.
 
 /// Sets the text to the characters of `text` before its terminating zero.
 ///
 /// Errors:
 ///     EINVAL     `text` is NULL
 ///     EMSGSIZE   the text was longer than the capacity: as many characters as fit were set
-///     EILSEQ     the text had invalid characters, surrogates or beyond 0x10FFFF: each was set as U+FFFD
+///     EILSEQ     the text had invalid characters (surrogates, or beyond 0x10FFFF): each was set as U+FFFD
 ///     EAGAIN, ENOSPC, EUCLEAN   as for sharedmem_set
 void SetSharedMem(const wchar_t *text);
 
@@ -106,12 +108,12 @@ typedef struct sharedmem_version_t {
 #define SHAREDMEM_READ_ONLY 1u
 /// The segment stays until it is unlinked or the host reboots, even while no process is attached.
 #define SHAREDMEM_PERSISTENT 2u
-/// A segment that does not exist is not created: ENOENT.
+/// The segment is not created: if it does not exist, sharedmem_attach fails with ENOENT.
 #define SHAREDMEM_EXISTING 4u
 
 /// How to attach. Initialize it with SHAREDMEM_OPTIONS. Zero or NULL in a field stands for the default.
 typedef struct sharedmem_options_t {
-    /// sizeof(sharedmem_options_t), by which the library recognizes the options of its other versions.
+    /// sizeof(sharedmem_options_t), by which the library recognizes options from another version of this header.
     size_t size;
     /// A directory on a tmpfs. By default, the environment variable SHAREDMEM_DIRECTORY, or /dev/shm.
     const char *directory;
@@ -147,7 +149,7 @@ typedef struct sharedmem_options_t {
 ///     EAGAIN     other processes kept attaching or detaching for a second
 sharedmem_t *sharedmem_attach(const char *name, const sharedmem_options_t *options);
 
-/// Detaches, and frees the handle. If `segment` is NULL, it does nothing. Returns 0.
+/// Detaches from the segment, and frees the handle. If `segment` is NULL, it does nothing. Returns 0.
 ///
 /// Errors:
 ///     EBUSY      a borrow or a reader of this handle is open. The handle stays valid
@@ -164,7 +166,7 @@ int sharedmem_detach(sharedmem_t *segment);
 ///     EILSEQ     the text is not UTF-8, or contains U+0000. sharedmem_last_error() gives the offset
 ///     EROFS      the handle is read-only
 ///     ENOSPC     the tmpfs is full
-///     EAGAIN     no slot for the text became free
+///     EAGAIN     all of the segment's slots for new text stayed in use
 ///     EUCLEAN    the segment is damaged
 int sharedmem_set(sharedmem_t *segment, const char *text, size_t length, sharedmem_version_t *version);
 
@@ -180,13 +182,13 @@ int sharedmem_set_if(sharedmem_t *segment, const char *text, size_t length, cons
 
 /// Copies the text into `buffer`, of `size` bytes, and returns the whole text's length, as snprintf(3) does.
 ///
-/// If the result is not less than `size`, the copy was cut, always between two characters. The copy ends with a zero
-/// unless `size` is 0, when nothing is written. If `version` is not NULL, it receives the version of the text.
+/// If the result is not less than `size`, the copy was cut, always between two characters. The copy ends with a
+/// zero; if `size` is 0, nothing is written. If `version` is not NULL, it receives the version of the text.
 ///
 /// Errors:
 ///     EINVAL     `segment` is NULL, or `buffer` is NULL and `size` is not 0
-///     EAGAIN     writers overtook the copy again and again; only for a read-only handle, or if all 64 places for
-///                borrows are taken
+///     EAGAIN     writers overtook the copy again and again; only for a read-only handle, or if all 64 pins
+///                are taken (see sharedmem_borrow)
 ///     EUCLEAN    the segment is damaged
 ssize_t sharedmem_get(sharedmem_t *segment, char *buffer, size_t size, sharedmem_version_t *version);
 
@@ -228,9 +230,9 @@ typedef struct sharedmem_borrow_t {
 
 /// Begins to read the text in place, and returns 0. It takes a few nanoseconds, whatever the length.
 ///
-/// The text that `borrow` receives does not change until it is released. Writers can set other text meanwhile.
-/// A segment has 64 places for the borrows and readers of all processes, so release soon. If they are all taken, or
-/// the handle is read-only, the text is a copy, which sharedmem_release frees.
+/// The text that `borrow` receives does not change until the borrow is released. Writers can set other text meanwhile.
+/// A borrow holds one of the segment's 64 pins, which the borrows and readers of all processes share, so release it
+/// soon. If all pins are taken, or the handle is read-only, the text is a copy, which sharedmem_release frees.
 ///
 /// Errors:
 ///     EINVAL     `segment` or `borrow` is NULL
@@ -243,14 +245,14 @@ void sharedmem_release(sharedmem_t *segment, sharedmem_borrow_t *borrow);
 /// A reader: reads the same segment again and again, in one thread at a time.
 typedef struct sharedmem_reader sharedmem_reader_t;
 
-/// Opens a reader, which takes one of the segment's 64 places for borrows until it is closed.
+/// Opens a reader, which holds one of the segment's 64 pins until it is closed.
 ///
-/// A reader is worth its place in a thread that reads constantly.
+/// A reader is worth its pin in a thread that reads constantly.
 ///
 /// Errors:
 ///     EINVAL     `segment` is NULL
 ///     EROFS      the handle is read-only. Use sharedmem_get or sharedmem_borrow
-///     EUSERS     all 64 places are taken. Use sharedmem_get or sharedmem_borrow
+///     EUSERS     all 64 pins are taken. Use sharedmem_get or sharedmem_borrow
 sharedmem_reader_t *sharedmem_reader_open(sharedmem_t *segment);
 
 /// Reads the text in place. This is the fastest way to read: if the text has not changed since the last read, it
@@ -281,14 +283,14 @@ void sharedmem_version_format(sharedmem_version_t version, char buffer[SHAREDMEM
 /// Reads a version from a string as sharedmem_version_format writes it, and returns 0.
 ///
 /// Errors:
-///     EINVAL     `text` is anything else, or a pointer is NULL
+///     EINVAL     `text` is not such a string, or a pointer is NULL
 int sharedmem_version_parse(const char *text, sharedmem_version_t *version);
 
 // MARK: Error messages
 
 /// Returns what went wrong in this thread's last failed call, and what to do about it; "" if no call has failed.
 ///
-/// The string is valid until this thread's next call of the library.
+/// The string is valid until this thread's next call to the library.
 const char *sharedmem_last_error(void);
 
 /// Returns what an errno of this library means in general. The string is valid until this thread's next call.

@@ -71,7 +71,7 @@ struct Membership: Sendable {
 extension Attachment {
     /// Attaches to a segment: opens its file, or creates it if the options allow that.
     ///
-    /// - Throws: ``SegmentError/busy(doing:)`` if other processes were in the way for a second.
+    /// - Throws: ``SegmentError/busy(doing:)`` if the segment stayed busy for a second.
     static func attach(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
         let deadline = Clock.coarseMilliseconds + 1000
         var tries = 0

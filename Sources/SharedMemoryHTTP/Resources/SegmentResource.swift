@@ -89,7 +89,7 @@ extension SegmentResource {
                 if try segment.hasName { return .replaced(try outcome.get()) }
                 _ = try? follower.attach()
             }
-            throw .busy(doing: "setting '\(name)', which is unlinked again and again")
+            throw .busy(doing: "setting '\(name)' while other processes unlinked it")
         } catch {
             return .problem(error.problem)
         }

@@ -19,7 +19,7 @@ extension SegmentError {
                 "The byte at offset \(offset) is not valid UTF-8. Encode the text as UTF-8.", offset: offset)
         case .containsNUL(let offset):
             .notText(
-                "The text contains U+0000 at offset \(offset), where C programs would see it end. Remove it.",
+                "The text contains U+0000 at offset \(offset), where C programs would see the text end. Remove it.",
                 offset: offset)
         case .versionMismatch(let current): .preconditionFailed(current: EntityTag(current))
         case .noSpace:

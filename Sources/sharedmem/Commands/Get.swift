@@ -6,7 +6,7 @@ struct GetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get",
         abstract: "Write the text to standard output, byte for byte.",
-        discussion: "Does not create a segment: one that does not exist is an error.")
+        discussion: "Does not create the segment. If it does not exist, the command fails.")
 
     @OptionGroup var segment: SegmentArguments
 

@@ -5,7 +5,7 @@ struct HealthcheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "healthcheck",
         abstract: "Ask a server whether it is alive.",
-        discussion: "Exits with status 0 if the server answers with success within 2 seconds, and 1 if not.")
+        discussion: "Exits with status 0 if the server answers with a 2xx status within 2 seconds, and 1 if not.")
 
     @Argument(
         help: """

@@ -8,14 +8,17 @@ struct ServeCommand: ParsableCommand {
         commandName: "serve",
         abstract: "Serve segments over HTTP.",
         discussion: """
-            The first segment is at /shared, and each is at /shared/NAME. /openapi.yaml describes the interface.
+            The first segment is served at /shared, and every segment at /shared/NAME. /openapi.yaml describes the \
+            interface.
 
-            An environment variable holds several values separated by commas, and sets a flag by 1 or 0.
+            In the environment, commas separate the values of an option that may be repeated, and 1 or 0 sets a flag.
 
             SIGTERM or SIGINT stops the server once requests under way have finished; a second signal stops it at once.
             """)
 
-    @Argument(help: "The segments to serve, created if they do not exist. (default: shared, env: SHAREDMEM_NAME)")
+    @Argument(
+        help: "The segments to serve, created if they do not exist. (default: shared, env: SHAREDMEM_NAME for one name)"
+    )
     var names: [String] = []
 
     @Option(.listen) var listen: [ListenAddress] = []

@@ -7,7 +7,7 @@ struct SetCommand: ParsableCommand {
         commandName: "set",
         abstract: "Set the text, from --text or standard input.",
         discussion: """
-            Creates the segment if it does not exist. The text stays until the segment is unlinked or the host reboots.
+            Creates the segment if it does not exist. The segment stays until it is unlinked or the host reboots.
             """)
 
     @OptionGroup var segment: SegmentArguments

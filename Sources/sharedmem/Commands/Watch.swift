@@ -10,8 +10,8 @@ struct WatchCommand: ParsableCommand {
             Prints the current text first, then each later version; if several come at once, only the newest. Each ends \
             with a line feed, which is added if it is missing.
 
-            Does not create a segment: one that does not exist, or was unlinked, is an error without --wait. A segment \
-            that lasts only while processes are attached to it lasts while it is watched.
+            Does not create the segment. Without --wait, watch fails if the segment does not exist or was unlinked. A \
+            segment that lasts only while processes are attached to it also lasts while it is watched.
 
             With --exec, commands run one at a time. Changes that arrive during a run are combined, so even a slow \
             command always gets the latest text. If a command fails, watch reports it and goes on; with --once, it exits \

@@ -7,9 +7,10 @@ enum PrivateMemory {
     /// Advice if nothing was found in a directory; nil if that has nothing to do with containers.
     static func hint(notFoundIn directory: String) -> String? {
         guard directory == Self.directory, let reason else { return nil }
-        return "\(reason) To see the host's segments, have the container share its memory: docker run --ipc=host. To "
-            + "share between containers only, mount one volume in memory into each and name it with --directory: in "
-            + "Kubernetes an emptyDir with medium Memory, with Docker a volume of type tmpfs, or --ipc=container:NAME."
+        return "\(reason) To see the host's segments, let the container share the host's memory: docker run "
+            + "--ipc=host. To share between containers only, mount one tmpfs volume in each and name it with "
+            + "--directory (in Kubernetes an emptyDir with medium Memory, with Docker a volume of type tmpfs), or use "
+            + "--ipc=container:NAME."
     }
 
     private static var reason: String? {

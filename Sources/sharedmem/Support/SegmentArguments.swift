@@ -8,7 +8,7 @@ struct SegmentLocation: ParsableArguments {
     @Option(.trustOwner) var trustedOwners: [UInt32] = []
 
     mutating func validate() throws {
-        if directory == "" { throw ValidationError("The directory is empty: name one, or leave --directory out.") }
+        if directory == "" { throw ValidationError("--directory is empty: name a directory, or leave the option out.") }
         directory = try ServerOption.directory.value(directory)
         trustedOwners = try ServerOption.trustOwner.values(trustedOwners)
     }
