@@ -38,7 +38,7 @@ const char *sharedmem_strerror(int error) {
     case ESTALE: return "The text has changed: read it again, then set it.";
     case EROFS: return "The segment is attached read-only: attach it with write access to set its text.";
     case EBUSY: return "A borrow or a reader is open: release or close it first.";
-    case EAGAIN: return "The segment stayed busy for a second or longer: try again.";
+    case EAGAIN: return "The segment stayed busy: try again.";
     case ETIMEDOUT: return "The text did not change within the timeout: wait again, or for longer.";
     case EINTR: return "This thread handled a signal while it was waiting: wait again.";
     case EIDRM: return "The segment was unlinked, or another file has its name: attach again.";

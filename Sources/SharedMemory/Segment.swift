@@ -1,7 +1,7 @@
 import LinuxSystem
 import Synchronization
 
-/// One named text in shared memory, which every process on the host can read and set.
+/// A named segment of shared memory, whose text every process on the host can read and set.
 ///
 /// ```swift
 /// let segment = try Segment.attach("shared")

@@ -54,7 +54,7 @@ public enum SegmentError: Error, Hashable, Sendable {
     case noSpace(path: String, byteCount: Int)
     /// The process is not allowed to create a file of this size (RLIMIT_FSIZE).
     case fileSizeLimit(limit: UInt64, needed: Int)
-    /// The segment stayed busy for a second or longer; another attempt may succeed.
+    /// The segment stayed busy, most often for a second; another attempt may succeed.
     case busy(doing: String)
 
     /// The operating system refused a call; `code` is the errno.
@@ -121,7 +121,7 @@ extension SegmentError: CustomStringConvertible {
             "The process's file size limit is \(limit) bytes, and the segment needs \(needed) (it is sparse): "
                 + "raise RLIMIT_FSIZE (ulimit -f), or ask for a smaller capacity."
         case .busy(let doing):
-            "The segment stayed busy for a second or longer, so \(doing) failed: try again."
+            "The segment stayed busy, so \(doing) failed: try again."
         case .system(let call, let code):
             SystemError(call: call, code: code).sentences
         }

@@ -47,7 +47,7 @@ public struct ServerConfiguration: Sendable {
     public var sendSeconds = 30
     /// From a response to the end of the next request's head; beyond it, the connection is closed.
     public var idleSeconds = 60
-    /// The most bytes of memory for texts that are being received and sent, over all connections; beyond it, the answer is
+    /// The most bytes of memory for text that is being received and sent, over all connections; beyond it, the answer is
     /// 503.
     ///
     /// It must be at least twice the capacity of each segment. Nil is 256 MiB, or four times the largest capacity if that is

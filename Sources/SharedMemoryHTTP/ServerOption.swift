@@ -123,7 +123,7 @@ extension ServerOption {
     package static let bytesInFlight = ServerOption(
         "bytes-in-flight", \.bytesInFlightLimit, in: 1...(.max), unit: "bytes",
         default: "\(ServerConfiguration.defaultBytesInFlight), or four times the capacity if that is more",
-        help: "The most memory for texts being received and sent; at least twice the capacity.")
+        help: "The most memory for text being received and sent; at least twice the capacity.")
 
     package static let threads = ServerOption(
         "threads", \.threadCount.optional, unit: "count", help: "The number of threads for each --listen address.")

@@ -199,7 +199,7 @@ struct EveryInterfaceTests {
             ["--pid", "--ipc", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", script, "sh"]
                 + [ChildProcess.product("sharedmem")])
         #expect(result.errors.contains("its own IPC namespace, as in a container"), "\(result.errors)")
-        #expect(result.errors.contains("64 MB") && result.errors.contains("--ipc=host"), "\(result.errors)")
+        #expect(result.errors.contains("64 MiB") && result.errors.contains("--ipc=host"), "\(result.errors)")
     }
 
     @Test("If a directory is named, containers are not mentioned", arguments: commands)

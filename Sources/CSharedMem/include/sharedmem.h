@@ -8,16 +8,16 @@
 //
 // THREADS. Any thread may call any function at any time, on any handle, with two exceptions: sharedmem_detach must
 // be the last call on its handle, and a sharedmem_reader_t serves one thread at a time. Do not call the library from
-// a signal handler. No call waits for a process that was stopped or killed.
+// a signal handler. No call waits for an attached process that was stopped or killed.
 //
 // FORK. A forked child may go on using its parent's handles. Its first call on a handle attaches the child, and can
 // fail with any error of sharedmem_attach. If the child detaches a handle, it detaches only itself. Forking is not
 // supported while a borrow is open, or while another thread calls a function of this library for the first time in
 // the process, because the Swift runtime then initializes itself under locks of its own.
 //
-// ERRORS. A function that fails returns -1, or NULL if it returns a pointer, and leaves the text as it was. It sets
-// errno, and sharedmem_last_error() then says in a sentence what happened and what to do. Each function below lists
-// the errors it can return. In general, they mean:
+// ERRORS. A function that fails returns -1, or NULL if it returns a pointer, and leaves the text as it was (only
+// SetSharedMem sets what it can of a bad string). It sets errno, and sharedmem_last_error() then says in a sentence
+// what happened and what to do. Each function below lists the errors it can return. In general, they mean:
 //
 //     EINVAL     an argument is invalid, such as a null pointer, a flag, a name or a capacity; or an environment
 //                variable of this library is invalid
@@ -27,7 +27,7 @@
 //     ESTALE     the text has changed since the expected version
 //     EROFS      the handle is read-only
 //     EBUSY      a borrow or a reader is still open
-//     EAGAIN     the segment stayed busy for a second or longer; try again
+//     EAGAIN     the segment stayed busy; try again
 //     ETIMEDOUT  the timeout expired
 //     EINTR      this thread handled a signal while it was waiting
 //     EIDRM      the segment was unlinked, or another file has its name; attach again

@@ -26,7 +26,7 @@ extension SegmentError {
             Problem(
                 .noSpace,
                 "The server's tmpfs is full, and nothing was set. Free memory there, then send the text again.")
-        case .busy, .tooManyAttached: .unavailable("The segment is busy, and nothing was set. Try again.")
+        case .busy, .tooManyAttached: .unavailable("The segment is busy. Try again.")
         default:
             Problem(
                 .internalError,

@@ -21,7 +21,7 @@ enum PrivateMemory {
         // In a container, process 1 is the container's. Runtimes create its IPC namespace and its /dev/shm together.
         if let namespace = try? Directory.target(ofLink: "/proc/self/ns/ipc"), namespace != initialNamespace {
             return "This process has its own IPC namespace, as in a container, where \(directory) is usually the "
-                + "container's own (64 MB with Docker)."
+                + "container's own (64 MiB with Docker)."
         }
         return nil
     }
