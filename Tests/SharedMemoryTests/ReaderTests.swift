@@ -99,12 +99,12 @@ struct ReaderTests: SegmentTestCase {
         let segment = try attach()
         try segment.set("x")
         do {
-            var readers = try UniqueReaders(segment, count: 64)
+            let readers = try (0..<64).map { _ in Element(try segment.makeReader()) }
             #expect(throws: SegmentError.tooManyReaders(name: name, limit: 64)) { _ = try segment.makeReader() }
             #expect(try segment.get() == "x")
             #expect(try segment.withBytes { $0.byteCount } == 1)
             try segment.set("y")
-            #expect(try readers.texts() == Array(repeating: "y", count: 64))
+            #expect(try readers.map { try $0.reader.get() } == Array(repeating: "y", count: 64))
         }
         var reader = try segment.makeReader()
         #expect(try reader.get() == "y")
@@ -112,22 +112,10 @@ struct ReaderTests: SegmentTestCase {
     }
 
     /// A reader in an array, which takes only copyable elements.
-    struct UniqueReaders: ~Copyable {
-        private let readers: UnsafeMutableBufferPointer<Reader>
+    final class Element {
+        var reader: Reader
 
-        init(_ segment: Segment, count: Int) throws {
-            readers = .allocate(capacity: count)
-            for index in 0..<count { readers.initializeElement(at: index, to: try segment.makeReader()) }
-        }
-
-        deinit {
-            readers.deinitialize()
-            readers.deallocate()
-        }
-
-        mutating func texts() throws -> [String] {
-            try readers.indices.map { try readers[$0].get() }
-        }
+        init(_ reader: consuming Reader) { self.reader = reader }
     }
 
     @Test("The pins of killed readers are reclaimed when a reader needs one")
