@@ -57,20 +57,15 @@ public struct AttachmentOptions: Hashable, Sendable {
 
     package static let defaultCapacity = 1 << 20
 
-    /// The capacity of a new segment: the one asked for, or the default.
-    ///
-    /// - Throws: ``SegmentError/invalidCapacity(_:)``
+    /// The capacity of a new segment: the one asked for, or else the one in the environment, or else the default.
     func capacityToCreate() throws(SegmentError) -> Int {
-        var capacity = capacity
-        if capacity == nil { capacity = try Self.capacityInEnvironment() }
-        let requested = capacity ?? Self.defaultCapacity
-        guard (1...Segment.maximumCapacity).contains(requested) else { throw .invalidCapacity(requested) }
-        return requested
-    }
-
-    private static func capacityInEnvironment() throws(SegmentError) -> Int? {
-        guard let text = Environment["SHAREDMEM_CAPACITY"] else { return nil }
-        guard let capacity = Int(text), (1...Segment.maximumCapacity).contains(capacity) else {
+        let possible = 1...Segment.maximumCapacity
+        if let capacity {
+            guard possible.contains(capacity) else { throw .invalidCapacity(capacity) }
+            return capacity
+        }
+        guard let text = Environment["SHAREDMEM_CAPACITY"] else { return Self.defaultCapacity }
+        guard let capacity = Int(text), possible.contains(capacity) else {
             throw .invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: text)
         }
         return capacity

@@ -42,7 +42,7 @@ extension Segment {
         let reference = try segment.reference()
         let ownPin = unsafe try reference.ownPin()
         self.segment = segment
-        unsafe attached = segment.attachedAddress
+        unsafe attached = segment.cell.address
         attachment = reference.bits
         unsafe pin = ownPin
         unsafe currentWord = reference.membership.view.currentWord
@@ -133,9 +133,7 @@ extension Reader {
     package var isUpToDate: Bool { isCurrent(pinned) }
 
     /// The version of the text that was read last, and the time it was set; for the C interface.
-    package func identify() -> (Version, Timestamp) {
-        reference.membership.identify(pinned)
-    }
+    package func identify() -> (Version, Timestamp) { reference.membership.identify(pinned) }
 
     private var reference: AttachmentReference { AttachmentReference(bits: attachment) }
 
@@ -143,8 +141,13 @@ extension Reader {
     @usableFromInline @inline(never)
     package mutating func pinCurrent() throws(SegmentError) {
         let reference = try segment.reference()
-        if reference.bits != attachment { try move(to: reference) }
         forget()
+        if reference.bits != attachment {
+            // A forked child takes a pin of its own, and leaves its parent's pin alone.
+            unsafe pin = try reference.ownPin()
+            unsafe currentWord = reference.membership.view.currentWord
+            attachment = reference.bits
+        }
         let membership = reference.membership
         var current = membership.view.loadCurrent()
         PausePoint.readLoaded.reached()
@@ -156,17 +159,14 @@ extension Reader {
             if latest == current { break }
             current = latest
         }
-        let pinnedText: UnsafeRawBufferPointer
-        if current.number == 0 {
-            unsafe pinnedText = UnsafeRawBufferPointer(start: nil, count: 0)
-        } else if current.slot < Layout.slotCount, let found = unsafe membership.view.text(ofSlot: current.slot) {
-            unsafe pinnedText = found
-        } else {
-            unsafe pin.pointee.word.store(membership.ownedPinWord, ordering: .releasing)
-            throw reference.corrupted(current)
+        if current.number > 0 {
+            guard current.slot < Layout.slotCount, let found = unsafe membership.view.text(ofSlot: current.slot) else {
+                unsafe pin.pointee.word.store(membership.ownedPinWord, ordering: .releasing)
+                throw reference.corrupted(current)
+            }
+            unsafe text = found
         }
         PausePoint.readChecked.reached()
-        unsafe text = pinnedText
         pinned = current
     }
 
@@ -192,14 +192,6 @@ extension Reader {
         copied = .none
         string = ""
         unsafe text = UnsafeRawBufferPointer(start: nil, count: 0)
-    }
-
-    /// Takes a pin of a forked child's own, and leaves its parent's pin alone.
-    private mutating func move(to reference: AttachmentReference) throws(SegmentError) {
-        forget()
-        unsafe pin = try reference.ownPin()
-        unsafe currentWord = reference.membership.view.currentWord
-        attachment = reference.bits
     }
 }
 

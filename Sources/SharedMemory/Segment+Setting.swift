@@ -58,7 +58,6 @@ extension Segment {
     }
 
     private static func condition(_ expected: Version?) -> ((PublicationInfo) -> Bool)? {
-        guard let expected else { return nil }
-        return { $0.version == expected }
+        expected.map { expected in { $0.version == expected } }
     }
 }

@@ -42,9 +42,6 @@ public final class Segment: Sendable {
         get throws(SegmentError) { try reference().attachment }
     }
 
-    /// The word that shows whether an attachment is this process's.
-    var attachedAddress: UnsafePointer<AtomicAddress> { unsafe cell.address }
-
     @inline(never)
     private func attachThisProcess() throws(SegmentError) -> AttachmentReference {
         try cell.fill { () throws(SegmentError) in try Attachment.attach(file, options) }

@@ -13,9 +13,7 @@ struct AttachmentCell: ~Copyable, Sendable {
     /// 0 if this process has no attachment, 1 while a thread attaches, else the attachment, retained.
     private let page: WipedOnFork<AtomicAddress>
 
-    init() throws(SegmentError) {
-        page = try fromSystem(WipedOnFork(AtomicAddress.self))
-    }
+    init() throws(SegmentError) { page = try fromSystem(WipedOnFork(AtomicAddress.self)) }
 
     deinit { reference?.release() }
 
@@ -44,7 +42,8 @@ struct AttachmentCell: ~Copyable, Sendable {
                 continue
             }
             do throws(SegmentError) {
-                let reference = AttachmentReference(retaining: try attach())
+                let attachment = unsafe Unmanaged.passRetained(try attach())
+                let reference = unsafe AttachmentReference(bits: UInt(bitPattern: attachment.toOpaque()))
                 page.content.word.store(reference.bits, ordering: .releasing)
                 return reference
             } catch {
@@ -63,12 +62,6 @@ struct AttachmentCell: ~Copyable, Sendable {
 /// An attachment that is used without counting references, as its cell keeps it alive.
 @safe struct AttachmentReference: Sendable {
     let bits: UInt
-
-    init(bits: UInt) { self.bits = bits }
-
-    init(retaining attachment: Attachment) {
-        bits = unsafe UInt(bitPattern: Unmanaged.passRetained(attachment).toOpaque())
-    }
 
     private var unmanaged: Unmanaged<Attachment> {
         @inline(__always) get { unsafe Unmanaged.fromOpaque(UnsafeRawPointer(bitPattern: bits).unsafelyUnwrapped) }
