@@ -75,18 +75,10 @@ extension Segment {
     /// - Throws: ``SegmentError/system(call:code:)`` if the directory cannot be read.
     public static func list(directory: String? = nil) throws(SegmentError) -> [String] {
         let options = AttachmentOptions(access: .readOnly)
-        var names: [String] = []
-        for name in try SegmentFile(named: "list", in: directory).neighbours() {
-            let isDead: Bool
-            do throws(SegmentError) {
-                // Dead: it was removed since it was listed, or a killed process left it behind.
-                isDead = try OpenFile.open(SegmentFile(name, in: directory), options)?.isAlive() != true
-            } catch {
-                isDead = false
-            }
-            if !isDead { names.append(name.description) }
+        return try SegmentFile(named: "list", in: directory).neighbours().filter { name in
+            // Left out: a segment that was removed since it was listed, or that a killed process left behind.
+            (try? OpenFile.open(SegmentFile(named: name, in: directory), options)?.isAlive() == true) ?? true
         }
-        return names
     }
 
     private static func inspect(
@@ -165,7 +157,6 @@ extension Attachment {
             creationTime: Timestamp(nanosecondsSince1970: view.header.identity.creationTime),
             lifetime: try open.isPersistent() ? .persistent : .whileAttached,
             mode: status.mode, owner: status.owner, memoryByteCount: status.allocatedByteCount,
-            pinCount: pinCount(ofRows: attached.map(\.row)),
-            attached: attached)
+            pinCount: pinCount(ofRows: attached.map(\.row)), attached: attached)
     }
 }

@@ -77,37 +77,30 @@ extension Attachment {
         var tries = 0
         repeat {
             tries += 1
-            switch try attachOnce(file, options) {
-            case .attached(let attachment): return attachment
-            case .moved: continue
-            case .refused: BackgroundThread.pause()
-            }
+            if let attachment = try attachOnce(file, options) { return attachment }
             // At least ten tries: this process may have been stopped for a second itself.
         } while tries < 10 || Clock.coarseMilliseconds < deadline
         throw .busy(doing: "attaching to '\(file.name)'")
     }
 
-    private enum Attempt {
-        case attached(Attachment)
-        /// Another process has changed something meanwhile: try again at once.
-        case moved
-        /// Another process is in the middle of a change: try again a little later.
-        case refused
-    }
-
+    /// Returns nil if another process got in the way: try again.
     private static func attachOnce(
         _ file: SegmentFile, _ options: AttachmentOptions
-    ) throws(SegmentError) -> Attempt {
+    ) throws(SegmentError) -> Attachment? {
         guard let open = try OpenFile.open(file, options) else {
             guard options.creates, options.access == .readWrite else { throw file.notFound }
-            guard let created = try OpenFile.create(file, options) else { return .moved }
-            return .attached(try join(created, options, row: 0))
+            guard let created = try OpenFile.create(file, options) else { return nil }
+            return try join(created, options, row: 0)
         }
         PausePoint.attachOpened.reached()
         switch try open.takeLifetime() {
-        case .taken: return .attached(try join(open, options, row: nil))
-        case .moved: return .moved
-        case .refused: return .refused
+        case .taken: return try join(open, options, row: nil)
+        case .moved: return nil
+        case .refused:
+            // The other process is in the middle of a change. Closes the file first, as its locks would refuse others.
+            _ = consume open
+            BackgroundThread.pause()
+            return nil
         }
     }
 
@@ -126,8 +119,7 @@ extension Attachment {
         do throws(SegmentError) {
             let capacity = open.capacity
             if let requested = options.capacity, requested != capacity {
-                throw .capacityMismatch(
-                    name: open.file.name.description, capacity: capacity, requested: requested)
+                throw .capacityMismatch(name: open.file.name.description, capacity: capacity, requested: requested)
             }
             let writable = options.access == .readWrite
             let mapping = try Mapping(open, writable: writable)
@@ -151,11 +143,7 @@ extension Attachment {
 
 extension Mapping {
     init(_ open: borrowing OpenFile, writable: Bool) throws(SegmentError) {
-        do throws(SystemError) {
-            try self.init(
-                open.descriptor, byteCount: Layout.fileByteCount(capacity: open.capacity), writable: writable)
-        } catch {
-            throw SegmentError(error)
-        }
+        let byteCount = Layout.fileByteCount(capacity: open.capacity)
+        self = try fromSystem(Mapping(open.descriptor, byteCount: byteCount, writable: writable))
     }
 }

@@ -11,9 +11,12 @@ extension OpenFile {
             do throws(SegmentError) {
                 return try create(file, options, under: nil)
             } catch .system(_, let code) where [EOPNOTSUPP, EISDIR, EINVAL, ENOENT].contains(code) {
-                // There are no unnamed files here, or there is no /proc through which to name one.
-                let temporary = TemporaryName(for: file)
-                return try create(file, options, under: temporary.path)
+                // There are no unnamed files here, or there is no /proc through which to name one. So the file gets a
+                // name that no segment can have, until it is renamed or this fails.
+                let suffix = String(UInt64.random(in: .min ... .max), radix: 16)
+                let temporaryPath = "\(file.directory)/.\(file.name).\(suffix)"
+                defer { try? Directory.unlink(temporaryPath) }
+                return try create(file, options, under: temporaryPath)
             }
         } catch .system(let call, let code) where SystemError(call: call, code: code).isOutOfSpace {
             throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
@@ -23,7 +26,12 @@ extension OpenFile {
     static func create(
         _ file: SegmentFile, _ options: AttachmentOptions, under temporaryPath: String?
     ) throws(SegmentError) -> OpenFile? {
-        let descriptor = try fromSystem(newFile(in: file.directory, under: temporaryPath))
+        let descriptor =
+            if let temporaryPath {
+                try fromSystem(FileDescriptor.createNew(temporaryPath))
+            } else {
+                try fromSystem(FileDescriptor.createUnnamed(in: file.directory))
+            }
         let identity = try fill(descriptor, file, options)
         // Locked before another process can open it, as it could under a temporary name.
         guard try fromSystem(descriptor.tryLockShared(byte: Layout.lifetimeLock)),
@@ -43,14 +51,7 @@ extension OpenFile {
         }
         PausePoint.attachNamed.reached()
         let status = try fromSystem(descriptor.status())
-        return OpenFile(
-            file: file, descriptor: descriptor, status: status, identity: identity, access: .readWrite)
-    }
-
-    private static func newFile(
-        in directory: String, under temporaryPath: String?
-    ) throws(SystemError) -> FileDescriptor {
-        if let temporaryPath { try .createNew(temporaryPath) } else { try .createUnnamed(in: directory) }
+        return OpenFile(file: file, descriptor: descriptor, status: status, identity: identity, access: .readWrite)
     }
 
     private static func fill(
@@ -63,7 +64,11 @@ extension OpenFile {
         if let limit = Host.fileSizeLimit, limit < UInt64(byteCount) {
             throw .fileSizeLimit(limit: limit, needed: byteCount)
         }
-        let identity = try Identity(capacity: capacity, lifetime: options.lifetime)
+        let bootID = try fromSystem(Host.bootID)
+        let identity = Identity(
+            magic: Layout.magic, layoutVersion: Layout.version, lifetime: options.lifetime.rawValue,
+            capacity: UInt64(capacity), instance: .random(in: .min ... .max), bootIDHigh: bootID.0,
+            bootIDLow: bootID.1, creationTime: Clock.realtimeNanoseconds, features: 0)
         try fromSystem(descriptor.setByteCount(byteCount))
         guard try fromSystem(descriptor.reserve(0..<Layout.slotsOffset)) else {
             throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
@@ -71,27 +76,5 @@ extension OpenFile {
         try fromSystem(descriptor.write(identity, at: 0))
         if options.mode & 0o044 != 0 { try fromSystem(descriptor.write(UInt32(1), at: Layout.wakesAlwaysOffset)) }
         return identity
-    }
-}
-
-/// A name that no segment can have, removed when its life ends.
-private struct TemporaryName: ~Copyable {
-    let path: String
-
-    init(for file: SegmentFile) {
-        let suffix = String(UInt64.random(in: .min ... .max), radix: 16)
-        path = file.directory + "/." + file.name.description + "." + suffix
-    }
-
-    deinit { try? Directory.unlink(path) }
-}
-
-extension Identity {
-    fileprivate init(capacity: Int, lifetime: Lifetime) throws(SegmentError) {
-        let bootID = try fromSystem(Host.bootID)
-        self.init(
-            magic: Layout.magic, layoutVersion: Layout.version, lifetime: lifetime.rawValue,
-            capacity: UInt64(capacity), instance: .random(in: .min ... .max), bootIDHigh: bootID.0,
-            bootIDLow: bootID.1, creationTime: Clock.realtimeNanoseconds, features: 0)
     }
 }

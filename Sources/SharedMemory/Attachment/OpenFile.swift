@@ -11,8 +11,6 @@ struct OpenFile: ~Copyable {
 
     var capacity: Int { Int(identity.capacity) }
 
-    var instance: UInt64 { identity.instance }
-
     /// Opens the file that the name leads to; nil if there is none.
     ///
     /// It reads the file only by `pread`, as a file that is shorter than its header says would raise `SIGBUS` in a mapping.
@@ -28,10 +26,8 @@ struct OpenFile: ~Copyable {
         guard try fromSystem(descriptor.isOnTmpfs()) else { throw .notInMemory(path: path) }
         try checkOwner(status.owner, path, options)
         let identity = try Identity.read(from: descriptor, path)
-        try identity.checkMagic(path)
         if !forUnlinking { try identity.checkUse(status, path) }
-        return OpenFile(
-            file: file, descriptor: descriptor, status: status, identity: identity, access: options.access)
+        return OpenFile(file: file, descriptor: descriptor, status: status, identity: identity, access: options.access)
     }
 
     private static func openDescriptor(_ file: SegmentFile, _ access: Access) throws(SegmentError) -> FileDescriptor? {
@@ -51,9 +47,7 @@ struct OpenFile: ~Copyable {
     }
 
     /// Refuses a file of an untrusted user, who may have put it into a world-writable directory.
-    private static func checkOwner(
-        _ owner: UInt32, _ path: String, _ options: AttachmentOptions
-    ) throws(SegmentError) {
+    private static func checkOwner(_ owner: UInt32, _ path: String, _ options: AttachmentOptions) throws(SegmentError) {
         if options.trustedOwners.contains(owner) { return }
         // In a user namespace, the overflow user stands for every user that the namespace does not know.
         let isKnown = owner == 0 || owner == Host.effectiveUser
@@ -82,13 +76,10 @@ extension Identity {
         guard count == MemoryLayout<Identity>.size else {
             throw .notASegment(path: path, reason: "it has only \(count) bytes")
         }
-        return identity
-    }
-
-    fileprivate func checkMagic(_ path: String) throws(SegmentError) {
-        guard magic == Layout.magic else {
+        guard identity.magic == Layout.magic else {
             throw .notASegment(path: path, reason: "it does not begin like a segment")
         }
+        return identity
     }
 
     func checkUse(_ status: FileStatus, _ path: String) throws(SegmentError) {

@@ -24,18 +24,13 @@ struct SegmentFile: Hashable, Sendable {
     }
 
     /// The names of the segments in the directory, sorted.
-    func neighbours() throws(SegmentError) -> [SegmentName] {
-        var names: [SegmentName] = []
-        for entry in try fromSystem(Directory.names(in: directory)) where entry.hasSuffix(Self.suffix) {
-            if let name = try? SegmentName(String(entry.dropLast(Self.suffix.count))) { names.append(name) }
-        }
-        return names.sorted { $0.description < $1.description }
+    func neighbours() throws(SegmentError) -> [String] {
+        try fromSystem(Directory.names(in: directory)).filter { $0.hasSuffix(Self.suffix) }
+            .compactMap { try? SegmentName(String($0.dropLast(Self.suffix.count))).description }.sorted()
     }
 
     var notFound: SegmentError {
-        .notFound(
-            name: name.description, directory: directory,
-            found: ((try? neighbours()) ?? []).map(\.description))
+        .notFound(name: name.description, directory: directory, found: (try? neighbours()) ?? [])
     }
 
     /// Whether the name leads to the file with this identity.
