@@ -52,7 +52,7 @@ extension Segment {
     ) throws(SegmentError) -> Snapshot {
         let attachment = try inspect(name, directory, trustedOwners)
         let borrow = try attachment.copyCurrent()
-        if let offset = unsafe Text.firstInvalidOffset(borrow.text) {
+        if let offset = unsafe borrow.text.firstInvalidOffset {
             throw attachment.corrupted("the text is not UTF-8 at offset \(offset)")
         }
         let (version, time) = attachment.membership.identify(borrow)

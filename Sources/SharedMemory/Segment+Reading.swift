@@ -140,7 +140,7 @@ extension AttachmentReference {
 
     @inline(never)
     private func validate(_ text: UnsafeRawBufferPointer, of current: PublicationWord) throws(SegmentError) {
-        if let offset = unsafe Text.firstInvalidOffset(text) {
+        if let offset = unsafe text.firstInvalidOffset {
             throw with { $0.corrupted("the text is not UTF-8 at offset \(offset)") }
         }
         with { $0.checkedNumber.store(current.number, ordering: .relaxed) }

@@ -12,7 +12,7 @@ extension Segment {
     @discardableResult
     public func set(_ text: String, ifVersion expected: Version? = nil) throws(SegmentError) -> Version {
         try unsafe text.utf8Span.span.withUnsafeBytes { bytes throws(SegmentError) in
-            try publish(unsafe Draft(bytes, isUTF8: true), if: Self.condition(expected))
+            try publish(unsafe Draft(bytes: bytes, isUTF8: true), if: Self.condition(expected))
         }
     }
 
@@ -26,11 +26,9 @@ extension Segment {
 
     /// Sets the text under a condition that is evaluated again after each lost race; for the HTTP interface.
     @discardableResult
-    package func set(
-        utf8 bytes: Span<UInt8>, if condition: ((PublicationInfo) -> Bool)?
-    ) throws(SegmentError) -> Version {
+    package func set(utf8 bytes: Span<UInt8>, if condition: SetCondition?) throws(SegmentError) -> Version {
         try unsafe bytes.withUnsafeBytes { bytes throws(SegmentError) in
-            try publish(unsafe Draft(bytes, isUTF8: false), if: condition)
+            try publish(unsafe Draft(bytes: bytes, isUTF8: false), if: condition)
         }
     }
 
@@ -52,12 +50,12 @@ extension Segment {
         throw SegmentError.busy(doing: "updating '\(name)'")
     }
 
-    private func publish(_ draft: Draft, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
+    private func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
         defer { extendLifetime(self) }
         return try reference().with { attachment throws(SegmentError) in try attachment.publish(draft, if: condition) }
     }
 
-    private static func condition(_ expected: Version?) -> ((PublicationInfo) -> Bool)? {
+    private static func condition(_ expected: Version?) -> SetCondition? {
         expected.map { expected in { $0.version == expected } }
     }
 }

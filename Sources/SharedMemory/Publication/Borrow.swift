@@ -9,15 +9,11 @@ public import Synchronization
     @usableFromInline let current: PublicationWord
     @usableFromInline let token: BorrowToken
 
-    init(_ text: UnsafeRawBufferPointer, _ current: PublicationWord, _ token: BorrowToken) {
-        unsafe self.text = text
-        self.current = current
-        self.token = token
-    }
-
     /// The empty text that a segment is created with.
     static var empty: Borrow {
-        unsafe Borrow(UnsafeRawBufferPointer(start: nil, count: 0), PublicationWord(rawValue: 0), .none)
+        unsafe Borrow(
+            text: UnsafeRawBufferPointer(start: nil, count: 0), current: PublicationWord(rawValue: 0),
+            token: BorrowToken(rawValue: 0))
     }
 
     @inlinable
@@ -46,12 +42,8 @@ public import Synchronization
     @inlinable
     package var isPin: Bool { rawValue != 0 && rawValue & 1 == 0 }
 
-    static var none: BorrowToken { BorrowToken(rawValue: 0) }
-
     @inline(__always)
-    static func pin(_ pin: UnsafePointer<PinLine>) -> BorrowToken {
-        BorrowToken(rawValue: UInt(bitPattern: pin))
-    }
+    static func pin(_ pin: UnsafePointer<PinLine>) -> BorrowToken { BorrowToken(rawValue: UInt(bitPattern: pin)) }
 
     static func copy(_ address: UnsafeMutableRawPointer) -> BorrowToken {
         BorrowToken(rawValue: UInt(bitPattern: address) | 1)
@@ -84,8 +76,7 @@ extension AttachmentReference {
         var current = view.loadCurrent()
         if current.number == 0 { return .empty }
         PausePoint.borrowLoaded.reached()
-        guard membership.mark != 0, let pin = unsafe membership.takePin(membership.pinWord(on: current.slot))
-        else {
+        guard membership.mark != 0, let pin = unsafe membership.takePin(membership.pinWord(on: current.slot)) else {
             return try borrowWithoutPin()
         }
         PausePoint.borrowPinned.reached()
@@ -103,7 +94,7 @@ extension AttachmentReference {
             throw corrupted(current)
         }
         PausePoint.borrowChecked.reached()
-        return unsafe Borrow(text, current, .pin(pin))
+        return unsafe Borrow(text: text, current: current, token: .pin(pin))
     }
 
     @inline(never)

@@ -25,11 +25,6 @@ struct Claim: ~Copyable {
         return claim
     }
 
-    private init(slot: Int, view: SegmentView) {
-        self.slot = slot
-        self.view = view
-    }
-
     deinit {
         // Releasing: the next claim comes after all that was written here.
         view.header.slots[slot].claim.store(0, ordering: .releasing)

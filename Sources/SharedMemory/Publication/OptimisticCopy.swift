@@ -39,8 +39,8 @@ extension Attachment {
         unsafe allocation.storeBytes(of: publicationTime, as: UInt64.self)
         let words = unsafe UnsafeMutableRawBufferPointer(rebasing: allocation[8...])
         let text = unsafe Borrow(
-            UnsafeRawBufferPointer(rebasing: words[..<copiedByteCount]), current,
-            .copy(allocation.baseAddress.unsafelyUnwrapped))
+            text: UnsafeRawBufferPointer(rebasing: words[..<copiedByteCount]), current: current,
+            token: .copy(allocation.baseAddress.unsafelyUnwrapped))
         try unsafe read(slot, into: words)
         PausePoint.copyRead.reached()
         // Pairs with the writer's fence between its first stamp and the bytes: if any of its bytes was read, its stamp is

@@ -7,6 +7,9 @@ package struct PublicationInfo: Sendable {
     package let byteCount: Int
 }
 
+/// Whether the text may replace this publication.
+package typealias SetCondition = (PublicationInfo) -> Bool
+
 extension Attachment {
     /// Makes a draft the segment's text and returns its version.
     ///
@@ -16,7 +19,7 @@ extension Attachment {
     /// - Parameter condition: evaluated again after each lost race; the text replaces the publication for which it last
     ///   returned true.
     /// - Throws: ``SegmentError/versionMismatch(current:)`` if the condition returns false, and as ``Draft/check()``.
-    func publish(_ draft: Draft, if condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> Version {
+    func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
         guard row != nil else { throw .readOnly(name: open.file.name.description) }
         let byteCount = unsafe draft.bytes.count
         // The length comes first: if the text is too long, it is not read.
@@ -36,9 +39,7 @@ extension Attachment {
     }
 
     /// Makes a filled slot the current one; its exchange is the moment at which the text changes.
-    private func makeCurrent(
-        _ claim: borrowing Claim, _ condition: ((PublicationInfo) -> Bool)?
-    ) throws(SegmentError) -> Version {
+    private func makeCurrent(_ claim: borrowing Claim, _ condition: SetCondition?) throws(SegmentError) -> Version {
         let view = membership.view
         while true {
             let (current, info) = try checkedInfo(condition)
@@ -57,9 +58,7 @@ extension Attachment {
     }
 
     /// The current publication, for which the condition has returned true.
-    private func checkedInfo(_ condition: ((PublicationInfo) -> Bool)?) throws(SegmentError) -> (
-        PublicationWord, PublicationInfo
-    ) {
+    private func checkedInfo(_ condition: SetCondition?) throws(SegmentError) -> (PublicationWord, PublicationInfo) {
         let (current, info) = try currentInfo()
         if let condition, !condition(info) { throw .versionMismatch(current: info.version) }
         return (current, info)
@@ -153,7 +152,5 @@ extension Attachment {
 
     /// The number of slots that are used in turn: few, as each has memory behind it, but more than two, or a reader
     /// without a pin could be overtaken again and again.
-    private static func ringCount(for byteCount: Int) -> Int {
-        min(max((1 << 20) / max(byteCount, 1), 3), 8)
-    }
+    private static func ringCount(for byteCount: Int) -> Int { min(max((1 << 20) / max(byteCount, 1), 3), 8) }
 }

@@ -124,11 +124,8 @@ extension ChangeNotifier {
         }
     }
 
-    /// Cancels a callback.
-    ///
-    /// - Returns: false if it was called already, or is about to be.
-    @discardableResult
-    func cancel(_ id: CallbackID) -> Bool { state.withLock { $0.callbacks.removeValue(forKey: id) } != nil }
+    /// Cancels a callback, unless it was called already or is about to be.
+    func cancel(_ id: CallbackID) { _ = state.withLock { $0.callbacks.removeValue(forKey: id) } }
 
     private func startThread(_ state: inout State) throws(SegmentError) {
         guard state.hasLeft else { return }

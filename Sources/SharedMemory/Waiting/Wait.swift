@@ -1,14 +1,6 @@
 import LinuxSystem
 import Synchronization
 
-/// The longest a waiter sleeps before it checks again, in nanoseconds.
-enum SleepLimit {
-    /// For a waiter that publishers wake: a publisher may be killed before it does, and a name may be removed silently.
-    static let announced = 1_000_000_000
-    /// For a waiter that publishers do not know of, because it may not write to the segment.
-    static let unannounced = 10_000_000
-}
-
 extension Membership {
     /// Sleeps until `current` is replaced or the time is up; it may also return early for no reason.
     func sleep(while current: PublicationWord, nanoseconds: Int) throws(SegmentError) -> Futex.Outcome {
@@ -21,10 +13,12 @@ extension Membership {
         return try view.sleep(while: current, nanoseconds: nanoseconds)
     }
 
-    /// The longest that this process's waiters sleep at a time, in nanoseconds.
+    /// The longest that this process's waiters sleep before they check again, in nanoseconds.
     var sleepLimit: Int {
-        let isHeard = mark != 0 || view.header.state.wakesAlways.load(ordering: .relaxed) != 0
-        return isHeard ? SleepLimit.announced : SleepLimit.unannounced
+        // Publishers wake such waiters, but one may be killed before it does, and a name may be removed silently.
+        if mark != 0 || view.header.state.wakesAlways.load(ordering: .relaxed) != 0 { return 1_000_000_000 }
+        // Publishers do not know of waiters that may not write to the segment.
+        return 10_000_000
     }
 
     /// Wakes all waiters for the replacement of an earlier publication than `number`; without any, it takes two loads.
@@ -47,10 +41,8 @@ extension SegmentView {
         // Bounded: another waiter that is in the way has announced a later number, or breaks the protocol.
         for _ in 0..<1000 {
             if awaited > number { return }
-            awaited =
-                header.state.awaited.compareExchange(
-                    expected: awaited, desired: number + 1, ordering: .sequentiallyConsistent
-                ).original
+            (_, awaited) = header.state.awaited.compareExchange(
+                expected: awaited, desired: number + 1, ordering: .sequentiallyConsistent)
         }
     }
 
