@@ -70,15 +70,11 @@ extension Segment {
         public struct AsyncIterator: AsyncIteratorProtocol {
             fileprivate let segment: Segment
             /// The version that the task has.
-            private var version: Version?
-
-            fileprivate init(segment: Segment) { self.segment = segment }
+            fileprivate var version: Version?
 
             public mutating func next() async throws(SegmentError) -> Snapshot? { try await next(isolation: nil) }
 
-            public mutating func next(
-                isolation actor: isolated (any Actor)?
-            ) async throws(SegmentError) -> Snapshot? {
+            public mutating func next(isolation actor: isolated (any Actor)?) async throws(SegmentError) -> Snapshot? {
                 while !Task.isCancelled {
                     if let snapshot = try newer() { return snapshot }
                     if let version { try await segment.replacement(of: version) }
@@ -102,14 +98,11 @@ extension Segment {
     private func replacement(of version: Version) async throws(SegmentError) {
         let notifier = try attachment.notifier
         guard try notifier.isCurrent(version) else { return }
-        let waiter = Waiter()
-        guard let id = try notifier.onReplacement(of: version, { waiter.resume() }) else { return }
-        await withTaskCancellationHandler {
-            await waiter.wait()
-        } onCancel: {
-            notifier.cancel(id)
-            waiter.resume()
-        }
+        let (replaced, call) = AsyncStream.makeStream(of: Void.self)
+        guard let id = try notifier.onReplacement(of: version, { call.finish() }) else { return }
+        // Ends when the stream is finished or the task is cancelled.
+        for await _ in replaced {}
+        notifier.cancel(id)
         extendLifetime(self)
     }
 

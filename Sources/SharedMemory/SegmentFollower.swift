@@ -112,13 +112,6 @@ extension SegmentFollower {
             return try Segment.attach(name, options)
         }
     }
-
-    /// Has the next use attach again.
-    private func forget(_ segment: Segment?) {
-        state.withLock { state in
-            if state.segment === segment { state.segment = nil }
-        }
-    }
 }
 
 extension SegmentFollower.State {
@@ -203,7 +196,10 @@ extension SegmentFollower {
             guard let version else { return .replaced(by: try segment.version) }
             return try segment.wait(after: version, until: deadline)
         } catch {
-            forget(segment)
+            // The next use attaches again.
+            state.withLock { state in
+                if state.segment === segment { state.segment = nil }
+            }
             throw error
         }
     }
