@@ -122,9 +122,7 @@ extension Reader {
 
     /// False in a forked child that has not taken a pin yet: there, the pin's memory is the parent's and not mapped.
     @inlinable @inline(__always)
-    var isOfThisProcess: Bool {
-        unsafe attached.pointee.word.load(ordering: .acquiring) == attachment
-    }
+    var isOfThisProcess: Bool { unsafe attached.pointee.word.load(ordering: .acquiring) == attachment }
 
     /// Whether the text that was read last is still the current one; if not, call ``pinCurrent()``.
     ///

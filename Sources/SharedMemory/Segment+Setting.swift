@@ -52,7 +52,9 @@ extension Segment {
 
     private func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
         defer { extendLifetime(self) }
-        return try reference().with { attachment throws(SegmentError) in try attachment.publish(draft, if: condition) }
+        return try reference().with { attachment in
+            Result { () throws(SegmentError) in try attachment.publish(draft, if: condition) }
+        }.get()
     }
 
     private static func condition(_ expected: Version?) -> SetCondition? {

@@ -38,9 +38,7 @@ public final class Segment: Sendable {
     }
 
     /// This process's attachment, retained.
-    var attachment: Attachment {
-        get throws(SegmentError) { try reference().attachment }
-    }
+    var attachment: Attachment { get throws(SegmentError) { try reference().attachment } }
 
     @inline(never)
     private func attachThisProcess() throws(SegmentError) -> AttachmentReference {
@@ -77,7 +75,5 @@ extension Segment {
     public var path: String { file.path }
 
     /// The most bytes that the text can have.
-    public var capacity: Int {
-        get throws(SegmentError) { try reference().membership.view.capacity }
-    }
+    public var capacity: Int { get throws(SegmentError) { try reference().membership.view.capacity } }
 }

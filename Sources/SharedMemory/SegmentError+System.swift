@@ -7,9 +7,7 @@ extension SegmentError {
 
 /// Makes system calls and turns their errors into ``SegmentError/system(call:code:)``.
 @inline(__always)
-func fromSystem<Value: ~Copyable>(
-    _ calls: @autoclosure () throws(SystemError) -> Value
-) throws(SegmentError) -> Value {
+func fromSystem<Value: ~Copyable>(_ calls: @autoclosure () throws(SystemError) -> Value) throws(SegmentError) -> Value {
     do throws(SystemError) {
         return try calls()
     } catch {

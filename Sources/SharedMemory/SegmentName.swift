@@ -6,10 +6,8 @@ public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
 
     /// - Throws: ``SegmentError/invalidName(_:)``
     public init(_ name: String) throws(SegmentError) {
-        let isValid =
-            (1...200).contains(name.utf8.count) && name.utf8.first != UInt8(ascii: ".")
-            && name.utf8.allSatisfy(Self.allows)
-        guard isValid else { throw .invalidName(name) }
+        guard (1...200).contains(name.utf8.count), !name.hasPrefix("."), name.unicodeScalars.allSatisfy(Self.allows)
+        else { throw .invalidName(name) }
         description = name
     }
 
@@ -20,11 +18,9 @@ public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
         try SegmentName(Environment["SHAREDMEM_NAME"] ?? "shared")
     }
 
-    private static func allows(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
+    private static func allows(_ character: Unicode.Scalar) -> Bool {
+        switch character {
+        case "A"..."Z", "a"..."z", "0"..."9", ".", "_", "-": true
         default: false
         }
     }

@@ -55,9 +55,7 @@ struct AttachmentCell: ~Copyable, Sendable {
     }
 }
 
-@frozen @usableFromInline struct AtomicAddress: ~Copyable {
-    @usableFromInline let word: Atomic<UInt>
-}
+@frozen @usableFromInline struct AtomicAddress: ~Copyable { @usableFromInline let word: Atomic<UInt> }
 
 /// An attachment that is used without counting references, as its cell keeps it alive.
 @safe struct AttachmentReference: Sendable {
@@ -68,16 +66,7 @@ struct AttachmentCell: ~Copyable, Sendable {
     }
 
     @inline(__always)
-    func with<Result>(_ body: (Attachment) -> Result) -> Result {
-        unsafe unmanaged._withUnsafeGuaranteedRef(body)
-    }
-
-    @inline(__always)
-    func with<Value>(_ body: (Attachment) throws(SegmentError) -> Value) throws(SegmentError) -> Value {
-        try unsafe unmanaged._withUnsafeGuaranteedRef { attachment in
-            Result { () throws(SegmentError) in try body(attachment) }
-        }.get()
-    }
+    func with<Result>(_ body: (Attachment) -> Result) -> Result { unsafe unmanaged._withUnsafeGuaranteedRef(body) }
 
     var membership: Membership {
         @inline(__always) get { with { $0.membership } }

@@ -8,9 +8,8 @@ extension OpenFile {
         // A sweep holds a dead process's lock for a moment: then a second look finds the row free.
         for look in 0..<3 {
             if look > 0 { BackgroundThread.pause() }
-            for row in 0..<Layout.rowCount where try fromSystem(descriptor.tryLockExclusive(byte: Layout.rowLock(row)))
-            {
-                return row
+            for row in 0..<Layout.rowCount {
+                if try fromSystem(descriptor.tryLockExclusive(byte: Layout.rowLock(row))) { return row }
             }
         }
         throw .tooManyAttached(name: file.name.description, limit: Layout.rowCount)
@@ -41,11 +40,8 @@ extension SegmentView {
         header.rows[row].processID.store(UInt64(Host.processID), ordering: .relaxed)
         header.rows[row].attachmentTime.store(Clock.realtimeNanoseconds, ordering: .relaxed)
         let name = Array(Host.programName.utf8)
-        for index in 0..<RowLine.programWordCount {
-            let word = (0..<8).reduce(into: UInt64(0)) { word, byte in
-                let position = index * 8 + byte
-                if position < name.count { word |= UInt64(name[position]) << (8 * byte) }
-            }
+        for index in header.rows[row].program.indices {
+            let word = name.dropFirst(8 * index).prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             header.rows[row].program[index].word.store(word, ordering: .relaxed)
         }
     }
@@ -53,14 +49,14 @@ extension SegmentView {
     func clear(row: Int) {
         header.rows[row].processID.store(0, ordering: .relaxed)
         header.rows[row].attachmentTime.store(0, ordering: .relaxed)
-        for index in 0..<RowLine.programWordCount {
+        for index in header.rows[row].program.indices {
             header.rows[row].program[index].word.store(0, ordering: .relaxed)
         }
     }
 
     func program(ofRow row: Int) -> String {
         var bytes: [UInt8] = []
-        for index in 0..<RowLine.programWordCount {
+        for index in header.rows[row].program.indices {
             let word = header.rows[row].program[index].word.load(ordering: .relaxed)
             for byte in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * byte))) }
         }

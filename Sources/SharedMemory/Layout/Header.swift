@@ -77,13 +77,10 @@ struct RowLine: ~Copyable {
     let attachmentTime: Atomic<UInt64>
     /// The first 32 bytes of the program's name, padded with zeros.
     let program: InlineArray<4, AtomicWord>
-    static var programWordCount: Int { 4 }
     private let padding: InlineArray<2, UInt64>
 }
 
-@frozen @usableFromInline struct AtomicWord: ~Copyable {
-    @usableFromInline let word: Atomic<UInt64>
-}
+@frozen @usableFromInline struct AtomicWord: ~Copyable { @usableFromInline let word: Atomic<UInt64> }
 
 /// A publication's number, and the slot that holds its text.
 @frozen @usableFromInline struct PublicationWord: RawRepresentable, Equatable {

@@ -101,9 +101,7 @@ extension ChangeNotifier {
 // MARK: Callbacks
 
 /// Identifies a callback, to cancel it.
-package struct CallbackID: Hashable, Sendable {
-    fileprivate let number: UInt64
-}
+package struct CallbackID: Hashable, Sendable { fileprivate let number: UInt64 }
 
 extension ChangeNotifier {
     /// Calls `call` once, when the current version differs from `version` or the segment is unlinked.
