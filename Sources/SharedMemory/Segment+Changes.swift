@@ -1,8 +1,8 @@
 import LinuxSystem
 
-// MARK: Waiting in a thread
-
 extension Segment {
+    // MARK: Waiting in a thread
+
     /// Sleeps until the current version differs from `version`, and returns the current version.
     ///
     /// ```swift
@@ -41,11 +41,9 @@ extension Segment {
         defer { extendLifetime(self) }
         return try attachment.notifier.wait(after: version, until: deadline)
     }
-}
 
-// MARK: Waiting in a task
+    // MARK: Waiting in a task
 
-extension Segment {
     /// The current text, then each later one; if several are set while the task is busy, the newest.
     ///
     /// ```swift

@@ -37,8 +37,6 @@ public struct AttachedProcess: Hashable, Sendable {
     public let attachmentTime: Timestamp
 }
 
-// MARK: Inspecting a segment without attaching
-
 extension Segment {
     /// Reads a segment's text once, without attaching.
     ///
@@ -87,11 +85,7 @@ extension Segment {
         let options = AttachmentOptions(access: .readOnly, creates: false, trustedOwners: trustedOwners)
         return try Attachment.inspect(SegmentFile(named: name, in: directory), options)
     }
-}
 
-// MARK: Unlinking
-
-extension Segment {
     /// Removes a segment's name.
     ///
     /// Processes that are attached keep the segment. The next process that attaches creates a new one.

@@ -34,11 +34,9 @@ extension Segment {
             return try reference().attachment.open.isUnlinked()
         }
     }
-}
 
-// MARK: Reading in place
+    // MARK: Reading in place
 
-extension Segment {
     /// Reads the shared bytes in place; they do not change until `body` returns.
     ///
     /// This takes a few nanoseconds, whatever the text's length: no copy, no allocation, no system call. (A ``Reader``
@@ -88,11 +86,9 @@ extension Segment {
         unsafe try reference.check(borrow.text, of: borrow.current)
         return borrow
     }
-}
 
-// MARK: For the C and HTTP interfaces
+    // MARK: For the C and HTTP interfaces
 
-extension Segment {
     /// The version of a borrowed text, and the time it was set.
     package func identify(_ borrow: borrowing Borrow) throws(SegmentError) -> (Version, Timestamp) {
         try reference().membership.identify(borrow)

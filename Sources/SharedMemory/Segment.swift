@@ -44,11 +44,9 @@ public final class Segment: Sendable {
     private func attachThisProcess() throws(SegmentError) -> AttachmentReference {
         try cell.fill { () throws(SegmentError) in try Attachment.attach(file, options) }
     }
-}
 
-// MARK: Attaching
+    // MARK: Attaching
 
-extension Segment {
     /// Attaches to a segment, and creates it if it does not exist.
     ///
     /// - Parameters:

@@ -87,11 +87,9 @@ extension Attachment {
             current = latest
         }
     }
-}
 
-// MARK: Finding a slot
+    // MARK: Finding a slot
 
-extension Attachment {
     /// Claims a free slot with memory behind its first `byteCount` bytes.
     private func claimSlot(reserving byteCount: Int) throws(SegmentError) -> Claim {
         if let claim = try reserved(try claimSlot(for: byteCount), byteCount) { return claim }

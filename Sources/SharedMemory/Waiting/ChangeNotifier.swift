@@ -70,8 +70,6 @@ final class ChangeNotifier: Sendable {
     }
 }
 
-// MARK: Waiting in the caller's thread
-
 /// The reason why a wait ended.
 package enum WaitOutcome: Hashable {
     case replaced(by: Version)
@@ -79,6 +77,9 @@ package enum WaitOutcome: Hashable {
     /// The waiting thread has handled a signal.
     case interrupted
 }
+
+/// Identifies a callback, to cancel it.
+package struct CallbackID: Hashable, Sendable { fileprivate let number: UInt64 }
 
 extension ChangeNotifier {
     /// Sleeps until the current version differs from `version`.
@@ -96,14 +97,9 @@ extension ChangeNotifier {
             if try membership.sleep(while: current, nanoseconds: limit) == .interrupted { return .interrupted }
         }
     }
-}
 
-// MARK: Callbacks
+    // MARK: Callbacks
 
-/// Identifies a callback, to cancel it.
-package struct CallbackID: Hashable, Sendable { fileprivate let number: UInt64 }
-
-extension ChangeNotifier {
     /// Calls `call` once, when the current version differs from `version` or the segment is unlinked.
     ///
     /// - Parameter call: runs in a thread of this library; other callbacks wait until it returns.
