@@ -104,11 +104,9 @@ extension Segment {
         // Releasing: pairs with a writer's load of the pin; all reading comes before.
         unsafe pin.pointee.word.store(reference.membership.ownedPinWord, ordering: .releasing)
     }
-}
 
-// MARK: Pinning
+    // MARK: Pinning
 
-extension Reader {
     /// Whether a publication that was pinned is still the current one.
     ///
     /// Every writer has seen its pin since, so this needs no ordering of its own.
@@ -124,9 +122,7 @@ extension Reader {
     @inlinable @inline(__always)
     var isOfThisProcess: Bool { unsafe attached.pointee.word.load(ordering: .acquiring) == attachment }
 
-    /// Whether the text that was read last is still the current one; if not, call ``pinCurrent()``.
-    ///
-    /// This is for the C interface.
+    /// For the C interface: whether the text that was read last is still the current one; if not, call ``pinCurrent()``.
     @inlinable @inline(__always)
     package var isUpToDate: Bool { isCurrent(pinned) }
 

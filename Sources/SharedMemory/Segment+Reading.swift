@@ -31,7 +31,8 @@ extension Segment {
     public var isUnlinked: Bool {
         get throws(SegmentError) {
             defer { extendLifetime(self) }
-            return try reference().attachment.open.isUnlinked()
+            let attachment = try reference().attachment
+            return try !attachment.open.file.leads(to: attachment.open.status.identity)
         }
     }
 

@@ -62,11 +62,9 @@ public final class SegmentFollower: Sendable {
     ///
     /// This does not look at the name: it takes one lock, which is never held for longer than that.
     public var segment: Segment? { state.withLock { $0.segment } }
-}
 
-// MARK: Attaching
+    // MARK: Attaching
 
-extension SegmentFollower {
     /// Returns the segment that the name leads to now.
     ///
     /// Looks at the name once, and attaches only if it leads to another file than before.
@@ -112,31 +110,9 @@ extension SegmentFollower {
             return try Segment.attach(name, options)
         }
     }
-}
 
-extension SegmentFollower.State {
-    fileprivate enum Record { case news, noNews, overtaken }
+    // MARK: Waiting
 
-    /// Records an attempt to attach, unless another thread has attached since `known` was looked at.
-    fileprivate mutating func record(_ result: Result<Segment, SegmentError>, inPlaceOf known: Segment?) -> Record {
-        guard segment === known else { return .overtaken }
-        switch result {
-        case .success(let attached):
-            segment = attached
-            failure = nil
-            defer { hasAttached = true }
-            return hasAttached ? .news : .noNews
-        case .failure(let error):
-            segment = nil
-            defer { failure = error }
-            return hasAttached && failure != error ? .news : .noNews
-        }
-    }
-}
-
-// MARK: Waiting
-
-extension SegmentFollower {
     /// Waits for a version other than `version`, and returns it with its text.
     ///
     /// Blocks the calling thread. Of several versions that come at once, it returns the newest.
@@ -209,6 +185,26 @@ extension SegmentFollower {
         let left = deadline.map { ($0 - Clock.monotonicNanoseconds) / 1_000_000 } ?? .max
         guard left > 0 else { return .timeIsUp }
         return BackgroundThread.pause(milliseconds: min(left, 100)) ? nil : .interrupted
+    }
+}
+
+extension SegmentFollower.State {
+    fileprivate enum Record { case news, noNews, overtaken }
+
+    /// Records an attempt to attach, unless another thread has attached since `known` was looked at.
+    fileprivate mutating func record(_ result: Result<Segment, SegmentError>, inPlaceOf known: Segment?) -> Record {
+        guard segment === known else { return .overtaken }
+        switch result {
+        case .success(let attached):
+            segment = attached
+            failure = nil
+            defer { hasAttached = true }
+            return hasAttached ? .news : .noNews
+        case .failure(let error):
+            segment = nil
+            defer { failure = error }
+            return hasAttached && failure != error ? .news : .noNews
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 /// Its text form is `INSTANCE-NUMBER`, sixteen lowercase hexadecimal digits and a decimal number, in every interface; over
 /// HTTP it is the entity tag, in quotes. Numbers of different instances cannot be compared: a segment that was removed and
 /// created again has a new instance and counts from 0.
-public struct Version: Hashable, Sendable {
+public struct Version: Hashable, Sendable, LosslessStringConvertible {
     /// A number drawn at random when the segment was created.
     public let instance: UInt64
     /// The number of publications so far; 0 is the empty text that the segment was created with.
@@ -13,9 +13,7 @@ public struct Version: Hashable, Sendable {
         self.instance = instance
         self.number = number
     }
-}
 
-extension Version: LosslessStringConvertible {
     public var description: String {
         var digits = Digits()
         write(to: &digits)

@@ -68,9 +68,6 @@ extension OpenFile {
         return isAttached ? true : try isPersistent()
     }
 
-    /// Whether the name is gone, or leads to another file by now.
-    func isUnlinked() throws(SegmentError) -> Bool { try !file.leads(to: status.identity) }
-
     /// Stops keeping the segment alive, and removes its name if no other process does.
     ///
     /// It drops the shared lock before it tries to get the exclusive one: if two last processes upgraded their locks at
@@ -79,9 +76,12 @@ extension OpenFile {
     func leaveLifetime() {
         try? descriptor.unlock(byte: Layout.lifetimeLock)
         if access == .readOnly {
-            // If this process may write after all, it can check through another descriptor.
-            guard let other = try? OpenFile(reopening: self) else { return }
-            return other.leaveLifetime()
+            // If this process may write after all, it can check through another descriptor of the same file.
+            guard let writable = try? FileDescriptor.open(file.path, .readWrite),
+                (try? writable.status().identity) == status.identity
+            else { return }
+            return OpenFile(file: file, descriptor: writable, status: status, identity: identity, access: .readWrite)
+                .leaveLifetime()
         }
         PausePoint.detachDroppedLifetime.reached()
         if (try? isLeftover()) == true {
@@ -104,13 +104,5 @@ extension OpenFile {
         PausePoint.unlinkDone.reached()
         try fromSystem(descriptor.unlock(byte: Layout.nameLock))
         return true
-    }
-
-    /// Opens the same file with write access; nil if the name leads to another file by now.
-    private init?(reopening open: borrowing OpenFile) throws(SegmentError) {
-        let descriptor = try fromSystem(FileDescriptor.open(open.file.path, .readWrite))
-        guard try fromSystem(descriptor.status()).identity == open.status.identity else { return nil }
-        self.init(
-            file: open.file, descriptor: descriptor, status: open.status, identity: open.identity, access: .readWrite)
     }
 }

@@ -36,9 +36,8 @@ import Synchronization
     ///
     /// It sleeps on the low half of the word, which every publication changes.
     func sleep(while current: PublicationWord, nanoseconds: Int) throws(SegmentError) -> Futex.Outcome {
-        try fromSystem(
-            unsafe Futex.sleep(
-                on: currentWord, while: UInt32(truncatingIfNeeded: current.rawValue), nanoseconds: nanoseconds))
+        let low = UInt32(truncatingIfNeeded: current.rawValue)
+        return try fromSystem(unsafe Futex.sleep(on: currentWord, while: low, nanoseconds: nanoseconds))
     }
 
     /// Wakes all sleeping waiters in all processes; those that find nothing new sleep again.

@@ -102,7 +102,6 @@ extension ChangeNotifier {
 
     /// Calls `call` once, when the current version differs from `version` or the segment is unlinked.
     ///
-    /// - Parameter call: runs in a thread of this library; other callbacks wait until it returns.
     /// - Returns: nil if the version differs already; then `call` is never called.
     /// - Throws: ``SegmentError/system(call:code:)`` if the system has no thread left.
     func onReplacement(of version: Version, _ call: @escaping @Sendable () -> Void) throws(SegmentError) -> CallbackID?
