@@ -1,5 +1,5 @@
 /*
- * How text is published, borrowed and copied: Sources/SharedMemory/Publication, and Sources/SharedMemory/Attachment/Sweep.swift.
+ * How text is published, borrowed and copied: Sources/SharedMemory/Publication, and Sources/SharedMemory/Attachment/Rows.swift.
  *
  * [P1] to [P6] are the steps of publishing, [B1] to [B4] of borrowing, and [R1] to [R3] of a Reader, which keeps its pin on
  * the text that it has read. [O] is the optimistic copy.

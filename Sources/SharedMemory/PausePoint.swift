@@ -24,10 +24,7 @@ package enum PausePoint: String, Sendable {
     // Detaching and unlinking.
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
 
-    /// Stops the process (SIGSTOP) if this is the step that `SHAREDMEM_PAUSE_AT` names.
-    ///
-    /// If the variable names several steps, separated by commas, the process stops at the first one, then at the next
-    /// one, and so on.
+    /// Stops the process (SIGSTOP) if this is the next of the comma-separated steps that `SHAREDMEM_PAUSE_AT` names.
     @inline(__always)
     func reached() {
         #if PAUSE_POINTS

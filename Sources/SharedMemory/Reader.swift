@@ -1,12 +1,5 @@
 public import Synchronization
 
-extension Segment {
-    /// Returns a ``Reader``, for a thread that reads the text over and over.
-    ///
-    /// - Throws: ``SegmentError/tooManyReaders(name:limit:)``, ``SegmentError/readOnly(name:)``
-    public func makeReader() throws(SegmentError) -> Reader { try Reader(self) }
-}
-
 /// Reads a segment's text over and over in one thread at a time; no other way to read is as fast.
 ///
 /// ```swift
@@ -38,7 +31,7 @@ extension Segment {
     @usableFromInline package private(set) var text = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     @usableFromInline var string = ""
 
-    fileprivate init(_ segment: Segment) throws(SegmentError) {
+    init(_ segment: Segment) throws(SegmentError) {
         let reference = try segment.reference()
         let ownPin = unsafe try reference.ownPin()
         self.segment = segment

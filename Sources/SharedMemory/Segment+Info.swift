@@ -123,14 +123,6 @@ extension OpenFile {
 }
 
 extension Attachment {
-    /// The number of pins that the owners of these rows hold; the pins of dead processes count as free.
-    private func pinCount(ofRows rows: [Int]) -> Int {
-        let marks = Set(rows.map(SegmentView.mark(ofRow:)))
-        return (0..<Layout.pinCount).count {
-            marks.contains(membership.view.header.pins[$0].word.load(ordering: .relaxed) >> 32)
-        }
-    }
-
     fileprivate func info() throws(SegmentError) -> SegmentInfo {
         let view = membership.view
         let (_, info) = try currentInfo()
@@ -145,12 +137,17 @@ extension Attachment {
                     processID: Int(truncatingIfNeeded: view.header.rows[row].processID.load(ordering: .relaxed)),
                     program: view.program(ofRow: row), attachmentTime: Timestamp(nanosecondsSince1970: time)))
         }
+        // The pins of dead processes count as free.
+        let marks = Set(attached.map { SegmentView.mark(ofRow: $0.row) })
+        let pinCount = (0..<Layout.pinCount).count {
+            marks.contains(view.header.pins[$0].word.load(ordering: .relaxed) >> 32)
+        }
         return SegmentInfo(
             name: open.file.name.description, path: open.file.path, capacity: view.capacity,
             byteCount: info.byteCount, version: info.version, publicationTime: info.publicationTime,
             creationTime: Timestamp(nanosecondsSince1970: view.header.identity.creationTime),
             lifetime: try open.isPersistent() ? .persistent : .whileAttached,
             mode: status.mode, owner: status.owner, memoryByteCount: status.allocatedByteCount,
-            pinCount: pinCount(ofRows: attached.map(\.row)), attached: attached)
+            pinCount: pinCount, attached: attached)
     }
 }

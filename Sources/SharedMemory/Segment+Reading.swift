@@ -75,6 +75,11 @@ extension Segment {
         return try body(unsafe UTF8Span(unchecked: Span(_bytes: text.bytes)))
     }
 
+    /// Returns a ``Reader``, for a thread that reads the text over and over.
+    ///
+    /// - Throws: ``SegmentError/tooManyReaders(name:limit:)``, ``SegmentError/readOnly(name:)``
+    public func makeReader() throws(SegmentError) -> Reader { try Reader(self) }
+
     /// Begins a borrow, which must end before the segment does; for the C and HTTP interfaces.
     @usableFromInline
     package func borrow() throws(SegmentError) -> Borrow { try reference().borrow() }

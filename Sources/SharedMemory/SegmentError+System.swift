@@ -1,10 +1,6 @@
 internal import Glibc
 import LinuxSystem
 
-extension SegmentError {
-    init(_ error: SystemError) { self = .system(call: error.call, code: error.code) }
-}
-
 /// Makes system calls and turns their errors into ``SegmentError/system(call:code:)``.
 @inline(__always)
 func fromSystem<Value: ~Copyable>(_ calls: @autoclosure () throws(SystemError) -> Value) throws(SegmentError) -> Value {

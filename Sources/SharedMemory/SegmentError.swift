@@ -3,7 +3,7 @@ import LinuxSystem
 /// Why an operation failed, in cases that a caller can act on.
 ///
 /// Whatever is thrown, the segment's text is unchanged.
-public enum SegmentError: Error, Hashable, Sendable {
+public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     // The caller's request.
 
     /// The name is not 1 to 200 of the characters `A-Z a-z 0-9 . _ -`, or it begins with a dot.
@@ -59,9 +59,9 @@ public enum SegmentError: Error, Hashable, Sendable {
 
     /// The operating system refused a call; `code` is the errno.
     case system(call: String, code: Int32)
-}
 
-extension SegmentError: CustomStringConvertible {
+    init(_ error: SystemError) { self = .system(call: error.call, code: error.code) }
+
     /// What happened and what to do, in a sentence or two.
     public var description: String {
         switch self {

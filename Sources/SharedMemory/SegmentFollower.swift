@@ -213,9 +213,8 @@ extension Segment {
     func snapshotUnlessBusy() throws(SegmentError) -> Snapshot? {
         do throws(SegmentError) {
             return try snapshot()
-        } catch {
-            if case .busy = error { return nil }
-            throw error
+        } catch .busy {
+            return nil
         }
     }
 }

@@ -54,21 +54,9 @@ final class Attachment: Sendable {
         }
         if result < 0 { throw .system(call: "atexit", code: -result) }
     }
-}
 
-/// The part of an attachment that setting and borrowing need; copying it counts no references.
-struct Membership: Sendable {
-    let view: SegmentView
-    let instance: UInt64
-    /// The owner that claims and pins name; 0 if attached read-only.
-    let mark: UInt64
-    /// Spreads attachments over the pins.
-    let seed: UInt64
-}
+    // MARK: Attaching
 
-// MARK: Attaching
-
-extension Attachment {
     /// Attaches to a segment: opens its file, or creates it if the options allow that.
     ///
     /// - Throws: ``SegmentError/busy(doing:)`` if the segment stayed busy for a second.
@@ -139,6 +127,16 @@ extension Attachment {
         try attachment.leaveAtExit()
         return attachment
     }
+}
+
+/// The part of an attachment that setting and borrowing need; copying it counts no references.
+struct Membership: Sendable {
+    let view: SegmentView
+    let instance: UInt64
+    /// The owner that claims and pins name; 0 if attached read-only.
+    let mark: UInt64
+    /// Spreads attachments over the pins.
+    let seed: UInt64
 }
 
 extension Mapping {

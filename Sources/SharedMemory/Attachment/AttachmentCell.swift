@@ -68,9 +68,7 @@ struct AttachmentCell: ~Copyable, Sendable {
     @inline(__always)
     func with<Result>(_ body: (Attachment) -> Result) -> Result { unsafe unmanaged._withUnsafeGuaranteedRef(body) }
 
-    var membership: Membership {
-        @inline(__always) get { with { $0.membership } }
-    }
+    var membership: Membership { @inline(__always) get { with { $0.membership } } }
 
     /// The attachment, retained.
     var attachment: Attachment { unsafe unmanaged.takeUnretainedValue() }

@@ -21,7 +21,6 @@ import Synchronization
         @inline(__always) unsafeAddress { unsafe UnsafePointer(base.assumingMemoryBound(to: Header.self)) }
     }
 
-    /// Loads the word of the current publication.
     @inline(__always)
     func loadCurrent() -> PublicationWord {
         // Sequentially consistent: pairs with the claims and pins around it. On most processors it is a plain load.
@@ -43,7 +42,6 @@ import Synchronization
     /// Wakes all sleeping waiters in all processes; those that find nothing new sleep again.
     func wakeSleepers() { unsafe Futex.wakeAll(on: currentWord) }
 
-    /// The memory of a slot.
     @inline(__always)
     func room(ofSlot slot: Int) -> UnsafeMutableRawBufferPointer {
         precondition(slot < Layout.slotCount)

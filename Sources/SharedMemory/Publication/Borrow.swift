@@ -53,7 +53,6 @@ public import Synchronization
         unsafe rawValue & 1 == 1 ? UnsafeMutableRawPointer(bitPattern: rawValue & ~1) : nil
     }
 
-    /// Ends the borrow.
     @inlinable @inline(__always)
     package func end() {
         if rawValue == 0 { return }

@@ -18,6 +18,13 @@ final class ChangeNotifier: Sendable {
         /// Whether the thread no longer uses the mapping and is about to end.
         var hasLeft = true
         var isStopping = false
+
+        /// Removes and returns the callbacks of those versions.
+        mutating func takeCallbacks(of isMeant: (Version) -> Bool) -> [@Sendable () -> Void] {
+            let taken = callbacks.filter { isMeant($0.value.version) }
+            for id in taken.keys { callbacks[id] = nil }
+            return taken.values.map(\.call)
+        }
     }
 
     fileprivate struct Callback {
@@ -142,20 +149,15 @@ extension ChangeNotifier {
                 return (state.takeCallbacks { isGone || $0 != latest }, !state.hasLeft)
             }
             guard isNeeded else { return }
-            // If the name is gone, there is no more reason to look at it.
-            if calls.isEmpty { sleep(while: current, nanoseconds: isGone ? membership.sleepLimit : sleepLimit) }
+            if calls.isEmpty {
+                // If the name is gone, there is no more reason to look at it.
+                let limit = isGone ? membership.sleepLimit : sleepLimit
+                // A thread that cannot sleep must not spin either.
+                if (try? membership.sleep(while: current, nanoseconds: limit)) == nil { BackgroundThread.pause() }
+            }
             for call in calls { call() }
         }
         state.withLock { $0.hasLeft = true }
-    }
-
-    private func sleep(while current: PublicationWord, nanoseconds: Int) {
-        do throws(SegmentError) {
-            _ = try membership.sleep(while: current, nanoseconds: nanoseconds)
-        } catch {
-            // A thread that cannot sleep must not spin either.
-            BackgroundThread.pause()
-        }
     }
 
     /// Ends the thread; when this has returned, the mapping may go.
@@ -171,14 +173,5 @@ extension ChangeNotifier {
             BackgroundThread.pause()
         }
         thread.join()
-    }
-}
-
-extension ChangeNotifier.State {
-    /// Removes and returns the callbacks of those versions.
-    fileprivate mutating func takeCallbacks(of isMeant: (Version) -> Bool) -> [@Sendable () -> Void] {
-        let taken = callbacks.filter { isMeant($0.value.version) }
-        for id in taken.keys { callbacks[id] = nil }
-        return taken.values.map(\.call)
     }
 }
