@@ -85,7 +85,7 @@ final class Attachment: Sendable {
         case .taken: return try join(open, options, row: nil)
         case .moved: return nil
         case .refused:
-            // The other process is in the middle of a change. Closes the file first, as its locks would refuse others.
+            // Another process is in the middle of a change. Close the file before the pause: its locks refuse others.
             _ = consume open
             BackgroundThread.pause()
             return nil
