@@ -17,7 +17,6 @@ struct AttachmentCell: ~Copyable, Sendable {
 
     deinit { reference?.release() }
 
-    /// This process's attachment.
     var reference: AttachmentReference? {
         @inline(__always) get {
             // Acquiring: pairs with the store by the thread that attached.
