@@ -71,14 +71,10 @@ struct ServeCommand: ParsableCommand {
 
     private func configuration() throws -> ServerConfiguration {
         var configuration = ServerConfiguration()
-        if names.isEmpty {
-            configuration.segments = [try SegmentName.inEnvironment().description]
-        } else {
-            configuration.segments = names
-        }
+        configuration.segments = try names.isEmpty ? [SegmentName.inEnvironment().description] : names
         let addresses = try ServerOption.listen.values(listen)
         if !addresses.isEmpty { configuration.listen = addresses }
-        configuration.token = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.read)
+        configuration.token = try ServerOption.tokenFile.value(tokenFile).map(Self.token(inFile:))
         configuration.allowsAnonymous = try ServerOption.allowAnonymous.isSet(allowsAnonymous)
         configuration.allowedHosts = try ServerOption.allowHost.values(allowedHosts)
         configuration.directory = location.directory
@@ -90,6 +86,21 @@ struct ServeCommand: ParsableCommand {
         }
         configuration.report = { try? ByteStream.standardError.write("sharedmem: \($0)\n") }
         return configuration
+    }
+
+    /// The token that clients must send, the one line of a file.
+    private static func token(inFile path: String) throws(Failure) -> String {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try ByteStream.content(ofFile: path, limit: 4096)
+        } catch {
+            throw Failure(description: "The token file \(path) cannot be read: \(error.reason).")
+        }
+        let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+        guard bytes.count <= 4096, lines.count == 1 else {
+            throw Failure(description: "\(path) is not a token file: it must have one line, of at most 4096 bytes.")
+        }
+        return String(lines[0])
     }
 
     /// The server's error in terms of the command line.
@@ -106,10 +117,7 @@ struct ServeCommand: ParsableCommand {
 
     /// Where a number comes from: the variable, if the command line does not have the option.
     private func source(ofOption name: String) -> String {
-        guard let (option, given) = numbers.first(where: { $0.option.name == name }), given == nil else {
-            return "--\(name)"
-        }
-        return option.variable
+        numbers.first { $0.option.name == name && $0.given == nil }?.option.variable ?? "--\(name)"
     }
 }
 

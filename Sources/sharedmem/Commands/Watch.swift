@@ -86,7 +86,13 @@ struct WatchCommand: ParsableCommand {
     }
 
     private func runCommand(with snapshot: Snapshot) throws {
-        let end = try Hook(words: command).run(with: snapshot)
+        Environment["SHAREDMEM_VERSION"] = "\(snapshot.version)"
+        let end: Program.Outcome
+        do throws(SystemError) {
+            end = try Program.run(command, input: snapshot.text)
+        } catch {
+            throw Failure(description: "'\(command[0])' cannot be run: \(error.reason).")
+        }
         if once { throw ExitCode(end.exitStatus) }
         if end.exitStatus != 0 { try ByteStream.standardError.write("sharedmem: \(command[0]) \(end)\n") }
     }
