@@ -23,44 +23,32 @@ struct SharedMem: ParsableCommand {
 
     static func main() {
         do {
-            try checkArguments()
+            // Swift would repair such an argument, and the command would set other text than it was given.
+            if let index = Host.indexOfArgumentNotUTF8 {
+                throw ValidationError(
+                    "Argument \(index) is not UTF-8: encode it as UTF-8, or give the text on standard input.")
+            }
             var command = try parseAsRoot()
             try command.run()
-        } catch let error as SegmentError {
-            fail(error)
-        } catch let error as Failure {
-            fail(error)
         } catch let error as SystemError {
             fail(Failure(description: "\(error.call): \(error.reason)"))
+        } catch  where error is SegmentError || error is Failure {
+            fail(error)
         } catch {
             exit(withError: error)
         }
     }
 
     private static func fail(_ error: any Error) -> Never {
-        try? ByteStream.standardError.write("sharedmem: \(error)\n")
-        if case .notFound(_, let directory, _)? = error as? SegmentError,
-            let hint = PrivateMemory.hint(notFoundIn: directory)
-        {
-            try? ByteStream.standardError.write("\(hint)\n")
-        }
-        exit(withError: status(of: error))
-    }
-
-    private static func status(of error: any Error) -> ExitCode {
+        var (message, status) = ("sharedmem: \(error)\n", ExitCode.failure)
         switch error as? SegmentError {
-        case .busy: ExitCode(75)
-        case .invalidName, .invalidCapacity, .invalidEnvironment: .validationFailure
-        default: .failure
+        case .notFound(_, let directory, _): message += PrivateMemory.hint(notFoundIn: directory)
+        case .busy: status = ExitCode(75)
+        case .invalidName, .invalidCapacity, .invalidEnvironment: status = .validationFailure
+        default: break
         }
-    }
-
-    /// Swift would repair such an argument, and the command would set other text than it was given.
-    private static func checkArguments() throws {
-        if let index = Host.indexOfArgumentNotUTF8 {
-            throw ValidationError(
-                "Argument \(index) is not UTF-8: encode it as UTF-8, or give the text on standard input.")
-        }
+        try? ByteStream.standardError.write(message)
+        exit(withError: status)
     }
 }
 
