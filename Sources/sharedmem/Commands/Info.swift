@@ -19,7 +19,7 @@ struct InfoCommand: ParsableCommand {
     func run() throws {
         let info = try Segment.info(
             segment.chosenName, directory: segment.location.directory, trustedOwners: segment.location.trusted)
-        try ByteStream.standardOutput.write(json ? try SegmentReport(info).json() : Self.page(info))
+        try ByteStream.standardOutput.write(json ? try encoded(SegmentReport(info)) : Self.page(info))
     }
 
     private static func page(_ info: SegmentInfo) -> String {
@@ -38,21 +38,16 @@ struct InfoCommand: ParsableCommand {
             ("pins", "\(info.pinCount) of 64"),
             ("attached", "\(info.attached.count) of 126"),
         ]
-        for process in report.attached {
-            lines.append(
-                ("", "\(process.program.printable), process \(process.processID), since \(process.attachmentTime)"))
+        lines += report.attached.map { process in
+            ("", "\(process.program.printable), process \(process.processID), since \(process.attachmentTime)")
         }
-        return lines.map { name, value in
-            name + String(repeating: " ", count: 10 - name.count) + value + "\n"
-        }.joined()
+        return lines.map { $0 + String(repeating: " ", count: 10 - $0.count) + $1 + "\n" }.joined()
     }
 }
 
 extension String {
     /// The string without control characters: a program's name could contain commands for the terminal.
     fileprivate var printable: String {
-        String(
-            String.UnicodeScalarView(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 })
-        )
+        unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : String($0) }.joined()
     }
 }

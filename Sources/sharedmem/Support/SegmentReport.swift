@@ -43,8 +43,6 @@ struct SegmentReport: Encodable {
                 attachmentTime: process.attachmentTime.rfc3339)
         }
     }
-
-    func json() throws -> String { try encoded(self) }
 }
 
 /// JSON for people and programs, with a line feed at the end.
