@@ -15,13 +15,11 @@ final class Listener: Sendable {
 
     /// - Parameter mode: the permissions of a socket in the file system.
     init(_ requested: ListenAddress, mode: UInt32) throws(ServerError) {
-        switch requested {
-        case .tcp(let host, let port): socket = try Self.listen(host, port)
-        case .unix(let path): socket = try Self.listen(path, mode)
-        }
+        socket = try Self.listen(requested, mode)
         switch requested {
         case .tcp:
-            address = ListenAddress(of: socket.descriptor) ?? requested
+            let bound = SocketAddress(of: socket.descriptor).numericHostAndPort
+            address = bound.map { .tcp(host: $0.host, port: $0.port) } ?? requested
             file = nil
         case .unix(let path):
             address = requested
@@ -37,75 +35,66 @@ final class Listener: Sendable {
 
 extension Listener {
     /// Whether only this host can reach an address.
-    static func isLoopback(host: String, port: UInt16) throws(ServerError) -> Bool {
-        try resolve(host: host, port: port).isLoopback
-    }
+    static func isLoopback(_ address: ListenAddress) throws(ServerError) -> Bool { try resolve(address).isLoopback }
 
-    private static func resolve(host: String, port: UInt16) throws(ServerError) -> SocketAddress {
-        do throws(ResolverError) {
-            return try SocketAddress(host: host, port: port)
-        } catch {
-            throw .cannotListen(.tcp(host: host, port: port), reason: error.reason)
+    private static func resolve(_ address: ListenAddress) throws(ServerError) -> SocketAddress {
+        switch address {
+        case .tcp(let host, let port):
+            do throws(ResolverError) {
+                return try SocketAddress(host: host, port: port)
+            } catch {
+                throw .cannotListen(address, reason: error.reason)
+            }
+        case .unix(let path):
+            if let resolved = SocketAddress(path: path) { return resolved }
+            throw .cannotListen(address, reason: "the path is longer than 107 bytes")
         }
     }
 
-    private static func listen(_ host: String, _ port: UInt16) throws(ServerError) -> Socket {
-        let address = try resolve(host: host, port: port)
+    private static func listen(_ requested: ListenAddress, _ mode: UInt32) throws(ServerError) -> Socket {
+        let address = try resolve(requested)
         do throws(SystemError) {
             let socket = try Socket(family: address.family)
-            try socket.set(.reuseAddress)
-            // [::] and 0.0.0.0 are two addresses.
-            if address.family == AF_INET6 { try socket.set(.ipv6Only) }
-            // As accepted ones inherit it: of what a client does not read, the system keeps no more than this. By itself
-            // it takes megabytes for each.
-            try socket.set(.unsentByteLimit, to: 64 << 10)
-            try socket.bind(address)
-            try socket.listen()
-            return socket
-        } catch {
-            throw .cannotListen(.tcp(host: host, port: port), reason: error.reason)
-        }
-    }
-
-    /// What a killed server left at the path is replaced; a living one is not.
-    private static func listen(_ path: String, _ mode: UInt32) throws(ServerError) -> Socket {
-        guard let address = SocketAddress(path: path) else {
-            throw .cannotListen(.unix(path: path), reason: "the path is longer than 107 bytes")
-        }
-        do throws(SystemError) {
-            let socket = try Socket(family: AF_UNIX)
-            // Linux gives the file the mode of the socket: no moment of other permissions.
-            try socket.setMode(mode)
-            do throws(SystemError) {
+            switch requested {
+            case .tcp:
+                try socket.set(.reuseAddress)
+                // [::] and 0.0.0.0 are two addresses.
+                if address.family == AF_INET6 { try socket.set(.ipv6Only) }
+                // As accepted ones inherit it: of what a client does not read, the system keeps no more than this. By
+                // itself it takes megabytes for each.
+                try socket.set(.unsentByteLimit, to: 64 << 10)
                 try socket.bind(address)
-            } catch {
-                guard error.code == EADDRINUSE else { throw error }
-                try removeStaleSocket(path, address)
-                try socket.bind(address)
+            case .unix(let path):
+                // Linux gives the file the mode of the socket: no moment of other permissions.
+                try socket.setMode(mode)
+                try bind(socket, address, path)
             }
             try socket.listen()
             return socket
         } catch {
-            throw .cannotListen(.unix(path: path), reason: error.reason)
+            throw .cannotListen(requested, reason: error.reason)
         }
     }
 
-    /// Removes a socket that nobody listens to.
-    private static func removeStaleSocket(_ path: String, _ address: SocketAddress) throws(SystemError) {
+    /// Replaces what a killed server left at the path, but not the socket of a living one.
+    private static func bind(_ socket: borrowing Socket, _ address: SocketAddress, _ path: String) throws(SystemError) {
+        do throws(SystemError) {
+            try socket.bind(address)
+        } catch {
+            guard error.code == EADDRINUSE, isAbandoned(address), let stale = SocketFile(path) else { throw error }
+            stale.remove()
+            try socket.bind(address)
+        }
+    }
+
+    /// Whether there is a socket that no process listens to.
+    private static func isAbandoned(_ address: SocketAddress) -> Bool {
         do throws(SystemError) {
             try Socket(family: AF_UNIX).connect(address)
+            return false
         } catch {
-            if error.code == ECONNREFUSED, let stale = SocketFile(path) { return stale.remove() }
+            return error.code == ECONNREFUSED
         }
-        throw SystemError(call: "bind \(path)", code: EADDRINUSE)
-    }
-}
-
-extension ListenAddress {
-    /// As bound, with the port that the system chose.
-    fileprivate init?(of socket: CInt) {
-        guard let (host, port) = SocketAddress(of: socket).numericHostAndPort else { return nil }
-        self = .tcp(host: host, port: port)
     }
 }
 

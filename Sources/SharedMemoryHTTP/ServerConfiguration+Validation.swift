@@ -1,7 +1,5 @@
 import HTTPMessages
 
-// What a server checks before it starts.
-
 extension ServerConfiguration {
     /// Throws what keeps a server with this configuration from starting, as far as that can be told beforehand.
     ///
@@ -18,20 +16,16 @@ extension ServerConfiguration {
                 name: ServerOption.threads.name,
                 problem: "is \(threadCount), more than the limit of \(connectionLimit) connections: use fewer threads.")
         }
-        guard let token else {
-            for case .tcp(let host, let port) in listen where !allowsAnonymous {
-                guard try Listener.isLoopback(host: host, port: port) else {
-                    throw .needsToken(.tcp(host: host, port: port))
-                }
-            }
-            return nil
+        if let token {
+            guard let comparable = BearerToken(token) else { throw .invalidToken }
+            return comparable
         }
-        guard let comparable = BearerToken(token) else { throw .invalidToken }
-        return comparable
+        for address in listen where !allowsAnonymous {
+            guard try Listener.isLoopback(address) else { throw .needsToken(address) }
+        }
+        return nil
     }
-}
 
-extension ServerConfiguration {
     static let defaultBytesInFlight = 256 << 20
 
     /// The limit for segments of which the largest has this capacity.
@@ -47,8 +41,8 @@ extension ServerConfiguration {
 
     /// The host names that requests to an address may use; nil for any.
     func hosts(at address: ListenAddress) throws(ServerError) -> AllowedHosts? {
-        guard case .tcp(let host, let port) = address else { return nil }
-        let isLoopback = try Listener.isLoopback(host: host, port: port)
-        return isLoopback && token == nil || !allowedHosts.isEmpty ? AllowedHosts(allowedHosts) : nil
+        guard case .tcp = address else { return nil }
+        let isChecked = try Listener.isLoopback(address) && token == nil || !allowedHosts.isEmpty
+        return isChecked ? AllowedHosts(allowedHosts) : nil
     }
 }
