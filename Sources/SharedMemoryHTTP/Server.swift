@@ -34,43 +34,32 @@ public final class Server: Sendable {
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
         budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
-        let watchdog = try Self.orNoResources { () throws(SystemError) in
-            try Watchdog(message: Array(Problem.requestTimeout.message.utf8))
-        }
+        let watchdog = try Self.orNoResources(try Watchdog(message: Array(Problem.requestTimeout.message.utf8)))
         var hub: SubscriptionHub?
         var endpoints: [Endpoint] = []
         do throws(ServerError) {
-            let started = try Self.orNoResources { () throws(SystemError) in
-                try SubscriptionHub(
-                    segments, limit: configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2,
-                    Subscriber.Times(
-                        sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds),
-                    budget)
-            }
+            let times = Subscriber.Times(
+                sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds)
+            let limit = configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2
+            let started = try Self.orNoResources(try SubscriptionHub(segments, limit: limit, times, budget))
             hub = started
             for listener in listeners {
                 let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
                 let service = Service(segments, policy, started)
                 endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, budget, watchdog))
             }
+            // Only now, when nothing else can fail, are connections accepted.
+            for endpoint in endpoints { try Self.orNoResources(try endpoint.daemon.start()) }
             self.hub = started
         } catch {
-            // While both are alive: their threads, which may be about to start, do not retain them.
-            hub?.stop()
-            watchdog.stop()
+            // While all are alive: their threads, which may be about to start, do not retain them.
+            Self.end(endpoints, hub, watchdog)
             throw error
         }
         self.watchdog = watchdog
-        addresses = endpoints.map(\.address)
+        addresses = endpoints.map(\.listener.address)
         graceSeconds = configuration.graceSeconds
         self.endpoints = Mutex(endpoints)
-        do throws(SystemError) {
-            // Only now, when nothing else can fail, are connections accepted.
-            for endpoint in endpoints { try endpoint.start() }
-        } catch {
-            end(endpoints)
-            throw .noResources(reason: error.reason)
-        }
     }
 
     deinit { stop() }
@@ -85,29 +74,29 @@ public final class Server: Sendable {
             for endpoint in endpoints { endpoint.drain() }
             hub.close()
             for _ in 0..<graceSeconds * 1000 {
-                if endpoints.allSatisfy({ $0.requestsInFlight == 0 }) { break }
+                if endpoints.allSatisfy({ $0.daemon.requestsInFlight == 0 }) { break }
                 BackgroundThread.pause()
             }
-            end(endpoints)
+            Self.end(endpoints, hub, watchdog)
             endpoints = []
         }
     }
 
-    private static func orNoResources<Result>(
-        _ body: () throws(SystemError) -> Result
-    ) throws(ServerError) -> Result {
+    private static func end(_ endpoints: [Endpoint], _ hub: SubscriptionHub?, _ watchdog: Watchdog) {
+        // Before the daemons: none of them may hold a connection when it stops.
+        hub?.stop()
+        for endpoint in endpoints { endpoint.stop() }
+        watchdog.stop()
+    }
+
+    private static func orNoResources<Value>(
+        _ call: @autoclosure () throws(SystemError) -> Value
+    ) throws(ServerError) -> Value {
         do throws(SystemError) {
-            return try body()
+            return try call()
         } catch {
             throw .noResources(reason: error.reason)
         }
-    }
-
-    private func end(_ endpoints: [Endpoint]) {
-        // Before the daemons: none of them may hold a connection when it stops.
-        hub.stop()
-        for endpoint in endpoints { endpoint.stop() }
-        watchdog.stop()
     }
 }
 
@@ -144,9 +133,9 @@ extension ServerConfiguration {
 
 /// One address, and the daemon that serves it.
 private final class Endpoint: Sendable {
-    private let listener: Listener
+    let listener: Listener
+    let daemon: Daemon
     private let service: Service
-    private let daemon: Daemon
 
     init(
         _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ watchdog: Watchdog
@@ -161,12 +150,6 @@ private final class Endpoint: Sendable {
 
     deinit { daemon.stop() }
 
-    var address: ListenAddress { listener.address }
-
-    var requestsInFlight: Int { daemon.requestsInFlight }
-
-    func start() throws(SystemError) { try daemon.start() }
-
     /// From now on accepts no more connections, and each response ends its own.
     func drain() {
         service.drain()
@@ -175,8 +158,7 @@ private final class Endpoint: Sendable {
     }
 
     func stop() {
-        daemon.quiesce()
-        listener.refuse()
+        drain()
         daemon.stop()
     }
 }
