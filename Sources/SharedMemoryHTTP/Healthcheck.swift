@@ -27,10 +27,11 @@ public enum Healthcheck {
         let deadline = Clock.coarseMilliseconds + timeoutMilliseconds
         let status: Int
         do throws(SystemError) {
-            let socket = try connect(target.address, deadline)
-            let request = "GET \(target.path) HTTP/1.1\r\nHost: \(target.host)\r\nConnection: close\r\n\r\n"
-            try send(socket, Array(request.utf8), deadline)
-            status = try receiveStatus(socket, deadline)
+            let socket = try Socket(family: target.address.family)
+            try socket.connect(target.address, deadline)
+            try socket.send(
+                "GET \(target.path) HTTP/1.1\r\nHost: \(target.host)\r\nConnection: close\r\n\r\n", deadline)
+            status = try socket.receiveStatus(deadline)
         } catch {
             throw .unreachable(url: url, reason: error.reason)
         }
@@ -39,14 +40,12 @@ public enum Healthcheck {
 }
 
 /// Why a server is not healthy.
-public enum HealthcheckError: Error, Hashable, Sendable {
+public enum HealthcheckError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidURL(String)
     case unreachable(url: String, reason: String)
     /// `status` is 0 for an answer that is not HTTP.
     case unhealthy(url: String, status: Int)
-}
 
-extension HealthcheckError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .invalidURL(let url): "'\(url)' is not of the form http://HOST:PORT/PATH or unix:PATH."
@@ -56,8 +55,7 @@ extension HealthcheckError: CustomStringConvertible {
     }
 }
 
-// MARK: Where to ask
-
+/// Where to ask, and for what.
 private struct Target {
     let address: SocketAddress
     let host: String
@@ -89,35 +87,33 @@ private struct Target {
 
 // MARK: Asking, for a limited time
 
-extension Healthcheck {
-    private static func connect(_ address: SocketAddress, _ deadline: Int) throws(SystemError) -> Socket {
-        let socket = try Socket(family: address.family)
+extension Socket {
+    fileprivate func connect(_ address: SocketAddress, _ deadline: Int) throws(SystemError) {
         do throws(SystemError) {
-            try socket.connect(address)
+            try connect(address)
         } catch {
             guard error.code == EINPROGRESS else { throw error }
-            try wait(socket, .writable, deadline)
-            try socket.checkConnection()
+            try wait(for: .writable, deadline)
+            try checkConnection()
         }
-        return socket
     }
 
-    private static func send(_ socket: borrowing Socket, _ bytes: [UInt8], _ deadline: Int) throws(SystemError) {
-        var rest = bytes[...]
+    fileprivate func send(_ text: String, _ deadline: Int) throws(SystemError) {
+        var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            try wait(socket, .writable, deadline)
-            let count = Socket.send(rest.span, to: socket.descriptor)
+            try wait(for: .writable, deadline)
+            let count = Self.send(rest.span, to: descriptor)
             if count < 0 { throw SystemError(call: "send", code: CInt(-count)) }
             rest = rest.dropFirst(count)
         }
     }
 
     /// The number in `HTTP/1.1 200 …`; 0 when there is none.
-    private static func receiveStatus(_ socket: borrowing Socket, _ deadline: Int) throws(SystemError) -> Int {
+    fileprivate func receiveStatus(_ deadline: Int) throws(SystemError) -> Int {
         var line: [UInt8] = []
         while line.count < 12 {
-            try wait(socket, .readable, deadline)
-            let received = try Socket.receive(from: socket.descriptor, limit: 12 - line.count)
+            try wait(for: .readable, deadline)
+            let received = try Self.receive(from: descriptor, limit: 12 - line.count)
             if received.isEmpty { return 0 }
             line += received
         }
@@ -125,11 +121,9 @@ extension Healthcheck {
         return Int(String(decoding: line[9...], as: UTF8.self)) ?? 0
     }
 
-    private static func wait(
-        _ socket: borrowing Socket, _ readiness: Socket.Readiness, _ deadline: Int
-    ) throws(SystemError) {
+    private func wait(for readiness: Readiness, _ deadline: Int) throws(SystemError) {
         let left = CInt(clamping: max(0, deadline - Clock.coarseMilliseconds))
-        guard try Socket.wait(for: readiness, of: socket.descriptor, timeoutMilliseconds: left) else {
+        guard try Self.wait(for: readiness, of: descriptor, timeoutMilliseconds: left) else {
             throw SystemError(call: "poll", code: ETIMEDOUT)
         }
     }
