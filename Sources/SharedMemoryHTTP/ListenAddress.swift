@@ -1,12 +1,10 @@
 /// An address that a server listens on.
-public enum ListenAddress: Hashable, Sendable {
+public enum ListenAddress: Hashable, Sendable, LosslessStringConvertible {
     /// An IPv4 or IPv6 address or a name, without brackets. Port 0 lets the system choose one.
     case tcp(host: String, port: UInt16)
     /// The path of a socket in the file system.
     case unix(path: String)
-}
 
-extension ListenAddress: LosslessStringConvertible {
     /// `HOST:PORT`, `[::1]:PORT` or `unix:PATH`.
     public var description: String {
         switch self {

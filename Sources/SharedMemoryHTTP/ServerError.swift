@@ -1,7 +1,7 @@
 public import SharedMemory
 
 /// Why a server does not start.
-public enum ServerError: Error, Hashable, Sendable {
+public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Other hosts could set the text: there is no token, and anonymous clients were not allowed explicitly.
     case needsToken(ListenAddress)
     /// A token must be visible ASCII, at least one character.
@@ -17,9 +17,7 @@ public enum ServerError: Error, Hashable, Sendable {
     case noResources(reason: String)
     /// A segment cannot be attached.
     case segment(name: String, SegmentError)
-}
 
-extension ServerError: CustomStringConvertible {
     /// What is wrong and what to do next.
     public var description: String {
         switch self {
@@ -28,16 +26,12 @@ extension ServerError: CustomStringConvertible {
                 + "or allow anonymous clients."
         case .invalidToken:
             "The token is empty or has characters that a header field cannot carry: use letters and digits."
-        case .invalidConfiguration(let reason):
-            reason
-        case .invalidOption(let name, let problem):
-            "\(name) \(problem)"
-        case .cannotListen(let address, let reason):
-            "The server cannot listen on \(address): \(reason)."
+        case .invalidConfiguration(let reason): reason
+        case .invalidOption(let name, let problem): "\(name) \(problem)"
+        case .cannotListen(let address, let reason): "The server cannot listen on \(address): \(reason)."
         case .noResources(let reason):
             "The server needs a thread and a few descriptors, and the operating system refuses them: \(reason)."
-        case .segment(let name, let error):
-            "The segment '\(name)' cannot be served. \(error)"
+        case .segment(let name, let error): "The segment '\(name)' cannot be served. \(error)"
         }
     }
 }

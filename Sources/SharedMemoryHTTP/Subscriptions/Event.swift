@@ -10,14 +10,12 @@ final class Event {
     private let budget: ByteBudget?
     private let budgetedByteCount: Int
 
-    private init(_ chunk: EventChunk, _ version: Version?, _ budget: ByteBudget?, _ budgetedByteCount: Int) {
+    init(_ chunk: EventChunk, _ version: Version? = nil, _ budget: ByteBudget? = nil, budgetedByteCount: Int = 0) {
         self.chunk = chunk
         self.version = version
         self.budget = budget
         self.budgetedByteCount = budgetedByteCount
     }
-
-    convenience init(_ chunk: EventChunk) { self.init(chunk, nil, nil, 0) }
 
     deinit { budget?.giveBack(budgetedByteCount) }
 
@@ -30,7 +28,7 @@ final class Event {
             let id = version.description
             let byteCount = EventChunk.contentByteCount(id: id, text: text)
             if let budget, !budget.take(byteCount, upToOneIn: 2) { return nil }
-            return Event(.event(id: id, text: text), version, budget, byteCount)
+            return Event(.event(id: id, text: text), version, budget, budgetedByteCount: byteCount)
         }
     }
 }
