@@ -111,7 +111,5 @@ private struct SocketFile {
     }
 
     /// Removes the name, unless it leads to another socket by now.
-    func remove() {
-        if SocketFile(path)?.identity == identity { try? Directory.unlink(path) }
-    }
+    func remove() { if SocketFile(path)?.identity == identity { try? Directory.unlink(path) } }
 }

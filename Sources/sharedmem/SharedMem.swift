@@ -1,12 +1,12 @@
 import ArgumentParser
 import LinuxSystem
 import SharedMemory
+import SharedMemoryHTTP
 
 @main
 struct SharedMem: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sharedmem",
-        abstract: "Share text in a named memory segment among all processes on the host.",
+        commandName: "sharedmem", abstract: "Share text in a named memory segment among all processes on the host.",
         discussion: """
             get, set, watch and info use the segment directly and need no server.
 
@@ -32,7 +32,7 @@ struct SharedMem: ParsableCommand {
             try command.run()
         } catch let error as SystemError {
             fail(Failure(description: "\(error.call): \(error.reason)"))
-        } catch  where error is SegmentError || error is Failure {
+        } catch let error where error is SegmentError || error is HealthcheckError || error is Failure {
             fail(error)
         } catch {
             exit(withError: error)
@@ -53,6 +53,4 @@ struct SharedMem: ParsableCommand {
 }
 
 /// An error that the command reports in its own words.
-struct Failure: Error, CustomStringConvertible {
-    let description: String
-}
+struct Failure: Error, CustomStringConvertible { let description: String }

@@ -97,6 +97,19 @@ extension SegmentResource {
 }
 
 extension Reply {
+    /// The reply to a `GET` or `HEAD` under conditions.
+    ///
+    /// With 304 the response goes without its body, and so with the length that the body would have.
+    static func read(
+        _ response: Response, _ conditions: Conditions, _ entityTag: EntityTag, lastModified: Int64?
+    ) -> Reply {
+        switch conditions.verdictForReading(entityTag, lastModified: lastModified) {
+        case .proceed: .response(.ok, response)
+        case .notModified: .response(.notModified, response)
+        case .failed: .problem(.preconditionFailed(current: entityTag))
+        }
+    }
+
     fileprivate static func replaced(_ version: Version) -> Reply {
         let response = Response()
         response.add(.entityTag, EntityTag(version))

@@ -15,8 +15,7 @@ extension SegmentError {
         switch self {
         case .tooLong(_, let capacity): .tooLong(capacity: capacity)
         case .notUTF8(let offset):
-            .notText(
-                "The byte at offset \(offset) is not valid UTF-8. Encode the text as UTF-8.", offset: offset)
+            .notText("The byte at offset \(offset) is not valid UTF-8. Encode the text as UTF-8.", offset: offset)
         case .containsNUL(let offset):
             .notText(
                 "The text contains U+0000 at offset \(offset), where C programs would see the text end. Remove it.",
@@ -42,9 +41,7 @@ extension Problem {
     static var unattached: Problem { .unavailable("The server is not attached to the segment. Try again.") }
 
     /// The text being received and sent takes all the memory that it may.
-    static var tooMuchInFlight: Problem {
-        .unavailable("The server has no memory left for text in flight. Try again.")
-    }
+    static var tooMuchInFlight: Problem { .unavailable("The server has no memory left for text in flight. Try again.") }
 
     static var tooManySubscribers: Problem {
         .unavailable("The server has as many subscribers as it allows. Try again later.")

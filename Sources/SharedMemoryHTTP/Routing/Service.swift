@@ -10,9 +10,9 @@ final class Service: Sendable {
     private let segments: [SegmentResource]
     private let policy: AccessPolicy
     private let hub: SubscriptionHub
-    private let contract = Document.contract()
-    private let alive = Document.probe("alive")
-    private let ready = Document.probe("ready")
+    private let contract = Contract()
+    private let alive = Response.probe("alive")
+    private let ready = Response.probe("ready")
     private let isDraining = Atomic<Bool>(false)
 
     init(_ segments: [SegmentResource], _ policy: AccessPolicy, _ hub: SubscriptionHub) {
@@ -125,7 +125,7 @@ extension Service {
         case .stream: .problem(.draining)
         case .read(.contract): contract.read(conditions)
         case .read(.ready): readiness
-        case .read: alive.read()
+        case .read: .response(.ok, alive)
         case .listMethods(let methods): .methods(methods)
         case .refuse(let problem): .problem(problem)
         }
@@ -133,7 +133,17 @@ extension Service {
 
     private var readiness: Reply {
         if isDraining.load(ordering: .relaxed) { return .problem(.draining) }
-        return segments.allSatisfy(\.isAttached) ? ready.read() : .problem(.unattached)
+        return segments.allSatisfy(\.isAttached) ? .response(.ok, ready) : .problem(.unattached)
+    }
+}
+
+extension Response {
+    /// A line for a probe, which no cache may keep.
+    fileprivate static func probe(_ line: String) -> Response {
+        let response = Response(Array("\(line)\n".utf8))
+        response.add(.contentType, "text/plain; charset=utf-8")
+        response.add(.cacheControl, "no-store")
+        return response
     }
 }
 

@@ -60,9 +60,7 @@ final class SubscriptionHub: @unchecked Sendable {
         channels = resources.map { Channel($0.follower, budget) }
         try epoll.add(wakeUp)
         let hub = unsafe Unmanaged.passUnretained(self)
-        let started = try BackgroundThread(named: "sharedmem tell") {
-            unsafe hub._withUnsafeGuaranteedRef { $0.run() }
-        }
+        let started = try BackgroundThread(named: "sharedmem tell") { unsafe hub._withUnsafeGuaranteedRef { $0.run() } }
         thread.withLock { $0 = started }
     }
 

@@ -4,8 +4,7 @@ import SharedMemory
 
 struct GetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "get",
-        abstract: "Write the text to standard output, byte for byte.",
+        commandName: "get", abstract: "Write the text to standard output, byte for byte.",
         discussion: "Does not create the segment. If it does not exist, the command fails.")
 
     @OptionGroup var segment: SegmentArguments

@@ -3,8 +3,7 @@ import SharedMemoryHTTP
 
 struct HealthcheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "healthcheck",
-        abstract: "Ask a server whether it is alive.",
+        commandName: "healthcheck", abstract: "Ask a server whether it is alive.",
         discussion: "Exits with status 0 if the server answers with a 2xx status within 2 seconds, and 1 if not.")
 
     @Argument(
@@ -16,10 +15,6 @@ struct HealthcheckCommand: ParsableCommand {
 
     func run() throws {
         let address = try ServerOption.listen.values([ListenAddress]()).first
-        do {
-            try Healthcheck.check(url ?? address.map(Healthcheck.url) ?? Healthcheck.defaultURL)
-        } catch {
-            throw Failure(description: "\(error)")
-        }
+        try Healthcheck.check(url ?? address.map(Healthcheck.url) ?? Healthcheck.defaultURL)
     }
 }

@@ -4,8 +4,7 @@ import SharedMemory
 
 struct InfoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "info",
-        abstract: "Show a segment's capacity, version, memory, pins and attached processes.",
+        commandName: "info", abstract: "Show a segment's capacity, version, memory, pins and attached processes.",
         discussion: """
             Does not create the segment, and does not keep it alive. Pins are held by the open borrows and readers of \
             all processes.

@@ -3,8 +3,7 @@ import LinuxSystem
 import SharedMemory
 
 struct ListCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List the segments in a directory.")
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the segments in a directory.")
 
     @OptionGroup var location: SegmentLocation
 

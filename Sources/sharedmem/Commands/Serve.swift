@@ -5,8 +5,7 @@ public import SharedMemoryHTTP
 
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "serve",
-        abstract: "Serve segments over HTTP.",
+        commandName: "serve", abstract: "Serve segments over HTTP.",
         discussion: """
             The first segment is served at /shared, and every segment at /shared/NAME. /openapi.yaml describes the \
             interface.
@@ -125,7 +124,5 @@ extension ListenAddress: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 
     /// What clients use.
-    fileprivate var url: String {
-        if case .tcp = self { "http://\(self)/shared" } else { description }
-    }
+    fileprivate var url: String { if case .tcp = self { "http://\(self)/shared" } else { description } }
 }

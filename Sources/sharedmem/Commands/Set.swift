@@ -4,8 +4,7 @@ import SharedMemory
 
 struct SetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "set",
-        abstract: "Set the text, from --text or standard input.",
+        commandName: "set", abstract: "Set the text, from --text or standard input.",
         discussion: """
             Creates the segment if it does not exist. The segment stays until it is unlinked or the host reboots.
             """)

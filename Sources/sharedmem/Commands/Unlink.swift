@@ -3,8 +3,7 @@ import SharedMemory
 
 struct UnlinkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "unlink",
-        abstract: "Remove a segment.",
+        commandName: "unlink", abstract: "Remove a segment.",
         discussion: """
             Attached processes keep the text they have. The next process that attaches creates a new segment; a server \
             does so within a second.
@@ -15,7 +14,5 @@ struct UnlinkCommand: ParsableCommand {
 
     @OptionGroup var location: SegmentLocation
 
-    func run() throws {
-        try Segment.unlink(name, directory: location.directory, trustedOwners: location.trusted)
-    }
+    func run() throws { try Segment.unlink(name, directory: location.directory, trustedOwners: location.trusted) }
 }

@@ -4,8 +4,7 @@ import SharedMemory
 
 struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "watch",
-        abstract: "Print each new version of the text, or run a command with it.",
+        commandName: "watch", abstract: "Print each new version of the text, or run a command with it.",
         discussion: """
             Prints the current text first, then each later version; if several come at once, only the newest. Each ends \
             with a line feed, which is added if it is missing.
