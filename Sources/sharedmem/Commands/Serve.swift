@@ -51,13 +51,8 @@ struct ServeCommand: ParsableCommand {
         Host.raiseDescriptorLimit()
         // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
-        let server: Server
         let configuration = try configuration()
-        do {
-            server = try Server(configuration)
-        } catch {
-            throw failure(error)
-        }
+        let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(failure).get()
         for address in server.addresses {
             try ByteStream.standardOutput.write("listening on \(address.url)\n")
             for name in configuration.segments where configuration.segments.count > 1 {
@@ -89,12 +84,8 @@ struct ServeCommand: ParsableCommand {
 
     /// The token that clients must send, the one line of a file.
     private static func token(inFile path: String) throws(Failure) -> String {
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            bytes = try ByteStream.content(ofFile: path, limit: 4096)
-        } catch {
-            throw Failure(description: "The token file \(path) cannot be read: \(error.reason).")
-        }
+        let bytes = try Result { () throws(SystemError) in try ByteStream.content(ofFile: path, limit: 4096) }
+            .mapError { Failure(description: "The token file \(path) cannot be read: \($0.reason).") }.get()
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
         guard bytes.count <= 4096, lines.count == 1 else {
             throw Failure(description: "\(path) is not a token file: it must have one line, of at most 4096 bytes.")

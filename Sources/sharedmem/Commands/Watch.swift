@@ -68,10 +68,8 @@ struct WatchCommand: ParsableCommand {
         var version = known
         while !TerminationSignals.wereReceived, output?.isAbandoned != true {
             // Waits a second at a time, to notice a signal that came just before the wait, and a reader that left.
-            guard
-                let snapshot = try follower.nextInterruptibly(
-                    after: version, waitsForSegment: waits, timeout: .seconds(1))
-            else { continue }
+            let next = try follower.nextInterruptibly(after: version, waitsForSegment: waits, timeout: .seconds(1))
+            guard let snapshot = next else { continue }
             version = snapshot.version
             if verbose { try ByteStream.standardError.write("\(snapshot.version)\n") }
             if command.isEmpty { try write(snapshot.text) } else { try runCommand(with: snapshot) }
@@ -86,12 +84,8 @@ struct WatchCommand: ParsableCommand {
 
     private func runCommand(with snapshot: Snapshot) throws {
         Environment["SHAREDMEM_VERSION"] = "\(snapshot.version)"
-        let end: Program.Outcome
-        do throws(SystemError) {
-            end = try Program.run(command, input: snapshot.text)
-        } catch {
-            throw Failure(description: "'\(command[0])' cannot be run: \(error.reason).")
-        }
+        let end = try Result { () throws(SystemError) in try Program.run(command, input: snapshot.text) }
+            .mapError { Failure(description: "'\(command[0])' cannot be run: \($0.reason).") }.get()
         if once { throw ExitCode(end.exitStatus) }
         if end.exitStatus != 0 { try ByteStream.standardError.write("sharedmem: \(command[0]) \(end)\n") }
     }
