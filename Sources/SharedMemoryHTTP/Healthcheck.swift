@@ -67,16 +67,13 @@ private struct Target {
             (self.address, host, path) = (address, "localhost", "/livez")
             return
         }
-        guard url.hasPrefix("http://"), url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            throw .invalidURL(url)
-        }
         let rest = url.dropFirst(7)
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
         path = slash == rest.endIndex ? "/livez" : String(rest[slash...])
         host = String(rest[..<slash])
-        guard case .tcp(let name, let port)? = ListenAddress(host) ?? ListenAddress(host + ":80") else {
-            throw .invalidURL(url)
-        }
+        guard url.hasPrefix("http://"), url.utf8.allSatisfy({ (0x21...0x7e).contains($0) }),
+            case .tcp(let name, let port)? = ListenAddress(host) ?? ListenAddress(host + ":80")
+        else { throw .invalidURL(url) }
         do throws(ResolverError) {
             address = try SocketAddress(host: name, port: port)
         } catch {

@@ -34,14 +34,14 @@ public final class Server: Sendable {
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
         budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
-        let watchdog = try Self.orNoResources(try Watchdog(message: Array(Problem.requestTimeout.message.utf8)))
+        let watchdog = try orNoResources(Watchdog(message: Array(Problem.requestTimeout.message.utf8)))
         var hub: SubscriptionHub?
         var endpoints: [Endpoint] = []
         do throws(ServerError) {
             let times = Subscriber.Times(
                 sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds)
             let limit = configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2
-            let started = try Self.orNoResources(try SubscriptionHub(segments, limit: limit, times, budget))
+            let started = try orNoResources(SubscriptionHub(segments, limit: limit, times, budget))
             hub = started
             for listener in listeners {
                 let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
@@ -49,7 +49,7 @@ public final class Server: Sendable {
                 endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, budget, watchdog))
             }
             // Only now, when nothing else can fail, are connections accepted.
-            for endpoint in endpoints { try Self.orNoResources(try endpoint.daemon.start()) }
+            for endpoint in endpoints { try orNoResources(endpoint.daemon.start()) }
             self.hub = started
         } catch {
             // While all are alive: their threads, which may be about to start, do not retain them.
@@ -88,15 +88,13 @@ public final class Server: Sendable {
         for endpoint in endpoints { endpoint.stop() }
         watchdog.stop()
     }
+}
 
-    private static func orNoResources<Value>(
-        _ call: @autoclosure () throws(SystemError) -> Value
-    ) throws(ServerError) -> Value {
-        do throws(SystemError) {
-            return try call()
-        } catch {
-            throw .noResources(reason: error.reason)
-        }
+private func orNoResources<Value>(_ call: @autoclosure () throws(SystemError) -> Value) throws(ServerError) -> Value {
+    do throws(SystemError) {
+        return try call()
+    } catch {
+        throw .noResources(reason: error.reason)
     }
 }
 

@@ -18,16 +18,14 @@ final class CachedText {
     ///
     /// - Returns: nil if `budget` does not have that much left.
     init?(_ segment: Segment, _ budget: ByteBudget) throws(SegmentError) {
-        let copied = try segment.withPublication { text, version, time in
-            (TextCopy(text, budget), version, time)
-        }
-        guard let text = copied.0 else { return nil }
-        self.text = text
-        version = copied.1
+        let (copy, version, time) = try segment.withPublication { (TextCopy($0, budget), $1, $2) }
+        guard let copy else { return nil }
+        text = copy
+        self.version = version
         entityTag = EntityTag(version)
-        lastModified = Int64(copied.2.secondsSince1970)
+        lastModified = Int64(time.secondsSince1970)
         second = Clock.realtimeSeconds
-        response = Self.response(text, entityTag, lastModified)
+        response = Self.response(copy, entityTag, lastModified)
     }
 
     /// Makes sure that the response has the current date.

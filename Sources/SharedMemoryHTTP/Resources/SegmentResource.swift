@@ -23,11 +23,7 @@ final class SegmentResource: Sendable {
 
     /// The most bytes that the text can have; nil while no segment can be attached.
     var capacity: Int? { try? segment?.capacity }
-}
 
-// MARK: Reading
-
-extension SegmentResource {
     /// Replies to `GET` and `HEAD`.
     ///
     /// The lock belongs to this process, and a thread holds it for as long as copying a new version takes; if the version
@@ -58,11 +54,7 @@ extension SegmentResource {
         guard let version = try? follower.segment?.version else { return nil }
         return conditions.waitForChange(of: EntityTag(version)) ? version : nil
     }
-}
 
-// MARK: Replacing
-
-extension SegmentResource {
     /// Makes a request's body the text, as far as it was kept.
     func put(_ body: RequestBody, _ conditions: Conditions = Conditions()) -> Reply {
         switch body.fault {
@@ -77,8 +69,7 @@ extension SegmentResource {
     /// The conditions are judged for the very version that the text replaces, again after each race that another writer
     /// wins, through whatever interface.
     func put(_ text: Span<UInt8>, _ conditions: Conditions) -> Reply {
-        let condition: ((PublicationInfo) -> Bool)? =
-            conditions.isPresent ? { conditions.permitReplacing($0.entityTag, lastModified: $0.lastModified) } : nil
+        let condition: ((PublicationInfo) -> Bool)? = conditions.isPresent ? { conditions.permitReplacing($0) } : nil
         follower.attachIfDue()
         do throws(SegmentError) {
             for _ in 0..<3 {
@@ -100,13 +91,11 @@ extension Reply {
     /// The reply to a `GET` or `HEAD` under conditions.
     ///
     /// With 304 the response goes without its body, and so with the length that the body would have.
-    static func read(
-        _ response: Response, _ conditions: Conditions, _ entityTag: EntityTag, lastModified: Int64?
-    ) -> Reply {
-        switch conditions.verdictForReading(entityTag, lastModified: lastModified) {
+    static func read(_ response: Response, _ conditions: Conditions, _ tag: EntityTag, lastModified: Int64?) -> Reply {
+        switch conditions.verdictForReading(tag, lastModified: lastModified) {
         case .proceed: .response(.ok, response)
         case .notModified: .response(.notModified, response)
-        case .failed: .problem(.preconditionFailed(current: entityTag))
+        case .failed: .problem(.preconditionFailed(current: tag))
         }
     }
 
@@ -117,8 +106,8 @@ extension Reply {
     }
 }
 
-extension PublicationInfo {
-    fileprivate var entityTag: EntityTag { EntityTag(version) }
-
-    fileprivate var lastModified: Int64 { Int64(publicationTime.secondsSince1970) }
+extension Conditions {
+    fileprivate func permitReplacing(_ current: PublicationInfo) -> Bool {
+        permitReplacing(EntityTag(current.version), lastModified: Int64(current.publicationTime.secondsSince1970))
+    }
 }

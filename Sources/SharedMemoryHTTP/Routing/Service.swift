@@ -178,13 +178,11 @@ extension Service {
         }
     }
 
-    private func subscribe(
-        _ pending: PendingRequest, _ subscriber: @escaping (HeldConnection) -> Subscriber
-    ) -> Reply? {
+    private func subscribe(_ pending: PendingRequest, _ make: @escaping (HeldConnection) -> Subscriber) -> Reply? {
         switch hub.admit() {
         case .admitted:
             pending.wasHeld = true
-            return .hold { [hub] in hub.add(subscriber($0)) }
+            return .hold { [hub] in hub.add(make($0)) }
         case .full: return .problem(.tooManySubscribers)
         case .closing: return nil
         }

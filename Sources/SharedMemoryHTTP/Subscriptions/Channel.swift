@@ -23,11 +23,7 @@ final class Channel {
         self.follower = follower
         self.budget = budget
     }
-}
 
-// MARK: Subscribers
-
-extension Channel {
     func add(_ subscriber: Subscriber) {
         subscriber.index = subscribers.count
         subscribers.append(subscriber)
@@ -59,11 +55,7 @@ extension Channel {
         if let callback { segment?.cancel(callback) }
         callback = nil
     }
-}
 
-// MARK: The newest version
-
-extension Channel {
     enum Refresh {
         case done
         /// Text in flight takes all the memory that it may.

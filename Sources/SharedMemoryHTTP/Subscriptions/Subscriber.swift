@@ -45,11 +45,7 @@ final class Subscriber: @unchecked Sendable {
     var versionInFlight: Version? { sending?.event.version }
 
     private var isChunked: Bool { if case .stream(let isChunked) = form { isChunked } else { false } }
-}
 
-// MARK: Sending
-
-extension Subscriber {
     enum Progress {
         case done
         /// The client has to read first.

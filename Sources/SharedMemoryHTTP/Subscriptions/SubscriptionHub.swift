@@ -114,7 +114,10 @@ extension SubscriptionHub {
         // If processors are short, readers and writers come before the many subscribers.
         BackgroundThread.lowerPriority()
         while stage != .closed || !leaving.isEmpty {
-            for event in epoll.wait(timeoutMilliseconds: timeoutMilliseconds) { handle(event) }
+            for event in epoll.wait(timeoutMilliseconds: timeoutMilliseconds) {
+                guard let subscriber = subscribers[event.descriptor] else { continue }
+                if event.hasLeft { remove(subscriber) } else { serve(subscriber) }
+            }
             takeInbox()
             handleDue()
             resumeSome()
@@ -205,11 +208,6 @@ extension SubscriptionHub {
 // MARK: One subscriber
 
 extension SubscriptionHub {
-    private func handle(_ event: Epoll.Event) {
-        guard let subscriber = subscribers[event.descriptor] else { return }
-        if event.hasLeft { remove(subscriber) } else { serve(subscriber) }
-    }
-
     private func begin(_ subscriber: Subscriber) {
         let connection = subscriber.connection
         guard (try? connection.transport.awaitReadiness(in: epoll)) != nil else { return leaving.append(connection) }
