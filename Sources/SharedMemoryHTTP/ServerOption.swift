@@ -43,11 +43,7 @@ package struct ServerOption: Sendable {
         guard let path, let range, let value = configuration[keyPath: path], !range.contains(value) else { return }
         throw .invalidOption(name: name, problem: "is \(value): use \(range.lowerBound) to \(range.upperBound).")
     }
-}
 
-// MARK: The options
-
-extension ServerOption {
     package static let all = [
         listen, tokenFile, allowAnonymous, allowHost, directory, trustOwner, capacity, mode, grace, connections,
         connectionsPerClient, watchers, heartbeat, headerTimeout, bodyTimeout, sendTimeout, idleTimeout, bytesInFlight,
@@ -57,29 +53,23 @@ extension ServerOption {
     package static let listen = ServerOption(
         "listen", value: "address", default: ServerConfiguration().listen.map(\.description).joined(separator: ","),
         help: "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.")
-
     package static let tokenFile = ServerOption(
         "token-file", value: "file", help: "A file with one line, the token that clients must send.")
-
     package static let allowAnonymous = ServerOption(
         "allow-anonymous", help: "Accept clients from other hosts without a token.")
-
     package static let allowHost = ServerOption(
         "allow-host", value: "name",
         help: "A host name that requests may use besides localhost; .NAME for all names below it; may be repeated.")
 
     package static let directory = ServerOption(
         "directory", value: "directory", default: "/dev/shm", help: "The directory of the segments, on a tmpfs.")
-
     package static let trustOwner = ServerOption(
         "trust-owner", value: "uid",
         help: "Trust segments of this user, in addition to your own and root's; may be repeated.")
-
     package static let capacity = ServerOption(
         "capacity", \.capacity, in: 1...Segment.maximumCapacity, unit: "bytes",
         default: "\(AttachmentOptions.defaultCapacity)",
         help: "The most bytes that the text can have; fixed when a segment is created.")
-
     package static let mode = ServerOption(
         "mode", value: "mode", default: String(ServerConfiguration().mode, radix: 8),
         help: "The permissions of new segments and sockets: 600, 640, 660, 644, 666, …")
@@ -87,15 +77,12 @@ extension ServerOption {
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",
         help: "How long a shutdown waits for requests that are under way.")
-
     package static let connections = ServerOption(
         "connections", \.connectionLimit.optional, unit: "count",
         help: "The most connections at a time, for each --listen address.")
-
     package static let connectionsPerClient = ServerOption(
         "connections-per-client", \.connectionLimitPerAddress.optional, in: 0...1_000_000, unit: "count",
         help: "The most connections at a time from one IP address; 0 for no limit.")
-
     package static let watchers = ServerOption(
         "watchers", \.watcherLimit, in: 0...1_000_000, unit: "count", default: "half of the connections",
         help: "The most long polls and event streams at a time.")
@@ -103,19 +90,15 @@ extension ServerOption {
     package static let heartbeat = ServerOption(
         "heartbeat", \.heartbeatSeconds.optional, unit: "seconds",
         help: "How long an event stream is silent before the server sends a comment.")
-
     package static let headerTimeout = ServerOption(
         "header-timeout", \.headSeconds.optional, unit: "seconds",
         help: "How long a client may take from connecting to the end of its first request's head.")
-
     package static let bodyTimeout = ServerOption(
         "body-timeout", \.bodySeconds.optional, unit: "seconds",
         help: "How long a client may take to send a body; one second more for each 64 KiB.")
-
     package static let sendTimeout = ServerOption(
         "send-timeout", \.sendSeconds.optional, unit: "seconds",
         help: "How long a client may take to read a response; one second more for each 64 KiB.")
-
     package static let idleTimeout = ServerOption(
         "idle-timeout", \.idleSeconds.optional, unit: "seconds",
         help: "How long a client may take from a response to the end of its next request's head.")
@@ -124,7 +107,6 @@ extension ServerOption {
         "bytes-in-flight", \.bytesInFlightLimit, in: 1...(.max), unit: "bytes",
         default: "\(ServerConfiguration.defaultBytesInFlight), or four times the capacity if that is more",
         help: "The most memory for text being received and sent; at least twice the capacity.")
-
     package static let threads = ServerOption(
         "threads", \.threadCount.optional, unit: "count", help: "The number of threads for each --listen address.")
 }
