@@ -24,12 +24,9 @@ public enum ListenAddress: Hashable, Sendable, LosslessStringConvertible {
             let port = UInt16(description[description.index(after: colon)...])
         else { return nil }
         var host = description[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
-        }
-        guard !host.isEmpty else { return nil }
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty, isBracketed || !host.contains(":") else { return nil }
         self = .tcp(host: String(host), port: port)
     }
 }

@@ -1,17 +1,13 @@
 internal import Glibc
 import LinuxSystem
 
-/// A bound and listening socket.
-///
-/// A socket in the file system goes with it.
+/// A bound and listening socket; one in the file system is removed with it.
 final class Listener: Sendable {
     /// As bound, with the port that the system chose.
     let address: ListenAddress
-    private let socket: Socket
+    let socket: Socket
     /// What to remove at the end.
     private let file: SocketFile?
-
-    var descriptor: CInt { socket.descriptor }
 
     /// - Parameter mode: the permissions of a socket in the file system.
     init(_ requested: ListenAddress, mode: UInt32) throws(ServerError) {

@@ -102,8 +102,7 @@ extension ServerConfiguration {
     fileprivate func attachSegments(_ budget: ByteBudget) throws(ServerError) -> [SegmentResource] {
         let options = AttachmentOptions(
             lifetime: .persistent, capacity: capacity, directory: directory, mode: mode, trustedOwners: trustedOwners)
-        var resources: [SegmentResource] = []
-        for name in segments {
+        return try segments.map { name throws(ServerError) in
             do throws(SegmentError) {
                 let follower = try SegmentFollower(name, options) { [report] attachment in
                     switch attachment {
@@ -112,12 +111,11 @@ extension ServerConfiguration {
                     }
                 }
                 try follower.attach()
-                resources.append(SegmentResource(follower, budget))
+                return SegmentResource(follower, budget)
             } catch {
                 throw .segment(name: name, error)
             }
         }
-        return resources
     }
 
     fileprivate var daemonLimits: Daemon.Limits {
@@ -138,7 +136,7 @@ private final class Endpoint: Sendable {
     init(
         _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ watchdog: Watchdog
     ) throws(ServerError) {
-        guard let daemon = Daemon(listener.descriptor, limits, budget, watchdog, service) else {
+        guard let daemon = Daemon(listener.socket.descriptor, limits, budget, watchdog, service) else {
             throw .cannotListen(listener.address, reason: "the system has no resources left for an event loop")
         }
         self.listener = listener

@@ -1,9 +1,7 @@
 import HTTPMessages
 
 extension ServerConfiguration {
-    /// Throws what keeps a server with this configuration from starting, as far as that can be told beforehand.
-    ///
-    /// - Returns: the token, ready for comparing.
+    /// Checks what can be checked before a server starts, and returns the token, ready for comparing.
     func validated() throws(ServerError) -> BearerToken? {
         guard !segments.isEmpty else { throw .invalidConfiguration("There is no segment to serve: name one.") }
         guard Set(segments).count == segments.count else {

@@ -47,11 +47,9 @@ public struct ServerConfiguration: Sendable {
     public var sendSeconds = 30
     /// From a response to the end of the next request's head; beyond it, the connection is closed.
     public var idleSeconds = 60
-    /// The most bytes of memory for text that is being received and sent, over all connections; beyond it, the answer is
-    /// 503.
+    /// The most bytes of memory for text being received and sent, over all connections; beyond it, the answer is 503.
     ///
-    /// It must be at least twice the capacity of each segment. Nil is 256 MiB, or four times the largest capacity if that is
-    /// more.
+    /// At least twice the capacity of each segment. Nil is 256 MiB, or four times the largest capacity if that is more.
     ///
     /// Event streams use at most half of it, which leaves room for other requests. If that is too little for a segment's
     /// newest event, and for the one before while it is still being sent, these come on top of it: each takes the length of

@@ -8,8 +8,7 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidToken
     /// There is nothing to serve or nowhere to listen, or something is named twice.
     case invalidConfiguration(String)
-    /// A number is out of range; `name` is that of the option, such as `header-timeout`, and `problem` the rest of the
-    /// sentence.
+    /// A number is out of range; `name` is its option's, such as `header-timeout`, and `problem` ends the sentence.
     case invalidOption(name: String, problem: String)
     /// The operating system refuses the address.
     case cannotListen(ListenAddress, reason: String)

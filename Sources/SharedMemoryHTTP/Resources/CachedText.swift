@@ -14,9 +14,7 @@ final class CachedText {
     /// The second in the response's date.
     private var second: Int64
 
-    /// Copies the current text: no pin is held while a client reads it.
-    ///
-    /// - Returns: nil if `budget` does not have that much left.
+    /// Copies the current text: no pin is held while a client reads it; nil if `budget` does not have that much left.
     init?(_ segment: Segment, _ budget: ByteBudget) throws(SegmentError) {
         let (copy, version, time) = try segment.withPublication { (TextCopy($0, budget), $1, $2) }
         guard let copy else { return nil }

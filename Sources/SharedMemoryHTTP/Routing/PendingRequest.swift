@@ -18,9 +18,7 @@ enum Action {
     var bodyLimit: Int { if case .put(_, let capacity) = self { capacity } else { 0 } }
 }
 
-/// A request other than a plain GET or PUT, between the arrival of its head and its reply.
-///
-/// All calls for a request come from one thread.
+/// A request other than a plain GET or PUT, between its head and its reply; all calls for it come from one thread.
 final class PendingRequest {
     let action: Action
     let conditions: Conditions

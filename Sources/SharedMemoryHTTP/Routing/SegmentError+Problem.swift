@@ -36,16 +36,7 @@ extension SegmentError {
 
 extension Problem {
     static var malformedEntityTag: Problem { .malformed("If-Match or If-None-Match contains a malformed entity tag.") }
-
-    /// The segment cannot be attached at the moment.
     static var unattached: Problem { .unavailable("The server is not attached to the segment. Try again.") }
-
-    /// The text being received and sent takes all the memory that it may.
     static var tooMuchInFlight: Problem { .unavailable("The server has no memory left for text in flight. Try again.") }
-
-    static var tooManySubscribers: Problem {
-        .unavailable("The server has as many subscribers as it allows. Try again later.")
-    }
-
     static var draining: Problem { .unavailable("The server is shutting down. Try again later.") }
 }

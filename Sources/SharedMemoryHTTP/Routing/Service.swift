@@ -183,7 +183,7 @@ extension Service {
         case .admitted:
             pending.wasHeld = true
             return .hold { [hub] in hub.add(make($0)) }
-        case .full: return .problem(.tooManySubscribers)
+        case .full: return .problem(.unavailable("The server has as many subscribers as it allows. Try again later."))
         case .closing: return nil
         }
     }

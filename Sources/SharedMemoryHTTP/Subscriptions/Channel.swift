@@ -1,9 +1,7 @@
 import MicroHTTPD
 import SharedMemory
 
-/// A segment as its subscribers see it: the subscribers and the newest version.
-///
-/// The hub's thread alone uses it.
+/// The subscribers of a segment and its newest version, for the hub's thread alone.
 final class Channel {
     private(set) var subscribers: [Subscriber] = []
     /// The newest version that is known here; nil before the first look.
@@ -64,9 +62,7 @@ final class Channel {
         case failed
     }
 
-    /// Looks for the newest version.
-    ///
-    /// - Parameter isBudgeted: false to take the memory for it in any case.
+    /// Looks for the newest version; if `isBudgeted` is false, takes the memory for it in any case.
     func refresh(isBudgeted: Bool = true) -> Refresh {
         cancelCallback()
         isStale = true

@@ -19,8 +19,9 @@ final class Subscriber: @unchecked Sendable {
     private(set) var deadline: Int
     /// Whether the stream has ended.
     private(set) var isFinished = false
+    /// What is being sent, and how many bytes of it have been.
+    private(set) var sending: (event: Event, offset: Int)?
     private let form: Form
-    private var sending: (event: Event, offset: Int)?
 
     enum Form {
         /// One response, from the thread that serves the connection.
@@ -38,11 +39,6 @@ final class Subscriber: @unchecked Sendable {
     }
 
     var isPoll: Bool { if case .poll = form { true } else { false } }
-
-    var isSending: Bool { sending != nil }
-
-    /// The version that is being sent.
-    var versionInFlight: Version? { sending?.event.version }
 
     private var isChunked: Bool { if case .stream(let isChunked) = form { isChunked } else { false } }
 

@@ -152,7 +152,7 @@ extension SubscriptionHub {
         if refresh == .noMemory {
             // A subscriber that is still receiving a version before the last one keeps the memory from the others. Those get
             // the newest version in any case.
-            forEach(in: channel) { if let version = $0.versionInFlight, version != previous { drop($0) } }
+            forEach(in: channel) { if let version = $0.sending?.event.version, version != previous { drop($0) } }
             guard !channel.subscribers.isEmpty else { return }
             refresh = channel.refresh(isBudgeted: false)
         }
@@ -244,7 +244,7 @@ extension SubscriptionHub {
     private func handleIfDue(_ subscriber: Subscriber, _ now: Int) {
         if now >= subscriber.deadline, !subscriber.isPoll {
             // Either the client is too slow, or the stream has been silent for long.
-            if subscriber.isSending { return drop(subscriber) }
+            if subscriber.sending != nil { return drop(subscriber) }
             if subscriber.send(heartbeat, times) == .failed { return remove(subscriber) }
         }
         serve(subscriber)

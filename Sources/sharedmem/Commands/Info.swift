@@ -37,16 +37,14 @@ struct InfoCommand: ParsableCommand {
             ("pins", "\(info.pinCount) of 64"),
             ("attached", "\(info.attached.count) of 126"),
         ]
-        lines += report.attached.map { process in
-            ("", "\(process.program.printable), process \(process.processID), since \(process.attachmentTime)")
+        lines += report.attached.map {
+            ("", "\(printable($0.program)), process \($0.processID), since \($0.attachmentTime)")
         }
         return lines.map { $0 + String(repeating: " ", count: 10 - $0.count) + $1 + "\n" }.joined()
     }
-}
 
-extension String {
-    /// The string without control characters: a program's name could contain commands for the terminal.
-    fileprivate var printable: String {
-        unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : String($0) }.joined()
+    /// Replaces control characters: a program's name could contain commands for the terminal.
+    private static func printable(_ program: String) -> String {
+        program.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : String($0) }.joined()
     }
 }

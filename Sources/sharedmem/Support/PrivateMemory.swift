@@ -18,8 +18,8 @@ enum PrivateMemory {
         if let own = identity(of: directory), let other = identity(of: "/proc/1/root" + directory), own != other {
             return "This process has its own \(directory): process 1 sees another one."
         }
-        // In a container, process 1 is the container's. Runtimes create its IPC namespace and its /dev/shm together. The
-        // host's namespace has this number in every kernel: PROC_IPC_INIT_INO.
+        // In a container, process 1 is the container's. Runtimes create its IPC namespace and its /dev/shm together.
+        // The host's namespace has this number in every kernel: PROC_IPC_INIT_INO.
         if let namespace = try? Directory.target(ofLink: "/proc/self/ns/ipc"), namespace != "ipc:[\(0xEFFF_FFFF)]" {
             return "This process has its own IPC namespace, as in a container, where \(directory) is usually the "
                 + "container's own (64 MiB with Docker)."

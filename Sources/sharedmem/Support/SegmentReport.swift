@@ -37,10 +37,9 @@ struct SegmentReport: Encodable {
         owner = info.owner
         memoryByteCount = info.memoryByteCount
         pinCount = info.pinCount
-        attached = info.attached.map { process in
+        attached = info.attached.map {
             Process(
-                row: process.row, processID: process.processID, program: process.program,
-                attachmentTime: process.attachmentTime.rfc3339)
+                row: $0.row, processID: $0.processID, program: $0.program, attachmentTime: $0.attachmentTime.rfc3339)
         }
     }
 }
