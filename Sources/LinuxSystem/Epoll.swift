@@ -11,35 +11,40 @@ package struct Epoll: ~Copyable {
         package let hasLeft: Bool
     }
 
-    package init() throws(SystemError) { descriptor = try systemCall("epoll_create1") { clinux_new_poll() } }
+    package init() throws(SystemError) {
+        descriptor = try systemCall("epoll_create1") { negatedErrno(epoll_create1(CInt(EPOLL_CLOEXEC))) }
+    }
 
     deinit { close(descriptor) }
 
     /// Reports each signal from now on.
     package func add(_ event: borrowing EventDescriptor) throws(SystemError) {
-        let added = event.descriptor
-        try systemCall("epoll_ctl") { clinux_poll_readable(descriptor, added) }
+        try add(event.descriptor, EPOLLIN.rawValue)
     }
 
     /// Reports a socket now, and again each time that it becomes writable or that its client leaves.
-    package func add(socket: CInt) throws(SystemError) {
-        try systemCall("epoll_ctl") { clinux_poll_writable(descriptor, socket) }
+    package func add(socket: CInt) throws(SystemError) { try add(socket, EPOLLOUT.rawValue | EPOLLRDHUP.rawValue) }
+
+    private func add(_ added: CInt, _ events: UInt32) throws(SystemError) {
+        var event = unsafe epoll_event(events: events | EPOLLET.rawValue, data: epoll_data(fd: added))
+        try systemCall("epoll_ctl") { negatedErrno(unsafe epoll_ctl(descriptor, EPOLL_CTL_ADD, added, &event)) }
     }
 
-    package func remove(socket: CInt) { _ = clinux_poll_no_more(descriptor, socket) }
+    package func remove(socket: CInt) { _ = epoll_ctl(descriptor, EPOLL_CTL_DEL, socket, nil) }
 
     /// Waits until at least one descriptor is ready; at most 64 are reported at a time.
     ///
     /// - Parameter timeoutMilliseconds: if negative, there is no timeout.
     /// - Returns: nothing if the time is up or a signal was handled.
     package func wait(timeoutMilliseconds: CInt) -> [Event] {
-        var events = InlineArray<64, clinux_poll_event>(repeating: clinux_poll_event())
+        var events = unsafe InlineArray<64, epoll_event>(repeating: epoll_event())
         let ready = unsafe withUnsafeMutableBytes(of: &events) { events in
-            unsafe clinux_poll_wait(
-                descriptor, events.assumingMemoryBound(to: clinux_poll_event.self).baseAddress, 64, timeoutMilliseconds)
+            let first = unsafe events.assumingMemoryBound(to: epoll_event.self).baseAddress
+            return unsafe epoll_wait(descriptor, first, 64, timeoutMilliseconds)
         }
+        let left = EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue
         return (0..<max(0, Int(ready))).map { index in
-            Event(descriptor: events[index].descriptor, hasLeft: events[index].has_left)
+            unsafe Event(descriptor: events[index].data.fd, hasLeft: events[index].events & left != 0)
         }
     }
 }

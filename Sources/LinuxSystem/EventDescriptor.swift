@@ -6,7 +6,7 @@ package struct EventDescriptor: ~Copyable {
     package let descriptor: CInt
 
     package init() throws(SystemError) {
-        descriptor = try systemCall("eventfd") { clinux_new_event_descriptor() }
+        descriptor = try systemCall("eventfd") { negatedErrno(eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK))) }
     }
 
     deinit { close(descriptor) }

@@ -1,4 +1,4 @@
-// Parts of Linux that Swift cannot see: variadic calls, feature-test macros, thread-local addresses.
+// Parts of Linux that Swift cannot see: variadic calls, feature-test macros, thread-local addresses, and some headers.
 // Mechanism only, no policy. Every function returns -errno instead of setting errno.
 
 #ifndef CLINUX_H
@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 // MARK: Descriptors that a forked child closes
 //
@@ -79,32 +80,6 @@ int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanos
 
 /// futex(2), `FUTEX_WAKE` between processes: wakes all threads that sleep on the word.
 int clinux_futex_wake(const void *word);
-
-// MARK: Waiting for descriptors
-
-/// eventfd(2): a descriptor that is readable after a thread has written to it.
-int clinux_new_event_descriptor(void);
-
-/// epoll_create1(2).
-int clinux_new_poll(void);
-
-/// epoll_ctl(2): reports each time that the descriptor becomes readable.
-int clinux_poll_readable(int poll, int descriptor);
-
-/// epoll_ctl(2): reports each time that the descriptor becomes writable, or that the other side leaves.
-int clinux_poll_writable(int poll, int descriptor);
-
-/// epoll_ctl(2): reports nothing more of the descriptor.
-int clinux_poll_no_more(int poll, int descriptor);
-
-struct clinux_poll_event {
-    int descriptor;
-    /// The other side has closed the connection or its half of it, or the connection is broken.
-    bool has_left;
-};
-
-/// epoll_wait(2): the number of events that were filled in. If the timeout is negative, there is none.
-int clinux_poll_wait(int poll, struct clinux_poll_event *events, int count, int timeout_milliseconds);
 
 // MARK: Process
 
