@@ -1,4 +1,3 @@
-internal import CLinux
 internal import Glibc
 
 /// A view of a whole file in this process's memory; a forked child does not inherit it.
@@ -7,8 +6,10 @@ internal import Glibc
     package let byteCount: Int
 
     package init(_ file: borrowing FileDescriptor, byteCount: Int, writable: Bool) throws(SystemError) {
-        let number = file.number
-        unsafe address = try mapped { unsafe clinux_map_shared(number, byteCount, writable, &$0) }
+        // A core dump would fault in, and so allocate, every hole of a sparse file.
+        let advice = [MADV_DONTFORK, MADV_DONTDUMP]
+        let protection = PROT_READ | (writable ? PROT_WRITE : 0)
+        unsafe address = try map(file.number, byteCount, protection, flags: MAP_SHARED | MAP_NORESERVE, advice)
         self.byteCount = byteCount
     }
 
@@ -21,12 +22,14 @@ internal import Glibc
 
     /// `Content` must be valid as zeros.
     package init(_: Content.Type) throws(SystemError) {
-        precondition(MemoryLayout<Content>.size <= clinux_page_size())
-        let page = try unsafe mapped { unsafe clinux_map_wiped_on_fork(&$0) }
+        let byteCount = Int(getpagesize())
+        precondition(MemoryLayout<Content>.size <= byteCount)
+        let advice = [MADV_WIPEONFORK]
+        let page = try unsafe map(-1, byteCount, PROT_READ | PROT_WRITE, flags: MAP_PRIVATE | MAP_ANONYMOUS, advice)
         unsafe address = UnsafePointer(page.assumingMemoryBound(to: Content.self))
     }
 
-    deinit { unsafe munmap(UnsafeMutableRawPointer(mutating: address), clinux_page_size()) }
+    deinit { unsafe munmap(UnsafeMutableRawPointer(mutating: address), Int(getpagesize())) }
 
     @inlinable
     package var content: Content {
@@ -34,10 +37,22 @@ internal import Glibc
     }
 }
 
-/// The address that a call which maps memory reports.
-private func mapped(_ map: (inout UnsafeMutableRawPointer?) -> CInt) throws(SystemError) -> UnsafeMutableRawPointer {
-    var address: UnsafeMutableRawPointer?
-    try systemCall("mmap") { unsafe map(&address) }
-    guard let address = unsafe address else { preconditionFailure("mmap returned neither an address nor an error") }
+/// Maps memory, gives the kernel each piece of advice, and only then makes the memory accessible; on failure, undoes all.
+private func map(
+    _ descriptor: CInt, _ byteCount: Int, _ protection: CInt, flags: CInt, _ advice: [CInt]
+) throws(SystemError) -> UnsafeMutableRawPointer {
+    let mapped = unsafe mmap(nil, byteCount, PROT_NONE, flags, descriptor, /* offset: */ 0)
+    guard let address = unsafe mapped, unsafe address != MAP_FAILED else {
+        throw SystemError(call: "mmap", code: errno)
+    }
+    // After mlockall(MCL_FUTURE), the kernel would fill a mapping with memory as soon as it is accessible.
+    let isReady =
+        unsafe munlock(address, byteCount) == 0
+        && advice.allSatisfy { unsafe madvise(address, byteCount, $0) == 0 }
+        && mprotect(address, byteCount, protection) == 0
+    guard isReady else {
+        defer { unsafe munmap(address, byteCount) }
+        throw SystemError(call: "mmap", code: errno)
+    }
     return unsafe address
 }

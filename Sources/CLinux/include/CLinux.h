@@ -60,14 +60,6 @@ int clinux_lock_elsewhere(int descriptor, int64_t byte);
 
 // MARK: Memory
 
-/// mmap(2) of shared memory that no forked child inherits, no core dump contains, and mlockall(2) does not fill.
-int clinux_map_shared(int descriptor, size_t byte_count, bool writable, void **address);
-
-/// mmap(2) of one private page that is zero at first, and zero again in a forked child.
-int clinux_map_wiped_on_fork(void **address);
-
-size_t clinux_page_size(void);
-
 /// Copies past the caches, to an address that is a multiple of 16; true if all bytes are ASCII other than U+0000.
 ///
 /// If neither side fits a cache, this is as fast as memory is, and leaves the contents of the caches alone.
