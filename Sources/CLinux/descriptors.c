@@ -39,12 +39,12 @@ static int above_standard_streams(int descriptor) {
 }
 
 /// Opens a file and lists its descriptor, in one step as far as a fork can tell.
-static int open_listed(const char *path, int flags, mode_t mode) {
+static int open_listed(const char *path, int flags) {
     int error = clinux_enter(&clinux_descriptor_guard);
     if (error) return error;
     int result = -ENOMEM;
     if (make_room()) {
-        result = above_standard_streams(open(path, flags | O_CLOEXEC, mode));
+        result = above_standard_streams(open(path, flags | O_CLOEXEC, S_IRUSR | S_IWUSR));
         if (result < 0) result = -errno;
         else descriptors[count++] = result;
     }
@@ -54,14 +54,10 @@ static int open_listed(const char *path, int flags, mode_t mode) {
 
 int clinux_open(const char *path, int flags) {
     // A FIFO, lease or terminal that somebody planted must neither block the open nor become this process's terminal.
-    return open_listed(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+    return open_listed(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 }
 
-int clinux_open_unnamed(const char *directory) { return open_listed(directory, O_TMPFILE | O_RDWR, S_IRUSR | S_IWUSR); }
-
-int clinux_open_new(const char *path) {
-    return open_listed(path, O_CREAT | O_EXCL | O_RDWR, S_IRUSR | S_IWUSR);
-}
+int clinux_open_unnamed(const char *directory) { return open_listed(directory, O_TMPFILE | O_RDWR); }
 
 void clinux_close(int descriptor) {
     if (clinux_enter(&clinux_descriptor_guard)) return;

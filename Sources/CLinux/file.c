@@ -5,13 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-#ifndef TMPFS_MAGIC
-#define TMPFS_MAGIC 0x01021994
-#endif
 
 static int result(int value) { return value < 0 ? -errno : value; }
 
@@ -36,23 +30,11 @@ int clinux_punch(int descriptor, int64_t offset, int64_t byte_count) {
     return result(fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, byte_count));
 }
 
-int clinux_is_tmpfs(int descriptor) {
-    struct statfs status;
-    if (fstatfs(descriptor, &status) < 0) return -errno;
-    return status.f_type == TMPFS_MAGIC;
-}
-
-static int lock(int descriptor, short type, int64_t byte) {
-    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+int clinux_lock(int descriptor, int type, int64_t byte) {
+    struct flock range = {.l_type = (short)type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
     if (fcntl(descriptor, F_OFD_SETLK, &range) == 0) return 1;
     return errno == EAGAIN || errno == EACCES ? 0 : -errno;
 }
-
-int clinux_lock_exclusive(int descriptor, int64_t byte) { return lock(descriptor, F_WRLCK, byte); }
-
-int clinux_lock_shared(int descriptor, int64_t byte) { return lock(descriptor, F_RDLCK, byte); }
-
-int clinux_unlock(int descriptor, int64_t byte) { return lock(descriptor, F_UNLCK, byte); }
 
 int clinux_lock_elsewhere(int descriptor, int64_t byte) {
     struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};

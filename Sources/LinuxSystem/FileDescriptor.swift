@@ -26,7 +26,8 @@ extension FileDescriptor {
 
     /// Creates a file at `path`, where there is none.
     package static func createNew(_ path: String) throws(SystemError) -> FileDescriptor {
-        FileDescriptor(number: try systemCall("open(O_CREAT)", on: path) { unsafe clinux_open_new(path) })
+        let flags = O_CREAT | O_EXCL | O_RDWR
+        return FileDescriptor(number: try systemCall("open(O_CREAT)", on: path) { unsafe clinux_open(path, flags) })
     }
 
     /// Gives a name to a file that was created without one.
@@ -102,17 +103,15 @@ extension FileDescriptor {
 /// Open file description locks: they hold across containers, and the kernel drops them once the last descriptor and the
 /// last mapping of the description are gone.
 extension FileDescriptor {
-    package func tryLockExclusive(byte: Int) throws(SystemError) -> Bool {
-        try systemCall("fcntl(F_OFD_SETLK)") { clinux_lock_exclusive(number, Int64(byte)) } == 1
-    }
+    package func tryLockExclusive(byte: Int) throws(SystemError) -> Bool { try lock(F_WRLCK, byte) }
 
     /// Locks the byte for this description together with others, or turns its exclusive lock into a shared one.
-    package func tryLockShared(byte: Int) throws(SystemError) -> Bool {
-        try systemCall("fcntl(F_OFD_SETLK)") { clinux_lock_shared(number, Int64(byte)) } == 1
-    }
+    package func tryLockShared(byte: Int) throws(SystemError) -> Bool { try lock(F_RDLCK, byte) }
 
-    package func unlock(byte: Int) throws(SystemError) {
-        try systemCall("fcntl(F_OFD_SETLK)") { clinux_unlock(number, Int64(byte)) }
+    package func unlock(byte: Int) throws(SystemError) { _ = try lock(F_UNLCK, byte) }
+
+    private func lock(_ type: CInt, _ byte: Int) throws(SystemError) -> Bool {
+        try systemCall("fcntl(F_OFD_SETLK)") { clinux_lock(number, type, Int64(byte)) } == 1
     }
 
     package enum LockState: CInt { case unlocked, shared, exclusive }

@@ -16,8 +16,6 @@ package struct FileStatus: Sendable {
     /// The permissions.
     package let mode: UInt32
     package let byteCount: Int
-    /// The number of names the file has.
-    package let linkCount: Int
     /// The bytes of memory or disk behind the file.
     package let allocatedByteCount: Int
 
@@ -34,7 +32,6 @@ package struct FileStatus: Sendable {
         owner = status.st_uid
         mode = status.st_mode & 0o7777
         byteCount = Int(status.st_size)
-        linkCount = Int(status.st_nlink)
         allocatedByteCount = Int(status.st_blocks) * 512
     }
 
@@ -70,6 +67,8 @@ extension FileDescriptor {
     }
 
     package func isOnTmpfs() throws(SystemError) -> Bool {
-        try systemCall("fstatfs") { clinux_is_tmpfs(number) } == 1
+        var status = statfs()
+        try systemCall("fstatfs") { negatedErrno(unsafe fstatfs(number, &status)) }
+        return status.f_type == TMPFS_MAGIC
     }
 }

@@ -4,25 +4,24 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/vfs.h>
 
 // MARK: Descriptors that a forked child closes
 //
 // Linux has no close-on-fork flag. A child that kept a descriptor would keep its open file
 // description, and with that the locks, of a parent that may be long dead.
 
-/// open(2). `O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY` are always added.
+/// open(2) with `O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY`; what it creates is for the owner alone.
 int clinux_open(const char *path, int flags);
 
-/// open(2) with `O_TMPFILE | O_RDWR`: a file without a name in `directory`.
+/// open(2) with `O_TMPFILE | O_RDWR`: a file without a name in `directory`, for the owner alone.
 int clinux_open_unnamed(const char *directory);
-
-/// open(2) with `O_CREAT | O_EXCL | O_RDWR`, for the owner alone.
-int clinux_open_new(const char *path);
 
 /// close(2), for a descriptor that one of these opened; without effect in a forked child, where it is closed already.
 void clinux_close(int descriptor);
@@ -41,19 +40,10 @@ int clinux_reserve(int descriptor, int64_t offset, int64_t byte_count);
 /// fallocate(2) with `FALLOC_FL_PUNCH_HOLE`: gives back the memory behind the pages of a range.
 int clinux_punch(int descriptor, int64_t offset, int64_t byte_count);
 
-/// fstatfs(2): 1 if the file is on a tmpfs, 0 if it is not.
-int clinux_is_tmpfs(int descriptor);
-
 // MARK: Open file description locks, one byte each
 
-/// `F_OFD_SETLK` with `F_WRLCK`: 1 granted, 0 refused.
-int clinux_lock_exclusive(int descriptor, int64_t byte);
-
-/// `F_OFD_SETLK` with `F_RDLCK`: 1 granted, 0 refused. Turns an exclusive lock into a shared one.
-int clinux_lock_shared(int descriptor, int64_t byte);
-
-/// `F_OFD_SETLK` with `F_UNLCK`.
-int clinux_unlock(int descriptor, int64_t byte);
+/// `F_OFD_SETLK` with `F_RDLCK`, `F_WRLCK` or `F_UNLCK`: 1 granted, 0 refused. Replaces this description's own lock.
+int clinux_lock(int descriptor, int type, int64_t byte);
 
 /// `F_OFD_GETLK`: the locks that other descriptions hold on the byte: 0 none, 1 shared ones, 2 an exclusive one.
 int clinux_lock_elsewhere(int descriptor, int64_t byte);
