@@ -26,29 +26,21 @@ internal import Glibc
 
     /// The address of a Unix socket; nil if the path has more bytes than such an address holds (107).
     package init?(path: String) {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let fits = unsafe withUnsafeMutableBytes(of: &address.sun_path) { buffer in
-            guard path.utf8.count < buffer.count else { return false }
-            unsafe buffer.copyBytes(from: path.utf8)
-            return true
-        }
-        guard fits else { return nil }
         byteCount = socklen_t(MemoryLayout<sockaddr_un>.size)
-        unsafe withUnsafeMutableBytes(of: &storage) { storage in
-            unsafe withUnsafeBytes(of: &address) { unsafe storage.copyMemory(from: $0) }
-        }
+        storage.ss_family = sa_family_t(AF_UNIX)
+        let bytes = path.utf8
+        let pathOffset = MemoryLayout<sa_family_t>.size
+        guard pathOffset + bytes.count < byteCount else { return nil }
+        unsafe withUnsafeMutableBytes(of: &storage) { unsafe $0.dropFirst(pathOffset).copyBytes(from: bytes) }
     }
 
     /// The address that a socket is bound to.
     package init(of socket: CInt) {
-        byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let byteCount = byteCount
-        self.byteCount = unsafe withUnsafeMutablePointer(to: &storage) { storage in
-            var count = byteCount
-            unsafe getsockname(socket, UnsafeMutableRawPointer(storage).assumingMemoryBound(to: sockaddr.self), &count)
-            return count
+        var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        unsafe withUnsafeMutableBytes(of: &storage) {
+            _ = unsafe getsockname(socket, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, &byteCount)
         }
+        self.byteCount = byteCount
     }
 
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
@@ -59,21 +51,16 @@ internal import Glibc
 
     /// Whether only this host can reach the address.
     package var isLoopback: Bool {
-        switch family {
+        // The bytes of an IPv4 address begin at 4, those of an IPv6 address at 8.
+        let bytes = unsafe withUnsafeBytes(of: storage) { unsafe Array($0.prefix(24)) }
+        return switch family {
         case AF_UNIX: true
-        case AF_INET: bytes(at: 4, count: 1) == [127]
-        case AF_INET6: isLoopback(v6: bytes(at: 8, count: 16))
+        case AF_INET: bytes[4] == 127
+        case AF_INET6:
+            bytes[8...] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+                || bytes[8..<21] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127]
         default: false
         }
-    }
-
-    private func isLoopback(v6 bytes: [UInt8]) -> Bool {
-        bytes == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
-            || Array(bytes.prefix(13)) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127]
-    }
-
-    private func bytes(at offset: Int, count: Int) -> [UInt8] {
-        unsafe withUnsafeBytes(of: storage) { unsafe Array($0[offset..<offset + count]) }
     }
 
     /// The host and the port in digits, without asking a name server; nil if the address has none.
