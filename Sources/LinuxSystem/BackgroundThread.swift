@@ -35,10 +35,7 @@ package final class BackgroundThread: Sendable {
         let code = unsafe pthread_create(
             &thread, nil,
             { context in
-                if let context = unsafe context {
-                    let body = unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-                    body.run()
-                }
+                if let context = unsafe context { unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
                 return nil
             }, context.toOpaque())
         guard code == 0 else {
@@ -48,7 +45,7 @@ package final class BackgroundThread: Sendable {
         self.thread = thread
     }
 
-    deinit { detach() }
+    deinit { release(joining: false) }
 
     /// Whether this is the calling thread.
     package var isCurrent: Bool { pthread_equal(thread, pthread_self()) != 0 }
@@ -56,17 +53,12 @@ package final class BackgroundThread: Sendable {
     /// Waits for the thread to end.
     ///
     /// Only the first call does, and only if it is not made by the thread itself; then the thread ends on its own.
-    package func join() {
-        if isCurrent { return detach() }
-        if release() { pthread_join(thread, nil) }
-    }
+    package func join() { release(joining: !isCurrent) }
 
-    /// Lets the thread end on its own, so that no other thread has to wait for it.
-    package func detach() {
-        if release() { pthread_detach(thread) }
+    private func release(joining: Bool) {
+        guard !isReleased.exchange(true, ordering: .relaxed) else { return }
+        _ = joining ? pthread_join(thread, nil) : pthread_detach(thread)
     }
-
-    private func release() -> Bool { !isReleased.exchange(true, ordering: .relaxed) }
 
     /// Has the calling thread run behind others when processors are short.
     package static func lowerPriority() {

@@ -23,9 +23,8 @@ package struct ByteStream: Sendable {
         while count < bytes.count {
             do throws(SystemError) {
                 count += try write(some: bytes.extracting(droppingFirst: count))
-            } catch {
-                if error.code == EPIPE { return }
-                throw error
+            } catch  where error.code == EPIPE {
+                return
             }
         }
     }

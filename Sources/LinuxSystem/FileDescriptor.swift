@@ -6,11 +6,7 @@ package struct FileDescriptor: ~Copyable {
     package let number: CInt
 
     deinit { clinux_close(number) }
-}
 
-// MARK: Opening
-
-extension FileDescriptor {
     package enum Access { case readOnly, readWrite }
 
     package static func open(_ path: String, _ access: Access) throws(SystemError) -> FileDescriptor {
@@ -84,9 +80,8 @@ extension FileDescriptor {
         do throws(SystemError) {
             try systemCall("fallocate") { clinux_reserve(number, Int64(range.lowerBound), Int64(range.count)) }
             return true
-        } catch {
-            if error.isOutOfSpace { return false }
-            throw error
+        } catch  where error.isOutOfSpace {
+            return false
         }
     }
 

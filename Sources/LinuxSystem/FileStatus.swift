@@ -44,9 +44,8 @@ package struct FileStatus: Sendable {
             try systemCall(followsLinks ? "stat" : "lstat", on: path) {
                 negatedErrno(unsafe followsLinks ? stat(path, &status) : lstat(path, &status))
             }
-        } catch {
-            if error.code == ENOENT { return nil }
-            throw error
+        } catch  where error.code == ENOENT {
+            return nil
         }
         return FileStatus(status)
     }

@@ -79,17 +79,12 @@ package enum Host {
     /// Nil if the file is missing or must not be read, as where /proc is not mounted.
     private static func firstLine(ofFile path: String) throws(SystemError) -> String? {
         do throws(SystemError) {
-            return try firstLine(of: .open(path, .readOnly))
-        } catch {
-            if [ENOENT, EACCES, EPERM, ENOTDIR].contains(error.code) { return nil }
-            throw error
+            var bytes = InlineArray<256, UInt8>(repeating: 0)
+            let count = try FileDescriptor.open(path, .readOnly).read(into: &bytes, at: 0)
+            let line = (0..<count).map { bytes[$0] }.prefix { $0 != UInt8(ascii: "\n") }
+            return String(decoding: line, as: UTF8.self)
+        } catch  where [ENOENT, EACCES, EPERM, ENOTDIR].contains(error.code) {
+            return nil
         }
-    }
-
-    private static func firstLine(of file: borrowing FileDescriptor) throws(SystemError) -> String {
-        var bytes = InlineArray<256, UInt8>(repeating: 0)
-        let count = try file.read(into: &bytes, at: 0)
-        let line = (0..<count).map { bytes[$0] }.prefix { $0 != UInt8(ascii: "\n") }
-        return String(decoding: line, as: UTF8.self)
     }
 }

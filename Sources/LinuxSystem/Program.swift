@@ -5,12 +5,6 @@ internal import Glibc
 package struct Program: Sendable {
     private let processID: pid_t
 
-    /// How a program ended.
-    package enum Outcome: Sendable {
-        case exited(status: CInt)
-        case killed(signal: CInt)
-    }
-
     /// Runs a program to its end, with the text on its standard input.
     ///
     /// The program inherits the environment and which signals are ignored; it has no signal blocked, the default for
@@ -86,21 +80,25 @@ package struct Program: Sendable {
         let signal = status & 0x7f
         return signal == 0 ? .exited(status: status >> 8) : .killed(signal: signal)
     }
-}
 
-extension Program.Outcome: CustomStringConvertible {
-    /// The exit status that a shell has for it.
-    package var exitStatus: CInt {
-        switch self {
-        case .exited(let status): status
-        case .killed(let signal): 128 + signal
+    /// How a program ended.
+    package enum Outcome: CustomStringConvertible, Sendable {
+        case exited(status: CInt)
+        case killed(signal: CInt)
+
+        /// The exit status that a shell has for it.
+        package var exitStatus: CInt {
+            switch self {
+            case .exited(let status): status
+            case .killed(let signal): 128 + signal
+            }
         }
-    }
 
-    package var description: String {
-        switch self {
-        case .exited(let status): "ended with status \(status)"
-        case .killed(let signal): "was killed by signal \(signal) (\(unsafe String(cString: strsignal(signal))))"
+        package var description: String {
+            switch self {
+            case .exited(let status): "ended with status \(status)"
+            case .killed(let signal): "was killed by signal \(signal) (\(unsafe String(cString: strsignal(signal))))"
+            }
         }
     }
 }

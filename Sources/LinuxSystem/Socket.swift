@@ -11,9 +11,58 @@ package struct Socket: ~Copyable {
     }
 
     deinit { close(descriptor) }
+
+    /// An option of the socket, by its constants in `<sys/socket.h>` and `<netinet/in.h>`.
+    package struct Option: Sendable {
+        let name: CInt
+        let level: CInt
+
+        package static let reuseAddress = Option(name: SO_REUSEADDR, level: SOL_SOCKET)
+        package static let ipv6Only = Option(name: IPV6_V6ONLY, level: CInt(IPPROTO_IPV6))
+        /// The most unsent bytes that the kernel takes over.
+        package static let unsentByteLimit = Option(name: TCP_NOTSENT_LOWAT, level: CInt(IPPROTO_TCP))
+    }
+
+    package func set(_ option: Option, to value: CInt = 1) throws(SystemError) {
+        var value = value
+        try systemCall("setsockopt") {
+            negatedErrno(
+                unsafe setsockopt(descriptor, option.level, option.name, &value, socklen_t(MemoryLayout<CInt>.size)))
+        }
+    }
+
+    /// Sets the permissions that the file of a Unix socket is created with.
+    package func setMode(_ mode: UInt32) throws(SystemError) {
+        try systemCall("fchmod") { negatedErrno(fchmod(descriptor, mode)) }
+    }
+
+    package func bind(_ address: SocketAddress) throws(SystemError) {
+        try systemCall("bind") { negatedErrno(unsafe address.withPointer { unsafe Glibc.bind(descriptor, $0, $1) }) }
+    }
+
+    package func listen() throws(SystemError) {
+        try systemCall("listen") { negatedErrno(Glibc.listen(descriptor, SOMAXCONN)) }
+    }
+
+    /// Begins to connect; throws `EINPROGRESS` if the connection is not there at once.
+    package func connect(_ address: SocketAddress) throws(SystemError) {
+        try systemCall("connect") {
+            negatedErrno(unsafe address.withPointer { unsafe Glibc.connect(descriptor, $0, $1) })
+        }
+    }
+
+    /// Throws the error with which the socket's last connecting ended, if any.
+    package func checkConnection() throws(SystemError) {
+        var code: CInt = 0
+        var byteCount = socklen_t(MemoryLayout<CInt>.size)
+        try systemCall("getsockopt") {
+            negatedErrno(unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &byteCount))
+        }
+        if code != 0 { throw SystemError(call: "connect", code: code) }
+    }
 }
 
-// MARK: Any socket
+// MARK: Any socket, by its descriptor
 
 extension Socket {
     /// Ends the connection of a socket, or refuses new ones if it listens; the descriptor stays open.
@@ -62,63 +111,8 @@ extension Socket {
         let deadline = Clock.coarseMilliseconds + Int(timeoutMilliseconds)
         return try systemCall("poll") {
             let left = CInt(clamping: max(0, deadline - Clock.coarseMilliseconds))
-            var poll = pollfd(
-                fd: descriptor, events: CShort(readiness == .readable ? POLLIN : POLLOUT), revents: 0)
+            var poll = pollfd(fd: descriptor, events: CShort(readiness == .readable ? POLLIN : POLLOUT), revents: 0)
             return negatedErrno(unsafe Glibc.poll(&poll, 1, left))
         } > 0
-    }
-}
-
-// MARK: A socket of one's own
-
-extension Socket {
-    /// An option of the socket, by its constants in `<sys/socket.h>` and `<netinet/in.h>`.
-    package struct Option: Sendable {
-        let name: CInt
-        let level: CInt
-
-        package static let reuseAddress = Option(name: SO_REUSEADDR, level: SOL_SOCKET)
-        package static let ipv6Only = Option(name: IPV6_V6ONLY, level: CInt(IPPROTO_IPV6))
-        /// The most unsent bytes that the kernel takes over.
-        package static let unsentByteLimit = Option(name: TCP_NOTSENT_LOWAT, level: CInt(IPPROTO_TCP))
-    }
-
-    package func set(_ option: Option, to value: CInt = 1) throws(SystemError) {
-        var value = value
-        try systemCall("setsockopt") {
-            negatedErrno(
-                unsafe setsockopt(
-                    descriptor, option.level, option.name, &value, socklen_t(MemoryLayout<CInt>.size)))
-        }
-    }
-
-    /// Sets the permissions that the file of a Unix socket is created with.
-    package func setMode(_ mode: UInt32) throws(SystemError) {
-        try systemCall("fchmod") { negatedErrno(fchmod(descriptor, mode)) }
-    }
-
-    package func bind(_ address: SocketAddress) throws(SystemError) {
-        try systemCall("bind") { negatedErrno(unsafe address.withPointer { unsafe Glibc.bind(descriptor, $0, $1) }) }
-    }
-
-    package func listen() throws(SystemError) {
-        try systemCall("listen") { negatedErrno(Glibc.listen(descriptor, SOMAXCONN)) }
-    }
-
-    /// Begins to connect; throws `EINPROGRESS` if the connection is not there at once.
-    package func connect(_ address: SocketAddress) throws(SystemError) {
-        try systemCall("connect") {
-            negatedErrno(unsafe address.withPointer { unsafe Glibc.connect(descriptor, $0, $1) })
-        }
-    }
-
-    /// Throws the error with which the socket's last connecting ended, if any.
-    package func checkConnection() throws(SystemError) {
-        var code: CInt = 0
-        var byteCount = socklen_t(MemoryLayout<CInt>.size)
-        try systemCall("getsockopt") {
-            negatedErrno(unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &byteCount))
-        }
-        if code != 0 { throw SystemError(call: "connect", code: code) }
     }
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// What the operating system answered to a call that failed.
-package struct SystemError: Error, Hashable, Sendable {
+package struct SystemError: Error, Hashable, CustomStringConvertible {
     /// The call's name in section 2 of the manual and, where one is known, the path it was made for.
     package let call: String
     /// The errno.
@@ -22,8 +22,6 @@ package struct SystemError: Error, Hashable, Sendable {
 
     /// Whether a tmpfs has no memory or no inode left, or the user's quota is used up.
     package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
-}
 
-extension SystemError: CustomStringConvertible {
     package var description: String { "\(call): \(reason) (errno \(code))" }
 }
