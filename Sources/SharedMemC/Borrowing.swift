@@ -5,7 +5,14 @@ internal import SharedMemory
 public func sharedmem_borrow(_ segment: OpaquePointer?, _ borrow: UnsafeMutablePointer<sharedmem_borrow_t>?) -> CInt {
     guard let segment = unsafe segment else { return failForNull("segment") }
     guard let borrow = unsafe borrow else { return failForNull("borrow") }
-    return unsafe Handle.with(segment) { unsafe $0.begin(borrow) }
+    return unsafe Handle.with(segment) { handle in
+        attempt { () throws(SegmentError) in
+            let new = try handle.segment.borrow()
+            let text = unsafe new.text
+            let identity = try handle.segment.identify(new)
+            unsafe borrow.pointee = sharedmem_borrow_t(text, identity, opaque: handle.keep(new).rawValue)
+        }
+    }
 }
 
 @c @implementation
@@ -16,23 +23,14 @@ public func sharedmem_release(_ segment: OpaquePointer?, _ borrow: UnsafeMutable
     unsafe borrow.pointee = sharedmem_borrow_t()
 }
 
-extension Handle {
+extension sharedmem_borrow_t {
     @inline(__always)
-    fileprivate func begin(_ result: UnsafeMutablePointer<sharedmem_borrow_t>) -> CInt {
-        do throws(SegmentError) {
-            let borrow = try segment.borrow()
-            let (version, time) = try segment.identify(borrow)
-            let text = unsafe borrow.text
-            unsafe result.pointee = sharedmem_borrow_t(
-                text: (text.baseAddress ?? emptyText).assumingMemoryBound(to: CChar.self), length: text.count,
-                version: sharedmem_version_t(version), publication_time: time.nanosecondsSince1970,
-                opaque: keep(borrow).rawValue)
-            return 0
-        } catch {
-            return fail(error)
-        }
+    init(_ text: UnsafeRawBufferPointer, _ identity: (version: Version, time: Timestamp), opaque: UInt) {
+        // The text of a borrow is never null.
+        let address = unsafe text.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start)
+        unsafe self.init(
+            text: address.assumingMemoryBound(to: CChar.self), length: text.count,
+            version: sharedmem_version_t(identity.version), publication_time: identity.time.nanosecondsSince1970,
+            opaque: opaque)
     }
 }
-
-/// The address that a borrow of the empty text has, as it must not be null.
-var emptyText: UnsafeRawPointer { unsafe UnsafeRawPointer(("" as StaticString).utf8Start) }

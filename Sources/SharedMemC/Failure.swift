@@ -3,8 +3,7 @@ internal import Glibc
 internal import SharedMemory
 
 /// Runs `body` and returns 0, or leaves its error for C and returns -1.
-@inline(__always)
-@discardableResult
+@inline(__always) @discardableResult
 func attempt(_ body: () throws(SegmentError) -> Void) -> CInt {
     do throws(SegmentError) {
         try body()
@@ -14,13 +13,11 @@ func attempt(_ body: () throws(SegmentError) -> Void) -> CInt {
     }
 }
 
-@inline(never)
-@discardableResult
+@inline(never) @discardableResult
 func fail(_ error: SegmentError) -> CInt { fail(error.errno, error.description) }
 
 /// Leaves an error for C and returns -1.
-@inline(never)
-@discardableResult
+@inline(never) @discardableResult
 func fail(_ code: CInt, _ text: String) -> CInt {
     var text = text
     text.withUTF8 { bytes in
@@ -31,8 +28,7 @@ func fail(_ code: CInt, _ text: String) -> CInt {
     return -1
 }
 
-@inline(never)
-@discardableResult
+@inline(never) @discardableResult
 func failForNull(_ argument: StaticString, function: StaticString = #function) -> CInt {
     let name = function.description.prefix { $0 != "(" }
     return fail(EINVAL, "\(name): \(argument) is a null pointer: pass a valid one.")

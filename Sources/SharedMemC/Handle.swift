@@ -8,14 +8,8 @@ final class Handle: Sendable {
     private let unpinnedBorrows = Atomic<Int>(0)
 
     init(_ segment: Segment) { self.segment = segment }
-}
 
-// MARK: Passing to C and back
-
-extension Handle {
-    func retainedForC() -> OpaquePointer {
-        unsafe OpaquePointer(Unmanaged.passRetained(self).toOpaque())
-    }
+    func retainedForC() -> OpaquePointer { unsafe OpaquePointer(Unmanaged.passRetained(self).toOpaque()) }
 
     /// Uses a handle of C's without counting references.
     @inline(__always)
@@ -26,11 +20,7 @@ extension Handle {
     static func release(_ pointer: OpaquePointer) {
         unsafe Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer)).release()
     }
-}
 
-// MARK: Borrows that outlive a call
-
-extension Handle {
     var isBorrowed: Bool {
         // Acquiring: pairs with the release in another thread; its reading is over then.
         segment.holdsPins || unpinnedBorrows.load(ordering: .acquiring) > 0

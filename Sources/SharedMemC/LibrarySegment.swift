@@ -24,7 +24,7 @@ enum LibrarySegment {
 
     /// Returns the segment, and attaches to it if that failed when the library was loaded.
     static func attached() throws(SegmentError) -> Segment {
-        if let segment = load() { return segment }
+        if let segment = unsafe object(word.load(ordering: .acquiring))?.takeUnretainedValue() { return segment }
         // Without a lock, for which a child that is forked meanwhile would wait for ever. Several threads may attach at
         // once, and the first one's attachment stays.
         let new = unsafe Unmanaged.passRetained(try Segment.attach())
@@ -40,10 +40,6 @@ enum LibrarySegment {
     static func detach() {
         let (isIdle, _) = callCount.compareExchange(expected: 0, desired: .min, ordering: .acquiringAndReleasing)
         if isIdle { unsafe object(word.exchange(0, ordering: .acquiringAndReleasing))?.release() }
-    }
-
-    private static func load() -> Segment? {
-        unsafe object(word.load(ordering: .acquiring))?.takeUnretainedValue()
     }
 
     private static func object(_ word: UInt) -> Unmanaged<Segment>? {

@@ -57,11 +57,7 @@ public func sharedmem_reader_close(_ reader: OpaquePointer?) {
     mutating func renew() -> CInt {
         attempt { () throws(SegmentError) in
             try reader.pinCurrent()
-            let (version, time) = reader.identify()
-            let bytes = unsafe reader.text
-            unsafe text = sharedmem_borrow_t(
-                text: (bytes.baseAddress ?? emptyText).assumingMemoryBound(to: CChar.self), length: bytes.count,
-                version: sharedmem_version_t(version), publication_time: time.nanosecondsSince1970, opaque: 0)
+            unsafe text = sharedmem_borrow_t(reader.text, reader.identify(), opaque: 0)
         }
     }
 }

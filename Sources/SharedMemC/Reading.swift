@@ -44,8 +44,6 @@ public func sharedmem_version(
     guard let segment = unsafe segment else { return failForNull("segment") }
     guard let version = unsafe version else { return failForNull("version") }
     return unsafe Handle.with(segment) { handle in
-        attempt { () throws(SegmentError) in
-            unsafe version.pointee = sharedmem_version_t(try handle.segment.version)
-        }
+        attempt { () throws(SegmentError) in unsafe version.pointee = sharedmem_version_t(try handle.segment.version) }
     }
 }

@@ -36,9 +36,7 @@ private func set(
                 let new = try unsafe handle.segment.set(utf8: Span(_bytes: bytes.bytes), ifVersion: expected)
                 unsafe version?.pointee = sharedmem_version_t(new)
             } catch {
-                if case .versionMismatch(let current) = error {
-                    unsafe version?.pointee = sharedmem_version_t(current)
-                }
+                if case .versionMismatch(let current) = error { unsafe version?.pointee = sharedmem_version_t(current) }
                 throw error
             }
         }

@@ -13,7 +13,7 @@ public func sharedmem_wait(
         do throws(SegmentError) {
             switch try handle.segment.waitInterruptibly(after: Version(after), timeout: timeout) {
             case .replaced(let current):
-                if let version = unsafe version { unsafe version.pointee = sharedmem_version_t(current) }
+                unsafe version?.pointee = sharedmem_version_t(current)
                 return 0
             case .timeIsUp:
                 return fail(
