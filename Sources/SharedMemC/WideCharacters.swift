@@ -36,8 +36,6 @@ public func GetSharedMem(_ buffer: UnsafeMutablePointer<wchar_t>?, _ count: UInt
     }
 }
 
-// MARK: Wide to UTF-8
-
 /// The UTF-8 of as many characters of a wide string as fit.
 private struct EncodedText {
     private(set) var bytes: [UInt8] = []
@@ -49,18 +47,15 @@ private struct EncodedText {
         self.capacity = capacity
         // A wchar_t need not be a Unicode scalar.
         var next = unsafe UnsafeRawPointer(text).assumingMemoryBound(to: UInt32.self)
-        while unsafe next.pointee != 0, isWhole {
-            unsafe append(next.pointee)
+        while unsafe next.pointee != 0 {
+            let scalar = unsafe Unicode.Scalar(next.pointee)
+            if scalar == nil { isExact = false }
+            let known = scalar ?? "\u{FFFD}"
+            isWhole = bytes.count + UTF8.width(known) <= capacity
+            guard isWhole else { return }
+            bytes.append(contentsOf: known.utf8)
             unsafe next += 1
         }
-    }
-
-    private mutating func append(_ character: UInt32) {
-        let scalar = Unicode.Scalar(character)
-        if scalar == nil { isExact = false }
-        let known = scalar ?? "\u{FFFD}"
-        guard bytes.count + UTF8.width(known) <= capacity else { return isWhole = false }
-        bytes.append(contentsOf: known.utf8)
     }
 
     func reportLosses() {
@@ -74,8 +69,6 @@ private struct EncodedText {
         }
     }
 }
-
-// MARK: UTF-8 to wide
 
 /// Decodes as many characters as fit in front of a terminating zero.
 private func decode(_ text: UTF8Span, into buffer: UnsafeMutableBufferPointer<wchar_t>) {
