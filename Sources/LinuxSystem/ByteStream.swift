@@ -18,12 +18,11 @@ package struct ByteStream: Sendable {
 
     /// Writes all bytes of the text; stops without an error if the reader is gone.
     package func write(_ text: String) throws(SystemError) {
-        let bytes = text.utf8Span.span
-        var count = 0
-        while count < bytes.count {
+        var rest = text.utf8Span.span
+        while !rest.isEmpty {
             do throws(SystemError) {
-                count += try write(some: bytes.extracting(droppingFirst: count))
-            } catch  where error.code == EPIPE {
+                rest = rest.extracting(droppingFirst: try write(some: rest))
+            } catch let error where error.code == EPIPE {
                 return
             }
         }

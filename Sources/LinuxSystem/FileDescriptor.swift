@@ -80,7 +80,7 @@ extension FileDescriptor {
         do throws(SystemError) {
             try systemCall("fallocate") { clinux_reserve(number, Int64(range.lowerBound), Int64(range.count)) }
             return true
-        } catch  where error.isOutOfSpace {
+        } catch let error where error.isOutOfSpace {
             return false
         }
     }

@@ -44,7 +44,7 @@ package struct FileStatus: Sendable {
             try systemCall(followsLinks ? "stat" : "lstat", on: path) {
                 negatedErrno(unsafe followsLinks ? stat(path, &status) : lstat(path, &status))
             }
-        } catch  where error.code == ENOENT {
+        } catch let error where error.code == ENOENT {
             return nil
         }
         return FileStatus(status)

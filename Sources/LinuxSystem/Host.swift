@@ -83,7 +83,7 @@ package enum Host {
             let count = try FileDescriptor.open(path, .readOnly).read(into: &bytes, at: 0)
             let line = (0..<count).map { bytes[$0] }.prefix { $0 != UInt8(ascii: "\n") }
             return String(decoding: line, as: UTF8.self)
-        } catch  where [ENOENT, EACCES, EPERM, ENOTDIR].contains(error.code) {
+        } catch let error where [ENOENT, EACCES, EPERM, ENOTDIR].contains(error.code) {
             return nil
         }
     }

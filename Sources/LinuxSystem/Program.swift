@@ -55,12 +55,11 @@ package struct Program: Sendable {
     /// - Returns: how the program ended, if it did first.
     private func feed(_ text: String, through input: consuming PipeEnd) -> Outcome? {
         _ = fcntl(input.descriptor, F_SETFL, O_NONBLOCK)
-        let bytes = text.utf8Span.span
-        var count = 0
-        while count < bytes.count {
+        var rest = text.utf8Span.span
+        while !rest.isEmpty {
             do throws(SystemError) {
-                count += try ByteStream(descriptor: input.descriptor).write(
-                    some: bytes.extracting(droppingFirst: count))
+                let count = try ByteStream(descriptor: input.descriptor).write(some: rest)
+                rest = rest.extracting(droppingFirst: count)
             } catch {
                 // Anything else means that the program does not want the rest.
                 guard error.code == EAGAIN else { return nil }

@@ -12,7 +12,7 @@ public func sharedmem_reader_open(_ segment: OpaquePointer?) -> OpaquePointer? {
         attempt { () throws(SegmentError) in
             let reader = try handle.segment.makeReader()
             unsafe opened = .allocate(capacity: 1)
-            unsafe opened?.initialize(to: OpenReader(reader))
+            unsafe opened?.initialize(to: OpenReader(reader: reader))
         }
         return unsafe opened.map { OpaquePointer($0) }
     }
@@ -25,9 +25,7 @@ public func sharedmem_reader_read(_ reader: OpaquePointer?) -> UnsafePointer<sha
         return nil
     }
     let opened = unsafe UnsafeMutablePointer<OpenReader>(reader)
-    if unsafe !opened.pointee.reader.isUpToDate {
-        guard unsafe opened.pointee.renew() == 0 else { return nil }
-    }
+    guard unsafe opened.pointee.reader.isUpToDate || opened.pointee.renew() == 0 else { return nil }
     return unsafe withUnsafePointer(to: &opened.pointee.text) { unsafe $0 }
 }
 
@@ -50,8 +48,6 @@ public func sharedmem_reader_close(_ reader: OpaquePointer?) {
     var reader: Reader
     /// The text that C got last.
     var text = unsafe sharedmem_borrow_t()
-
-    init(_ reader: consuming Reader) { self.reader = reader }
 
     @inline(never)
     mutating func renew() -> CInt {

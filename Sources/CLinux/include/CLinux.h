@@ -48,14 +48,12 @@ int clinux_lock(int descriptor, int type, int64_t byte);
 /// `F_OFD_GETLK`: the locks that other descriptions hold on the byte: 0 none, 1 shared ones, 2 an exclusive one.
 int clinux_lock_elsewhere(int descriptor, int64_t byte);
 
-// MARK: Memory
+// MARK: Shared memory
 
 /// Copies past the caches, to an address that is a multiple of 16; true if all bytes are ASCII other than U+0000.
 ///
 /// If neither side fits a cache, this is as fast as memory is, and leaves the contents of the caches alone.
 bool clinux_stream(void *destination, const void *source, size_t byte_count);
-
-// MARK: Waiting
 
 /// futex(2), `FUTEX_WAIT` between processes: sleeps while the word is `expected`, but not beyond the timeout.
 int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanoseconds);
