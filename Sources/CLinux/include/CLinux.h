@@ -1,5 +1,5 @@
 // Parts of Linux that Swift cannot see: variadic calls, feature-test macros, thread-local addresses, and some headers.
-// Mechanism only, no policy. Every function returns -errno instead of setting errno.
+// Mechanism only, no policy. Every function declared here returns -errno instead of setting errno.
 
 #ifndef CLINUX_H
 #define CLINUX_H
