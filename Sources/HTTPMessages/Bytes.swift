@@ -5,11 +5,13 @@ extension Span<UInt8> {
         unsafe bytes.equals(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
     }
 
+    static func ~= (text: StaticString, bytes: Span<UInt8>) -> Bool { bytes == text }
+
     package func equals(_ other: Span<UInt8>) -> Bool { equals(other) { $0 == $1 } }
 
     /// Compares ASCII text.
     package func equalsIgnoringCase(_ other: Span<UInt8>) -> Bool {
-        equals(other) { $0 == $1 || $0 ^ $1 == 0x20 && ($0 | 0x20) &- UInt8(ascii: "a") < 26 }
+        equals(other) { $0 == $1 || $0 ^ $1 == 0x20 && Self.isLetter($0) }
     }
 
     package func equalsIgnoringCase(_ text: StaticString) -> Bool {
@@ -52,12 +54,10 @@ extension Span<UInt8> {
 
     static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
+    static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- UInt8(ascii: "a") < 26 }
+
     static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
-}
 
-// MARK: Parts of header values
-
-extension Span<UInt8> {
     /// The next `separator` outside of quotes, or the end.
     func endOfElement(from start: Int, at separator: UInt8) -> Int {
         var position = start
@@ -90,21 +90,15 @@ extension Span<UInt8> {
         guard let equals = firstIndex(of: UInt8(ascii: "=")),
             extracting(trimmed(0..<equals)).equalsIgnoringCase(name)
         else { return nil }
-        return unquoted(trimmed(equals + 1..<count))
-    }
-
-    private func unquoted(_ range: Range<Int>) -> Range<Int> {
-        guard range.count >= 2, self[range.lowerBound] == UInt8(ascii: "\""),
-            self[range.upperBound - 1] == UInt8(ascii: "\"")
-        else { return range }
-        return range.lowerBound + 1..<range.upperBound - 1
+        let range = trimmed(equals + 1..<count)
+        let isQuoted =
+            range.count >= 2 && self[range.lowerBound] == UInt8(ascii: "\"")
+            && self[range.upperBound - 1] == UInt8(ascii: "\"")
+        return isQuoted ? range.lowerBound + 1..<range.upperBound - 1 : range
     }
 
     /// Nil if the bytes are not UTF-8.
-    package var text: String? {
-        guard let text = try? UTF8Span(validating: self) else { return nil }
-        return String(copying: text)
-    }
+    package var text: String? { try? String(copying: UTF8Span(validating: self)) }
 
     /// Nil if the bytes are not a decimal number of at most 64 bits.
     var decimal: UInt64? {

@@ -5,20 +5,13 @@ package enum Method: Sendable {
     case other
 
     package init?(_ name: Span<UInt8>) {
-        if name == "GET" {
-            self = .get
-        } else if name == "HEAD" {
-            self = .head
-        } else if name == "PUT" {
-            self = .put
-        } else if name == "OPTIONS" {
-            self = .options
-        } else if name == "POST" || name == "DELETE" || name == "PATCH" || name == "TRACE" || name == "CONNECT"
-            || name == "QUERY"
-        {
-            self = .other
-        } else {
-            return nil
+        switch name {
+        case "GET": self = .get
+        case "HEAD": self = .head
+        case "PUT": self = .put
+        case "OPTIONS": self = .options
+        case "POST", "DELETE", "PATCH", "TRACE", "CONNECT", "QUERY": self = .other
+        default: return nil
         }
     }
 }

@@ -19,44 +19,28 @@ package enum ProblemType: String, CaseIterable, Sendable {
     case unavailable = "unavailable"
     case noSpace = "no-space"
 
-    package var status: Status {
-        switch self {
-        case .malformedRequest, .notText: .badRequest
-        case .noToken: .unauthorized
-        case .wrongToken: .forbidden
-        case .notFound: .notFound
-        case .methodNotAllowed: .methodNotAllowed
-        case .requestTimeout: .requestTimeout
-        case .preconditionFailed: .preconditionFailed
-        case .tooLong: .contentTooLarge
-        case .unsupportedMediaType: .unsupportedMediaType
-        case .unknownExpectation: .expectationFailed
-        case .unknownHost: .misdirectedRequest
-        case .internalError: .internalServerError
-        case .notImplemented: .notImplemented
-        case .unavailable: .serviceUnavailable
-        case .noSpace: .insufficientStorage
-        }
-    }
+    package var status: Status { statusAndTitle.status }
 
-    package var title: String {
+    package var title: String { statusAndTitle.title }
+
+    private var statusAndTitle: (status: Status, title: String) {
         switch self {
-        case .malformedRequest: "Malformed request"
-        case .notText: "Invalid text"
-        case .noToken: "No token"
-        case .wrongToken: "Wrong token"
-        case .notFound: "Not found"
-        case .methodNotAllowed: "Method not allowed"
-        case .requestTimeout: "Request timeout"
-        case .preconditionFailed: "Precondition failed"
-        case .tooLong: "Text too long"
-        case .unsupportedMediaType: "Unsupported media type"
-        case .unknownExpectation: "Unknown expectation"
-        case .unknownHost: "Unknown host"
-        case .internalError: "Internal error"
-        case .notImplemented: "Not implemented"
-        case .unavailable: "Temporarily unavailable"
-        case .noSpace: "No memory left"
+        case .malformedRequest: (.badRequest, "Malformed request")
+        case .notText: (.badRequest, "Invalid text")
+        case .noToken: (.unauthorized, "No token")
+        case .wrongToken: (.forbidden, "Wrong token")
+        case .notFound: (.notFound, "Not found")
+        case .methodNotAllowed: (.methodNotAllowed, "Method not allowed")
+        case .requestTimeout: (.requestTimeout, "Request timeout")
+        case .preconditionFailed: (.preconditionFailed, "Precondition failed")
+        case .tooLong: (.contentTooLarge, "Text too long")
+        case .unsupportedMediaType: (.unsupportedMediaType, "Unsupported media type")
+        case .unknownExpectation: (.expectationFailed, "Unknown expectation")
+        case .unknownHost: (.misdirectedRequest, "Unknown host")
+        case .internalError: (.internalServerError, "Internal error")
+        case .notImplemented: (.notImplemented, "Not implemented")
+        case .unavailable: (.serviceUnavailable, "Temporarily unavailable")
+        case .noSpace: (.insufficientStorage, "No memory left")
         }
     }
 }
@@ -85,6 +69,27 @@ package final class Problem: Sendable {
         self.members = members
         self.headers = headers
     }
+
+    /// The body of the response, short because its type leads to the description in the contract.
+    package var json: String {
+        var json = "{\"type\":\"/openapi.yaml#/components/examples/\(type.rawValue)\",\"title\":\"\(type.title)\","
+        json += "\"status\":\(type.status.rawValue),\"detail\":\"\(detail)\""
+        for (name, value) in members {
+            switch value {
+            case .number(let number): json += ",\"\(name)\":\(number)"
+            case .text(let text): json += ",\"\(name)\":\"\(text)\""
+            }
+        }
+        return json + "}\n"
+    }
+
+    /// A whole response, for a connection that has no request to answer.
+    package var message: String {
+        let (body, status) = (json, type.status.rawValue)
+        return
+            "HTTP/1.1 \(status) \(type.title)\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+            + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    }
 }
 
 extension Problem {
@@ -107,9 +112,7 @@ extension Problem {
     package static var notFound: Problem { Problem(.notFound, "Nothing is served at this path.") }
 
     package static func methodNotAllowed(_ allowed: AllowedMethods) -> Problem {
-        Problem(
-            .methodNotAllowed, "This resource allows \(allowed.rawValue).",
-            headers: [(.allow, allowed.rawValue)])
+        Problem(.methodNotAllowed, "This resource allows \(allowed.rawValue).", headers: [(.allow, allowed.rawValue)])
     }
 
     package static var requestTimeout: Problem {
@@ -156,30 +159,5 @@ extension Problem {
 
     package static func unavailable(_ detail: String) -> Problem {
         Problem(.unavailable, detail, headers: [(.retryAfter, "1")])
-    }
-}
-
-extension Problem {
-    /// The body of the response.
-    ///
-    /// It is short because its type leads to the description in the contract.
-    package var json: String {
-        var json = "{\"type\":\"/openapi.yaml#/components/examples/\(type.rawValue)\",\"title\":\"\(type.title)\","
-        json += "\"status\":\(type.status.rawValue),\"detail\":\"\(detail)\""
-        for member in members {
-            switch member.value {
-            case .number(let number): json += ",\"\(member.name)\":\(number)"
-            case .text(let text): json += ",\"\(member.name)\":\"\(text)\""
-            }
-        }
-        return json + "}\n"
-    }
-
-    /// A whole response, for a connection that has no request to answer.
-    package var message: String {
-        let (body, status) = (json, type.status.rawValue)
-        return
-            "HTTP/1.1 \(status) \(type.title)\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
-            + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 }

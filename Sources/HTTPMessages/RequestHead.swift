@@ -144,7 +144,7 @@ extension Span<UInt8> {
         !isEmpty
             && allSatisfy { byte in
                 // Nearly all characters of nearly all names.
-                if (byte | 0x20) &- UInt8(ascii: "a") < 26 { return true }
+                if Self.isLetter(byte) { return true }
                 // The characters of a token, a bit each: from U+0000, and from U+0040.
                 let characters: UInt64 = byte < 64 ? 0x03ff_6cfa_0000_0000 : 0x57ff_ffff_c7ff_fffe
                 return byte < 128 && characters >> UInt64(byte & 63) & 1 == 1
@@ -155,7 +155,7 @@ extension Span<UInt8> {
     fileprivate var isHost: Bool {
         allSatisfy { byte in
             // Nearly all characters of nearly all hosts.
-            if (byte | 0x20) &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 11 || byte == UInt8(ascii: ".") {
+            if Self.isLetter(byte) || byte &- UInt8(ascii: "0") < 11 || byte == UInt8(ascii: ".") {
                 return true
             }
             return switch byte {

@@ -12,10 +12,7 @@ package enum RequestTarget {
         var query: Int?
         for index in target.indices {
             switch target[index] {
-            case UInt8(ascii: "%"):
-                guard index + 2 < target.count, hexadecimal(target[index + 1]) != nil,
-                    hexadecimal(target[index + 2]) != nil
-                else { return nil }
+            case UInt8(ascii: "%"): if decoded(target, at: index) == nil { return nil }
             case UInt8(ascii: "?"): query = query ?? index + 1
             case 0x21...0x7e: break
             default: return nil
@@ -29,21 +26,26 @@ package enum RequestTarget {
     /// Decodes only the unreserved characters, which mean the same either way (RFC 3986, 2.3): `%2F` does not become a
     /// slash, nor `%00` the end of a string.
     package static func decode(_ target: inout MutableSpan<UInt8>) -> Int {
-        var read = 0
-        var written = 0
+        var (read, written) = (0, 0)
         while read < target.count {
-            var byte = target[read]
-            read += 1
-            if byte == UInt8(ascii: "%"), read + 1 < target.count, let high = hexadecimal(target[read]),
-                let low = hexadecimal(target[read + 1]), isUnreserved(high << 4 | low)
-            {
-                byte = high << 4 | low
-                read += 2
+            if let byte = decoded(target.span, at: read), isUnreserved(byte) {
+                target[written] = byte
+                read += 3
+            } else {
+                target[written] = target[read]
+                read += 1
             }
-            target[written] = byte
             written += 1
         }
         return written
+    }
+
+    /// The byte that `%` and two digits stand for; nil if these are not at `index`.
+    private static func decoded(_ target: Span<UInt8>, at index: Int) -> UInt8? {
+        guard index + 2 < target.count, target[index] == UInt8(ascii: "%"),
+            let high = hexadecimal(target[index + 1]), let low = hexadecimal(target[index + 2])
+        else { return nil }
+        return high << 4 | low
     }
 
     private static func hexadecimal(_ byte: UInt8) -> UInt8? {
@@ -56,12 +58,6 @@ package enum RequestTarget {
     }
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            true
-        default: false
-        }
+        Span.isLetter(byte) || Span.isDigit(byte) || "-._~".utf8.contains(byte)
     }
 }
