@@ -18,6 +18,11 @@ extension Span<UInt8> {
         unsafe equalsIgnoringCase(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)
     }
 
+    /// - Parameter form: text in which `0` stands for any digit and `x` for any byte.
+    func hasForm(_ form: String) -> Bool {
+        equals(form.utf8Span.span) { $1 == UInt8(ascii: "x") || $1 == (Self.isDigit($0) ? UInt8(ascii: "0") : $0) }
+    }
+
     @inline(__always)
     private func equals(_ other: Span<UInt8>, _ isSame: (UInt8, UInt8) -> Bool) -> Bool {
         guard count == other.count else { return false }

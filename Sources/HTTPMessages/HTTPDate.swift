@@ -7,17 +7,13 @@ package enum HTTPDate {
 
     /// Writes a date as `Sun, 06 Nov 1994 08:49:37 GMT`; for the years 1970 to 9999.
     package static func format(_ seconds: Int64) -> String {
-        let day = seconds / 86400
-        let (hour, minute, second) = (seconds % 86400 / 3600, seconds % 3600 / 60, seconds % 60)
-        let date = CivilDate(dayOfEpoch: Int(day))
-        return "\(days[Int(day % 7)]), \(digits(date.day, 2)) \(months[date.month - 1]) \(digits(date.year, 4)) "
-            + "\(digits(Int(hour), 2)):\(digits(Int(minute), 2)):\(digits(Int(second), 2)) GMT"
+        let (day, second) = Int(seconds).quotientAndRemainder(dividingBy: 86400)
+        let date = CivilDate(dayOfEpoch: day)
+        return "\(days[day % 7]), \(twoDigits(date.day)) \(months[date.month - 1]) \(date.year) "
+            + "\(twoDigits(second / 3600)):\(twoDigits(second / 60 % 60)):\(twoDigits(second % 60)) GMT"
     }
 
-    private static func digits(_ value: Int, _ count: Int) -> String {
-        let text = String(value)
-        return String(repeating: "0", count: max(count - text.count, 0)) + text
-    }
+    private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }
 
 // MARK: Parsing
@@ -25,31 +21,36 @@ package enum HTTPDate {
 extension HTTPDate {
     /// Reads the three forms that a recipient must accept; nil for anything else.
     package static func parse(_ text: Span<UInt8>) -> Int64? {
-        var scanner = DateScanner()
-        guard scanner.skipDayName(text) else { return nil }
-        // "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"
-        if scanner.skip(", ", text) {
-            guard let day = scanner.number(2, text) else { return nil }
-            let isObsolete = scanner.skip("-", text)
-            guard isObsolete || scanner.skip(" ", text), let month = scanner.month(text),
-                scanner.skip(isObsolete ? "-" : " ", text),
-                var year = scanner.number(isObsolete ? 2 : 4, text), scanner.skip(" ", text),
-                let second = scanner.timeOfDay(text), scanner.skip(" GMT", text), scanner.isAtEnd(text)
-            else { return nil }
-            if isObsolete { year = fullYear(year) }
-            return seconds(year, month, day, second)
+        // The letters of the day's name make no difference to the date.
+        var start = 0
+        while start < text.count, (UInt8(ascii: "A")...UInt8(ascii: "z")).contains(text[start]) { start += 1 }
+        guard start >= 3 else { return nil }
+        let rest = text.extracting(start..<text.count)
+        if rest.hasForm(", 00 xxx 0000 00:00:00 GMT") {
+            return seconds(rest, year: number(rest, 9..<13), monthAt: 5, dayAt: 2, timeAt: 14)
         }
-        guard scanner.skip(" ", text), let month = scanner.month(text), scanner.skip(" ", text),
-            let day = scanner.skip(" ", text) ? scanner.number(1, text) : scanner.number(2, text),
-            scanner.skip(" ", text), let second = scanner.timeOfDay(text), scanner.skip(" ", text),
-            let year = scanner.number(4, text), scanner.isAtEnd(text)
-        else { return nil }
-        return seconds(year, month, day, second)
+        if rest.hasForm(", 00-xxx-00 00:00:00 GMT") {
+            return seconds(rest, year: fullYear(number(rest, 9..<11)), monthAt: 5, dayAt: 2, timeAt: 12)
+        }
+        guard rest.hasForm(" xxx 00 00:00:00 0000") || rest.hasForm(" xxx  0 00:00:00 0000") else { return nil }
+        return seconds(rest, year: number(rest, 17..<21), monthAt: 1, dayAt: 5, timeAt: 8)
     }
 
-    private static func seconds(_ year: Int, _ month: Int, _ day: Int, _ secondOfDay: Int) -> Int64? {
-        guard let day = CivilDate(year: year, month: month, day: day).dayOfEpoch else { return nil }
-        return Int64(day * 86400 + secondOfDay)
+    /// Reads digits; a space counts as 0.
+    private static func number(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
+        range.reduce(0) { $0 * 10 + Int(text[$1] & 0xf) }
+    }
+
+    private static func seconds(_ text: Span<UInt8>, year: Int, monthAt: Int, dayAt: Int, timeAt: Int) -> Int64? {
+        let name = text.extracting(monthAt..<monthAt + 3)
+        let hour = number(text, timeAt..<timeAt + 2)
+        let minute = number(text, timeAt + 3..<timeAt + 5)
+        let second = number(text, timeAt + 6..<timeAt + 8)
+        guard hour < 24, minute < 60, second <= 60,
+            let month = months.firstIndex(where: { name.equals($0.utf8Span.span) }),
+            let day = CivilDate(year: year, month: month + 1, day: number(text, dayAt..<dayAt + 2)).dayOfEpoch
+        else { return nil }
+        return Int64(day * 86400 + hour * 3600 + minute * 60 + second)
     }
 
     /// Completes a year of two digits: one that seems to be more than 50 years ahead is in the past.
@@ -58,66 +59,16 @@ extension HTTPDate {
         let candidate = currentYear / 100 * 100 + year
         return candidate > currentYear + 50 ? candidate - 100 : candidate
     }
-
-    static func monthNumber(_ name: Span<UInt8>) -> Int? {
-        for (index, month) in months.enumerated() where name.equals(month.utf8Span.span) { return index + 1 }
-        return nil
-    }
-}
-
-/// Reads a date piece by piece.
-private struct DateScanner {
-    private var position = 0
-
-    func isAtEnd(_ text: Span<UInt8>) -> Bool { position == text.count }
-
-    /// Skips the letters of a day's name, which make no difference to the date.
-    mutating func skipDayName(_ text: Span<UInt8>) -> Bool {
-        while position < text.count, (UInt8(ascii: "A")...UInt8(ascii: "z")).contains(text[position]) { position += 1 }
-        return position >= 3
-    }
-
-    mutating func skip(_ expected: StaticString, _ text: Span<UInt8>) -> Bool {
-        guard text.extracting(position..<text.count).starts(with: expected) else { return false }
-        position += expected.utf8CodeUnitCount
-        return true
-    }
-
-    mutating func number(_ digitCount: Int, _ text: Span<UInt8>) -> Int? {
-        guard position + digitCount <= text.count else { return nil }
-        var value = 0
-        for _ in 0..<digitCount {
-            guard Span.isDigit(text[position]) else { return nil }
-            value = value * 10 + Int(text[position] - UInt8(ascii: "0"))
-            position += 1
-        }
-        return value
-    }
-
-    mutating func month(_ text: Span<UInt8>) -> Int? {
-        guard position + 3 <= text.count else { return nil }
-        position += 3
-        return HTTPDate.monthNumber(text.extracting(position - 3..<position))
-    }
-
-    mutating func timeOfDay(_ text: Span<UInt8>) -> Int? {
-        guard let hour = number(2, text), skip(":", text), let minute = number(2, text), skip(":", text),
-            let second = number(2, text), hour < 24, minute < 60, second <= 60
-        else { return nil }
-        return hour * 3600 + minute * 60 + second
-    }
 }
 
 /// A day of the Gregorian calendar.
-private struct CivilDate {
+private struct CivilDate: Equatable {
     let year: Int
     let month: Int
     let day: Int
+}
 
-    init(year: Int, month: Int, day: Int) {
-        (self.year, self.month, self.day) = (year, month, day)
-    }
-
+extension CivilDate {
     /// Counts in eras of 400 years, each of which begins on March 1.
     init(dayOfEpoch: Int) {
         let shifted = dayOfEpoch + 719_468
@@ -133,15 +84,11 @@ private struct CivilDate {
 
     /// Nil if the calendar has no such day.
     var dayOfEpoch: Int? {
-        let yearFromMarch = month <= 2 ? year - 1 : year
-        guard yearFromMarch >= 0 else { return nil }
-        let era = yearFromMarch / 400
-        let yearOfEra = yearFromMarch % 400
-        let monthFromMarch = month > 2 ? month - 3 : month + 9
-        let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        let result = era * 146_097 + dayOfEra - 719_468
-        let back = CivilDate(dayOfEpoch: result)
-        return (back.year, back.month, back.day) == (year, month, day) ? result : nil
+        // Years and their months, counted from March.
+        let (years, months) = month > 2 ? (year, month - 3) : (year - 1, month + 9)
+        guard years >= 0 else { return nil }
+        let dayOfYear = (153 * months + 2) / 5 + day - 1
+        let result = 365 * years + years / 4 - years / 100 + years / 400 + dayOfYear - 719_468
+        return CivilDate(dayOfEpoch: result) == self ? result : nil
     }
 }
