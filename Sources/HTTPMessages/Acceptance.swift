@@ -3,13 +3,11 @@ package struct Acceptance: Sendable {
     private var eventStream = 0
     private var plainText = 0
 
-    package init() {}
-
     /// True if the client prefers `text/event-stream` to `text/plain`.
     package var isEventStream: Bool { eventStream > plainText }
 
     /// Reads a header value such as `text/event-stream;q=0.5, */*`; called once for each field of a repeated header.
-    package mutating func add(_ value: Span<UInt8>) {
+    mutating func add(_ value: Span<UInt8>) {
         var position = 0
         while position < value.count {
             let end = value.endOfElement(from: position, at: UInt8(ascii: ","))

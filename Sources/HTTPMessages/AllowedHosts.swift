@@ -12,18 +12,15 @@ package struct AllowedHosts: Sendable {
 
     /// - Parameter authority: a name or address, with or without a port.
     package func contains(_ authority: Span<UInt8>) -> Bool {
-        let host = authority.extracting(0..<endOfHost(authority))
+        var end = authority.count
+        while end > 0, Span.isDigit(authority[end - 1]) { end -= 1 }
+        let hasPort = end > 0 && authority[end - 1] == UInt8(ascii: ":")
+        let host = authority.extracting(first: hasPort ? end - 1 : authority.count)
         if host == "127.0.0.1" || host == "[::1]" || isIPv4Loopback(host) { return true }
         return names.contains { name in
             guard name.first == UInt8(ascii: ".") else { return host.equalsIgnoringCase(name.span) }
             return host.count > name.count && host.extracting(last: name.count).equalsIgnoringCase(name.span)
         }
-    }
-
-    private func endOfHost(_ authority: Span<UInt8>) -> Int {
-        var end = authority.count
-        while end > 0, Span.isDigit(authority[end - 1]) { end -= 1 }
-        return end > 0 && authority[end - 1] == UInt8(ascii: ":") ? end - 1 : authority.count
     }
 
     /// Digits and dots alone are always an address, never a name.

@@ -21,14 +21,11 @@ package struct BearerToken: Sendable {
         guard let space = value.firstIndex(of: UInt8(ascii: " ")),
             value.extracting(0..<space).equalsIgnoringCase("bearer")
         else { return .missing }
-        return equals(value.extracting(value.trimmed(space..<value.count))) ? .granted : .wrong
-    }
-
-    /// Compares in a time that depends only on the length of the guess, not on how much of it is right.
-    private func equals(_ guess: Span<UInt8>) -> Bool {
+        let guess = value.extracting(value.trimmed(space..<value.count))
+        // Compares in a time that depends only on the length of the guess, not on how much of it is right.
         var difference = guess.count ^ bytes.count
         for index in guess.indices { difference |= Int(guess[index] ^ bytes[index % bytes.count]) }
-        return difference == 0
+        return difference == 0 ? .granted : .wrong
     }
 }
 

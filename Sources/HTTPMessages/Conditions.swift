@@ -3,11 +3,29 @@ package struct Conditions: Sendable {
     /// None or one: a request without conditions, as most are, carries a single word.
     private var parsed: [Parsed] = []
 
-    fileprivate struct Parsed {
+    private struct Parsed {
         var ifMatch = EntityTagList()
         var ifNoneMatch = EntityTagList()
         var ifModifiedSince = DateCondition()
         var ifUnmodifiedSince = DateCondition()
+
+        func permitsChange(_ entityTag: EntityTag, _ lastModified: Int64?) -> Bool {
+            if ifMatch.isPresent { return ifMatch.matchesStrongly(entityTag) }
+            guard let date = ifUnmodifiedSince.date, let lastModified else { return true }
+            // An equal date is not enough: another change may have followed within that second.
+            return date > lastModified
+        }
+    }
+
+    /// A date in a condition; a malformed or repeated one is ignored (RFC 9110, 13.1.3 and 13.1.4).
+    private struct DateCondition {
+        private(set) var date: Int64?
+        private var isPresent = false
+
+        mutating func add(_ value: Span<UInt8>) {
+            date = isPresent ? nil : HTTPDate.parse(value)
+            isPresent = true
+        }
     }
 
     package enum Verdict {
@@ -23,9 +41,7 @@ package struct Conditions: Sendable {
     package var isPresent: Bool { !parsed.isEmpty }
 
     /// False if an entity tag is malformed, so that the client's intention can only be guessed.
-    package var isWellFormed: Bool {
-        parsed.allSatisfy { $0.ifMatch.isWellFormed && $0.ifNoneMatch.isWellFormed }
-    }
+    package var isWellFormed: Bool { parsed.allSatisfy { $0.ifMatch.isWellFormed && $0.ifNoneMatch.isWellFormed } }
 
     package var hasIfNoneMatch: Bool { parsed.first?.ifNoneMatch.isPresent == true }
 
@@ -71,25 +87,5 @@ extension Conditions {
         else { return false }
         // Without the date: it could not tell two changes within one second apart.
         return parsed.permitsChange(entityTag, nil)
-    }
-}
-
-extension Conditions.Parsed {
-    fileprivate func permitsChange(_ entityTag: EntityTag, _ lastModified: Int64?) -> Bool {
-        if ifMatch.isPresent { return ifMatch.matchesStrongly(entityTag) }
-        guard let date = ifUnmodifiedSince.date, let lastModified else { return true }
-        // An equal date is not enough: another change may have followed within that second.
-        return date > lastModified
-    }
-}
-
-/// A date in a condition; a malformed or repeated one is ignored (RFC 9110, 13.1.3 and 13.1.4).
-private struct DateCondition {
-    private(set) var date: Int64?
-    private var isPresent = false
-
-    mutating func add(_ value: Span<UInt8>) {
-        date = isPresent ? nil : HTTPDate.parse(value)
-        isPresent = true
     }
 }

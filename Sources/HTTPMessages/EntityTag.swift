@@ -1,13 +1,11 @@
 /// A strong entity tag (RFC 9110, 8.8.3), held in place: making and comparing one allocates nothing.
-package struct EntityTag: Sendable {
-    /// The longest opaque tag that the service makes.
-    ///
-    /// A longer one in a request matches none of them.
-    package static let maximumByteCount = 40
+package struct EntityTag: Equatable, Sendable {
+    /// The longest opaque tag that the service makes; a longer one in a request matches none of them.
+    static let maximumByteCount = 40
 
     /// The tag with its quotes, and zeros behind.
     private var bytes = InlineArray<43, UInt8>(repeating: 0)
-    private var count = 2
+    private let count: Int
 
     /// - Parameter opaque: at most ``maximumByteCount`` bytes, without quotes.
     package init(opaque: Span<UInt8>) {
@@ -21,9 +19,7 @@ package struct EntityTag: Sendable {
     package init(opaque: String) { self.init(opaque: opaque.utf8Span.span) }
 
     /// The tag without its quotes.
-    package func withOpaque<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
-        body(bytes.span.extracting(1..<count - 1))
-    }
+    func withOpaque<Result>(_ body: (Span<UInt8>) -> Result) -> Result { body(bytes.span.extracting(1..<count - 1)) }
 
     package var opaque: String { withOpaque { $0.text ?? "" } }
 
@@ -33,9 +29,7 @@ package struct EntityTag: Sendable {
     }
 
     package var quoted: String { "\"" + opaque + "\"" }
-}
 
-extension EntityTag: Equatable {
     package static func == (left: EntityTag, right: EntityTag) -> Bool {
         left.withOpaque { left in right.withOpaque { left.equals($0) } }
     }

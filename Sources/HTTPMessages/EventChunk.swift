@@ -34,17 +34,12 @@ package struct EventChunk: Sendable {
         bytes = Array(text.utf8)
         content = bytes.indices
     }
-}
 
-// MARK: The parts of a stream
-
-extension EventChunk {
     /// How many bytes ``event(id:text:)`` has, without its framing.
     package static func contentByteCount(id: String, text: Span<UInt8>) -> Int {
-        var lineFeedCount = 0
-        for index in text.indices where text[index] == UInt8(ascii: "\n") { lineFeedCount += 1 }
-        let textByteCount = text.count + lineFeedCount * "data: ".utf8.count
-        return "id: \ndata: \n\n".utf8.count + id.utf8.count + textByteCount
+        var count = "id: \ndata: \n\n".utf8.count + id.utf8.count + text.count
+        for index in text.indices where text[index] == UInt8(ascii: "\n") { count += "data: ".utf8.count }
+        return count
     }
 
     /// The event that carries the text.

@@ -28,11 +28,7 @@ package struct RequestHead: Sendable {
     }
 
     package var hasBody: Bool { isChunked || contentLength > 0 }
-}
 
-// MARK: Faults
-
-extension RequestHead {
     /// Set if the head leaves open where the request ends: refuse the request and end the connection.
     package var framingProblem: Problem? {
         switch framingFault {

@@ -71,9 +71,7 @@ import Synchronization
     ///
     /// Open connections go on.
     package func quiesce() {
-        loops.withLock { loops in
-            for loop in loops { loop.quiesce() }
-        }
+        loops.withLock { $0.forEach { $0.quiesce() } }
     }
 
     /// Closes all connections and ends the threads.

@@ -36,7 +36,7 @@ final class OpenConnection: Sendable {
     let body: RequestBody
     private let limits: TimeLimits
     /// The deadline in coarse milliseconds, times four, plus a ``Phase``; negative once the connection was ended.
-    private let deadline: Atomic<Int>
+    private let deadline = Atomic(0)
     /// The deadline at the time the client was first seen to have stopped sending.
     private let deadlineWhenHalfClosed = Atomic<Int>(.min)
 
@@ -47,7 +47,6 @@ final class OpenConnection: Sendable {
         self.waker = waker
         self.body = body
         self.limits = limits
-        deadline = Atomic(0)
         setDeadline(.awaitsHead, limits.headSeconds)
     }
 

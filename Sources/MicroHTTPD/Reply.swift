@@ -1,8 +1,6 @@
 package import HTTPMessages
 
-/// What a handler makes of a request.
-///
-/// ``Daemon`` carries it out, in one place.
+/// What a handler makes of a request; ``Daemon`` carries it out, in one place.
 package enum Reply {
     /// A response; its body is left out for `HEAD` and for the statuses 204 and 304.
     case response(Status, Response, endsConnection: Bool = false)
@@ -15,11 +13,8 @@ package enum Reply {
 
     /// The same response, after which the connection ends.
     package var endingConnection: Reply {
-        if case .response(let status, let response, _) = self {
-            .response(status, response, endsConnection: true)
-        } else {
-            self
-        }
+        guard case .response(let status, let response, _) = self else { return self }
+        return .response(status, response, endsConnection: true)
     }
 }
 

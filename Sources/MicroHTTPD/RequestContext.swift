@@ -20,23 +20,15 @@
         unsafe bits = UnsafeMutableRawPointer(bitPattern: UInt(targetByteCount) << 2 | 2).unsafelyUnwrapped
     }
 
-    package init(retaining object: AnyObject) {
-        unsafe bits = Unmanaged.passRetained(object).toOpaque()
-    }
+    package init(retaining object: AnyObject) { unsafe bits = Unmanaged.passRetained(object).toOpaque() }
 
     /// Nil if this is not a number.
-    package var number: UInt32? {
-        let word = unsafe UInt(bitPattern: bits)
-        return word & 3 == 1 ? UInt32(truncatingIfNeeded: word >> 2) : nil
-    }
+    package var number: UInt32? { word & 3 == 1 ? UInt32(truncatingIfNeeded: word >> 2) : nil }
 
     /// Nil if the handler has seen the request.
-    var targetByteCount: Int? {
-        let word = unsafe UInt(bitPattern: bits)
-        return word & 3 == 2 ? Int(word >> 2) : nil
-    }
+    var targetByteCount: Int? { word & 3 == 2 ? Int(word >> 2) : nil }
 
-    var isObject: Bool { unsafe UInt(bitPattern: bits) & 3 == 0 }
+    private var word: UInt { unsafe UInt(bitPattern: bits) }
 
     /// The object that this context was made with; it must be of this class.
     package func object<Object: AnyObject>(_: Object.Type) -> Object {
@@ -44,6 +36,6 @@
     }
 
     func release() {
-        if isObject { unsafe Unmanaged<AnyObject>.fromOpaque(bits).release() }
+        if word & 3 == 0 { unsafe Unmanaged<AnyObject>.fromOpaque(bits).release() }
     }
 }

@@ -37,7 +37,8 @@ import Synchronization
         let byteCount = unsafe body.bytes.count
         unsafe self.init(
             MHD_create_response_from_buffer_with_free_callback_cls(
-                byteCount, body.bytes.baseAddress, { unsafe TextCopy.release($0) },
+                byteCount, body.bytes.baseAddress,
+                { body in if let body = unsafe body { unsafe Unmanaged<TextCopy>.fromOpaque(body).release() } },
                 Unmanaged.passRetained(body).toOpaque()), byteCount)
     }
 
@@ -49,9 +50,7 @@ import Synchronization
         for header in problem.headers { add(header.name, header.value) }
     }
 
-    /// Adds a header.
-    ///
-    /// `value` must not contain a line break.
+    /// Adds a header; `value` must not contain a line break.
     package func add(_ name: HeaderName, _ value: String) {
         // Passed as they are, both strings would be copied first.
         unsafe value.withCString { unsafe add(name, $0) }
@@ -69,11 +68,7 @@ import Synchronization
         let result = unsafe name.rawValue.withCString { unsafe MHD_add_response_header(pointer, $0, value) }
         precondition(result == .YES, "libmicrohttpd refuses the header \(name.rawValue)")
     }
-}
 
-// MARK: Date
-
-extension Response {
     /// Adds the current date to a response that is sent once.
     ///
     /// libmicrohttpd would format one for each response, which takes longer than setting the text.
@@ -90,17 +85,13 @@ private struct FormattedDate {
     static func withCurrent(_ body: (UnsafePointer<CChar>) -> Void) {
         let now = Clock.realtimeSeconds
         current.withLock { date in
-            if date.second != now {
-                date = FormattedDate(second: now, text: Array(HTTPDate.format(now).utf8CString))
-            }
+            if date.second != now { date = FormattedDate(second: now, text: Array(HTTPDate.format(now).utf8CString)) }
             unsafe date.text.withUnsafeBufferPointer { text in
                 if let start = text.baseAddress { unsafe body(start) }
             }
         }
     }
 }
-
-// MARK: Shared bodies
 
 /// A copy of the text, counted in a budget until the last client has read it.
 @safe package final class TextCopy: @unchecked Sendable {
@@ -119,9 +110,5 @@ private struct FormattedDate {
     deinit {
         unsafe budget.giveBack(bytes.count)
         unsafe bytes.deallocate()
-    }
-
-    fileprivate static func release(_ copy: UnsafeMutableRawPointer?) {
-        if let copy = unsafe copy { unsafe Unmanaged<TextCopy>.fromOpaque(copy).release() }
     }
 }

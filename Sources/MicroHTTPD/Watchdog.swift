@@ -9,7 +9,7 @@ package final class Watchdog: Sendable {
     private let message: [UInt8]
     private let state = Mutex(State())
     private let event: EventDescriptor
-    private let thread: Mutex<BackgroundThread?>
+    private let thread = Mutex<BackgroundThread?>(nil)
 
     private struct State {
         /// By descriptor; a connection is listed until just before it is closed.
@@ -22,7 +22,6 @@ package final class Watchdog: Sendable {
     package init(message: [UInt8]) throws(SystemError) {
         self.message = message
         event = try EventDescriptor()
-        thread = Mutex(nil)
         let watchdog = unsafe Unmanaged.passUnretained(self)
         let started = try BackgroundThread(named: "sharedmem limit") {
             unsafe watchdog._withUnsafeGuaranteedRef { $0.run() }
