@@ -12,10 +12,7 @@ struct EntityTagList: Sendable {
     /// The tags that were read, those too long to match anything included.
     private var count = 0
 
-    private struct Entry {
-        let tag: EntityTag
-        let isWeak: Bool
-    }
+    private typealias Entry = (tag: EntityTag, isWeak: Bool)
 
     /// Whether `tag` matches by the strong comparison.
     func matchesStrongly(_ tag: EntityTag) -> Bool { isAny || contains { !$0.isWeak && $0.tag == tag } }
@@ -60,7 +57,7 @@ struct EntityTagList: Sendable {
         else { return nil }
         let opaque = value.extracting(quote + 1..<end)
         if opaque.count <= EntityTag.maximumByteCount {
-            let entry = Entry(tag: EntityTag(opaque: opaque), isWeak: isWeak)
+            let entry = (EntityTag(opaque: opaque), isWeak)
             if first == nil { first = entry } else { others.append(entry) }
         }
         return end + 1

@@ -93,30 +93,33 @@ package final class Problem: Sendable {
 }
 
 extension Problem {
+    package static let noToken = Problem(
+        .noToken, "The server requires a token. Send it as Authorization: Bearer TOKEN.",
+        headers: [(.wwwAuthenticate, "Bearer realm=\"sharedmem\"")])
+    package static let wrongToken = Problem(.wrongToken, "The token is not the one that this server requires.")
+    package static let notFound = Problem(.notFound, "Nothing is served at this path.")
+    package static let requestTimeout = Problem(
+        .requestTimeout, "The body took too long to arrive, and nothing was set. Send the request again.")
+    package static let charset = Problem(.unsupportedMediaType, "The charset must be UTF-8, whatever the media type.")
+    package static let contentCoding = Problem(
+        .unsupportedMediaType, "Content-Encoding is not supported. Send the text as it is.",
+        headers: [(.acceptEncoding, "identity")])
+    package static let unknownExpectation = Problem(
+        .unknownExpectation, "The only supported value of Expect is 100-continue.")
+    package static let unknownHost = Problem(
+        .unknownHost, "The server does not accept this host name. Use localhost, or add the name to the allowed hosts.")
+    package static let unknownMethod = Problem(.notImplemented, "This server does not know the method.")
+    package static let unknownTransferCoding = Problem(
+        .notImplemented, "The only supported Transfer-Encoding is chunked.")
+
     package static func malformed(_ detail: String) -> Problem { Problem(.malformedRequest, detail) }
 
     package static func notText(_ detail: String, offset: Int) -> Problem {
         Problem(.notText, detail, members: [("offset", .number(offset))])
     }
 
-    package static var noToken: Problem {
-        Problem(
-            .noToken, "The server requires a token. Send it as Authorization: Bearer TOKEN.",
-            headers: [(.wwwAuthenticate, "Bearer realm=\"sharedmem\"")])
-    }
-
-    package static var wrongToken: Problem {
-        Problem(.wrongToken, "The token is not the one that this server requires.")
-    }
-
-    package static var notFound: Problem { Problem(.notFound, "Nothing is served at this path.") }
-
     package static func methodNotAllowed(_ allowed: AllowedMethods) -> Problem {
         Problem(.methodNotAllowed, "This resource allows \(allowed.rawValue).", headers: [(.allow, allowed.rawValue)])
-    }
-
-    package static var requestTimeout: Problem {
-        Problem(.requestTimeout, "The body took too long to arrive, and nothing was set. Send the request again.")
     }
 
     package static func preconditionFailed(current: EntityTag) -> Problem {
@@ -129,32 +132,6 @@ extension Problem {
         Problem(
             .tooLong, "The text is longer than the segment's capacity of \(capacity) bytes. Shorten it.",
             members: [("capacity", .number(capacity))])
-    }
-
-    package static var charset: Problem {
-        Problem(.unsupportedMediaType, "The charset must be UTF-8, whatever the media type.")
-    }
-
-    package static var contentCoding: Problem {
-        Problem(
-            .unsupportedMediaType, "Content-Encoding is not supported. Send the text as it is.",
-            headers: [(.acceptEncoding, "identity")])
-    }
-
-    package static var unknownExpectation: Problem {
-        Problem(.unknownExpectation, "The only supported value of Expect is 100-continue.")
-    }
-
-    package static var unknownHost: Problem {
-        Problem(
-            .unknownHost,
-            "The server does not accept this host name. Use localhost, or add the name to the allowed hosts.")
-    }
-
-    package static var unknownMethod: Problem { Problem(.notImplemented, "This server does not know the method.") }
-
-    package static var unknownTransferCoding: Problem {
-        Problem(.notImplemented, "The only supported Transfer-Encoding is chunked.")
     }
 
     package static func unavailable(_ detail: String) -> Problem {

@@ -16,8 +16,7 @@ extension cmicrohttpd_options {
 private func handleRequest(
     _ object: UnsafeMutableRawPointer?, _ connection: OpaquePointer?, _ url: UnsafePointer<CChar>?,
     _ method: UnsafePointer<CChar>?, _ version: UnsafePointer<CChar>?, _ upload: UnsafePointer<CChar>?,
-    _ uploadByteCount: UnsafeMutablePointer<Int>?,
-    _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    _ uploadByteCount: UnsafeMutablePointer<Int>?, _ context: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> MHD_Result {
     guard let object = unsafe object, let connection = unsafe connection, let url = unsafe url,
         let method = unsafe method, let version = unsafe version, let uploadByteCount = unsafe uploadByteCount,

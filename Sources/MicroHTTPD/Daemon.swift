@@ -49,10 +49,8 @@ import Synchronization
         unsafe options.memory_byte_count = 16 << 10
         unsafe options.setCallbacks()
         for _ in 0..<limits.threadCount {
-            guard let loop = unsafe EventLoop(options, for: self) else {
-                stop()
-                return nil
-            }
+            // The loops made before end with this object.
+            guard let loop = unsafe EventLoop(options, for: self) else { return nil }
             loops.withLock { $0.append(loop) }
         }
     }
@@ -142,11 +140,7 @@ extension Daemon {
         context.release()
         requestCount.subtract(1, ordering: .releasing)
     }
-}
 
-// MARK: Connections
-
-extension Daemon {
     /// - Returns: the connection's context in libmicrohttpd.
     func open(_ connection: OpaquePointer, _ waker: Waker) -> UnsafeMutableRawPointer {
         let transport = unsafe SocketTransport(descriptor: cmicrohttpd_socket(connection))

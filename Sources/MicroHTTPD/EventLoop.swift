@@ -69,9 +69,7 @@ import Synchronization
         return unsafe MHD_get_timeout(daemon, &milliseconds) == .YES && milliseconds == 0
     }
 
-    /// Accepts no more connections and gives the listening socket back to the caller.
-    ///
-    /// Open connections go on.
+    /// Accepts no more connections, and leaves the listening socket to the caller.
     func quiesce() {
         _ = unsafe MHD_quiesce_daemon(daemon)
         waker.event.signal()

@@ -35,11 +35,7 @@ import Synchronization
     package func withSpan<Result>(_ read: (Span<UInt8>) -> Result) -> Result {
         read(unsafe UnsafeRawBufferPointer(start: start, count: byteCount).assumingMemoryBound(to: UInt8.self).span)
     }
-}
 
-// MARK: Receiving
-
-extension RequestBody {
     var isExpected: Bool { limit != nil }
 
     func expect(atMost limit: Int) { self.limit = limit }
