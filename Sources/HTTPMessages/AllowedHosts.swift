@@ -16,15 +16,14 @@ package struct AllowedHosts: Sendable {
         while end > 0, Span.isDigit(authority[end - 1]) { end -= 1 }
         let hasPort = end > 0 && authority[end - 1] == UInt8(ascii: ":")
         let host = authority.extracting(first: hasPort ? end - 1 : authority.count)
-        if host == "127.0.0.1" || host == "[::1]" || isIPv4Loopback(host) { return true }
+        if host == "127.0.0.1" || host == "[::1]" { return true }
+        // Digits and dots alone are always an address, never a name.
+        if host.starts(with: "127."), host.allSatisfy({ $0 &- UInt8(ascii: "0") < 10 || $0 == UInt8(ascii: ".") }) {
+            return true
+        }
         return names.contains { name in
             guard name.first == UInt8(ascii: ".") else { return host.equalsIgnoringCase(name.span) }
             return host.count > name.count && host.extracting(last: name.count).equalsIgnoringCase(name.span)
         }
-    }
-
-    /// Digits and dots alone are always an address, never a name.
-    private func isIPv4Loopback(_ host: Span<UInt8>) -> Bool {
-        host.starts(with: "127.") && host.allSatisfy { $0 &- UInt8(ascii: "0") < 10 || $0 == UInt8(ascii: ".") }
     }
 }

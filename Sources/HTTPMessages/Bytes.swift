@@ -1,5 +1,4 @@
-// The bytes of a message, as they were received.
-
+/// The bytes of a message, as they were received.
 extension Span<UInt8> {
     package static func == (bytes: Span<UInt8>, text: StaticString) -> Bool {
         unsafe bytes.equals(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount).span)

@@ -28,13 +28,8 @@ package struct Conditions: Sendable {
         }
     }
 
-    package enum Verdict {
-        case proceed
-        /// 304
-        case notModified
-        /// 412
-        case failed
-    }
+    /// What becomes of a request: it goes on, or is answered with 304 or 412.
+    package enum Verdict { case proceed, notModified, failed }
 
     package init() {}
 
@@ -56,11 +51,7 @@ package struct Conditions: Sendable {
         default: preconditionFailure("\(name.rawValue) is not a condition")
         }
     }
-}
 
-// MARK: Judging
-
-extension Conditions {
     /// Judges the conditions of a `GET` or `HEAD` in the order of RFC 9110, 13.2.2.
     ///
     /// - Parameter lastModified: seconds since 1970; nil if the resource has no such date.

@@ -69,19 +69,18 @@ package struct EventChunk: Sendable {
     /// The head of the response.
     package static func head(date: Int64, isChunked: Bool) -> EventChunk {
         let framing = isChunked ? "Transfer-Encoding: chunked\r\n" : ""
-        return EventChunk(
-            unframed:
-                """
-                HTTP/1.1 200 OK\r
-                Date: \(HTTPDate.format(date))\r
-                Content-Type: text/event-stream\r
-                Cache-Control: no-store\r
-                X-Content-Type-Options: nosniff\r
-                X-Accel-Buffering: no\r
-                Vary: Accept\r
-                \(framing)Connection: close\r
-                \r\n
-                """)
+        let head = """
+            HTTP/1.1 200 OK\r
+            Date: \(HTTPDate.format(date))\r
+            Content-Type: text/event-stream\r
+            Cache-Control: no-store\r
+            X-Content-Type-Options: nosniff\r
+            X-Accel-Buffering: no\r
+            Vary: Accept\r
+            \(framing)Connection: close\r
+            \r\n
+            """
+        return EventChunk(unframed: head)
     }
 }
 

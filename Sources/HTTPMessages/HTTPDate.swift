@@ -14,11 +14,7 @@ package enum HTTPDate {
     }
 
     private static func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-}
 
-// MARK: Parsing
-
-extension HTTPDate {
     /// Reads the three forms that a recipient must accept; nil for anything else.
     package static func parse(_ text: Span<UInt8>) -> Int64? {
         // The letters of the day's name make no difference to the date.
@@ -41,6 +37,7 @@ extension HTTPDate {
         range.reduce(0) { $0 * 10 + Int(text[$1] & 0xf) }
     }
 
+    /// Reads the fields at these offsets, and the time from `timeAt` on; nil if there is no such moment.
     private static func seconds(_ text: Span<UInt8>, year: Int, monthAt: Int, dayAt: Int, timeAt: Int) -> Int64? {
         let name = text.extracting(monthAt..<monthAt + 3)
         let hour = number(text, timeAt..<timeAt + 2)

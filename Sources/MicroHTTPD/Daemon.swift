@@ -49,7 +49,7 @@ import Synchronization
         unsafe options.memory_byte_count = 16 << 10
         unsafe options.setCallbacks()
         for _ in 0..<limits.threadCount {
-            // The loops made before end with this object.
+            // `deinit` stops the loops that have been made.
             guard let loop = unsafe EventLoop(options, for: self) else { return nil }
             loops.withLock { $0.append(loop) }
         }
@@ -65,9 +65,7 @@ import Synchronization
     /// The number of requests whose head has arrived and whose response is not yet sent.
     package var requestsInFlight: Int { requestCount.load(ordering: .acquiring) }
 
-    /// Accepts no more connections and gives the listening socket back to the caller.
-    ///
-    /// Open connections go on.
+    /// Accepts no more connections and gives the listening socket back to the caller; open connections go on.
     package func quiesce() {
         loops.withLock { $0.forEach { $0.quiesce() } }
     }
@@ -84,7 +82,7 @@ import Synchronization
     }
 }
 
-// MARK: Requests
+// MARK: Requests and connections
 
 extension Daemon {
     /// Handles one of libmicrohttpd's calls for a request.

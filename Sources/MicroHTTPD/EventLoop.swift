@@ -41,10 +41,8 @@ import Synchronization
         var runsWithoutRest = 0
         while !isStopping.load(ordering: .acquiring) {
             runsWithoutRest = hasWork ? runsWithoutRest + 1 : 0
-            if runsWithoutRest == 0 {
-                unsafe poll(&polls, nfds_t(polls.count), -1)
-            } else if runsWithoutRest > Self.maximumRunsWithoutRest {
-                unsafe poll(&polls, nfds_t(polls.count), 1)
+            if runsWithoutRest == 0 || runsWithoutRest > Self.maximumRunsWithoutRest {
+                unsafe poll(&polls, nfds_t(polls.count), runsWithoutRest == 0 ? -1 : 1)
             }
             waker.milliseconds = Clock.coarseMilliseconds
             // Cleared first: an event that is signaled from now on wakes the loop again.

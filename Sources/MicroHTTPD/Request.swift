@@ -20,31 +20,24 @@ package import HTTPMessages
 
     /// Reads the headers, repeated ones included, in the order in which they were sent.
     package func head(_ policy: AccessPolicy, isIntact: Bool) -> RequestHead {
-        var reading = unsafe Reading(
-            head: RequestHead(policy, isIntact: isIntact), policy: Unmanaged.passUnretained(policy))
+        typealias Reading = (head: RequestHead, policy: Unmanaged<AccessPolicy>)
+        var reading: Reading = unsafe (RequestHead(policy, isIntact: isIntact), Unmanaged.passUnretained(policy))
         unsafe withUnsafeMutablePointer(to: &reading) { reading in
             _ = unsafe MHD_get_connection_values_n(
                 connection, .HEADER_KIND,
                 { reading, _, name, nameByteCount, value, valueByteCount in
-                    if let reading = unsafe reading, let name = unsafe name, let value = unsafe value {
-                        unsafe reading.assumingMemoryBound(to: Reading.self).pointee.add(
-                            bytes(name, nameByteCount).span, bytes(value, valueByteCount).span)
+                    guard let reading = unsafe reading?.assumingMemoryBound(to: Reading.self), let name = unsafe name,
+                        let value = unsafe value
+                    else { return .YES }
+                    unsafe reading.pointee.policy._withUnsafeGuaranteedRef { policy in
+                        unsafe reading.pointee.head.add(
+                            name: bytes(name, nameByteCount).span, value: bytes(value, valueByteCount).span, policy)
                     }
                     return .YES
                 }, reading)
         }
-        reading.head.finish(isHTTP10: isHTTP10)
-        return reading.head
-    }
-}
-
-/// A head while libmicrohttpd shows its headers.
-@safe private struct Reading {
-    var head: RequestHead
-    let policy: Unmanaged<AccessPolicy>
-
-    mutating func add(_ name: Span<UInt8>, _ value: Span<UInt8>) {
-        unsafe policy._withUnsafeGuaranteedRef { head.add(name: name, value: value, $0) }
+        unsafe reading.head.finish(isHTTP10: isHTTP10)
+        return unsafe reading.head
     }
 }
 

@@ -19,9 +19,7 @@ import Synchronization
     deinit { unsafe MHD_destroy_response(pointer) }
 
     /// A response without a body.
-    package convenience init() {
-        unsafe self.init(MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT), 0)
-    }
+    package convenience init() { unsafe self.init(MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT), 0) }
 
     /// A response with a copy of `body`.
     package convenience init(_ body: [UInt8]) {

@@ -21,9 +21,7 @@ package protocol Transport: Sendable {
     func close()
 }
 
-/// A plain socket.
-///
-/// It belongs to libmicrohttpd, which closes it.
+/// A plain socket; it belongs to libmicrohttpd, which closes it.
 struct SocketTransport: Transport {
     let descriptor: CInt
 

@@ -2,9 +2,7 @@ internal import Glibc
 package import LinuxSystem
 import Synchronization
 
-/// Ends connections whose time is up or whose client has left.
-///
-/// Checks all of them once a second, and sleeps while there are none.
+/// Ends connections whose time is up or whose client has left: checks all once a second, and sleeps while there is none.
 package final class Watchdog: Sendable {
     private let message: [UInt8]
     private let state = Mutex(State())
