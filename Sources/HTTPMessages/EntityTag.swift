@@ -11,7 +11,7 @@ package struct EntityTag: Equatable, Sendable {
     package init(opaque: Span<UInt8>) {
         precondition(opaque.count <= Self.maximumByteCount)
         bytes[0] = UInt8(ascii: "\"")
-        for index in opaque.indices { bytes[index + 1] = opaque[index] }
+        for index in opaque.indices { bytes[index &+ 1] = opaque[index] }
         bytes[opaque.count + 1] = UInt8(ascii: "\"")
         count = opaque.count + 2
     }

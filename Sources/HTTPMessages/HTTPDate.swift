@@ -19,7 +19,7 @@ package enum HTTPDate {
     package static func parse(_ text: Span<UInt8>) -> Int64? {
         // The letters of the day's name make no difference to the date.
         var start = 0
-        while start < text.count, (UInt8(ascii: "A")...UInt8(ascii: "z")).contains(text[start]) { start += 1 }
+        while start < text.count, Span.isLetter(text[start]) { start += 1 }
         guard start >= 3 else { return nil }
         let rest = text.extracting(start..<text.count)
         if rest.hasForm(", 00 xxx 0000 00:00:00 GMT") {

@@ -19,9 +19,9 @@ extension Request {
         var next = unsafe version + strlen(version)
         guard unsafe skipLineEnd(&next, end) else { return false }
         while unsafe next < end - 2 {
-            let nameByteCount = unsafe strlen(next)
-            unsafe next += nameByteCount + 1
-            guard nameByteCount > 0, unsafe next < end else { return false }
+            guard unsafe next[0] != 0 else { return false }
+            unsafe next += strlen(next) + 1
+            guard unsafe next < end else { return false }
             unsafe next += strlen(next)
             guard unsafe skipLineEnd(&next, end) else { return false }
         }

@@ -20,7 +20,8 @@ import Synchronization
     /// connection break.
     package static let maximumDiscardedByteCount = 16 << 20
 
-    private static let keptRoom = 512
+    /// The most memory that a connection keeps for its next body, uncounted.
+    private static let keptByteCount = 512
 
     init(_ budget: ByteBudget) { self.budget = budget }
 
@@ -83,7 +84,7 @@ import Synchronization
     private func makeRoom(for addedByteCount: Int) -> UnsafeMutableRawPointer? {
         let needed = byteCount + addedByteCount
         if needed > room {
-            let larger = max(needed, 2 * room)
+            let larger = max(needed, min(2 * room, limit ?? needed))
             guard let moved = unsafe realloc(start, larger) else { return nil }
             unsafe (start, room) = (moved, larger)
         }
@@ -98,8 +99,7 @@ import Synchronization
     private func discardContent() {
         budget.giveBack(byteCount)
         byteCount = 0
-        // A little memory stays for the connection's next request.
-        guard room > Self.keptRoom else { return }
+        guard room > Self.keptByteCount else { return }
         unsafe free(start)
         unsafe (start, room) = (nil, 0)
     }

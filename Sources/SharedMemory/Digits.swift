@@ -24,9 +24,13 @@ package struct Digits: Sendable {
         // 1 for each digit above 9.
         let letters = (digits &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
         let fromNineToA = UInt64(UInt8(ascii: "a") - 1 - UInt8(ascii: "9"))
-        let characters = digits &+ 0x3030_3030_3030_3030 &+ letters &* fromNineToA
+        // The first digit in the lowest byte.
+        var rest = (digits &+ 0x3030_3030_3030_3030 &+ letters &* fromNineToA).byteSwapped
         let start = count
-        for index in 0..<8 { bytes[start + index] = UInt8(truncatingIfNeeded: characters &>> UInt64(56 - 8 * index)) }
+        for index in 0..<8 {
+            bytes[start &+ index] = UInt8(truncatingIfNeeded: rest)
+            rest &>>= 8
+        }
         count = start + 8
     }
 

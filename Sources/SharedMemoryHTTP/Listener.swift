@@ -56,12 +56,12 @@ extension Listener {
                 try socket.set(.reuseAddress)
                 // [::] and 0.0.0.0 are two addresses.
                 if address.family == AF_INET6 { try socket.set(.ipv6Only) }
-                // As accepted ones inherit it: of what a client does not read, the system keeps no more than this. By
-                // itself it takes megabytes for each.
+                // Accepted sockets inherit it. It limits what the kernel holds of a response that the client does not
+                // read; by default, that is megabytes for each connection.
                 try socket.set(.unsentByteLimit, to: 64 << 10)
                 try socket.bind(address)
             case .unix(let path):
-                // Linux gives the file the mode of the socket: no moment of other permissions.
+                // Linux gives the file the mode of the socket, so it never has other permissions.
                 try socket.setMode(mode)
                 try bind(socket, address, path)
             }

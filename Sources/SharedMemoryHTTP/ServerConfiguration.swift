@@ -1,4 +1,4 @@
-/// What a server serves, where, and for whom.
+/// The segments that a server serves, its addresses, and its limits.
 public struct ServerConfiguration: Sendable {
     /// The names of the segments: the first is at `/shared`, and each is at `/shared/NAME`.
     public var segments: [String] = ["shared"]

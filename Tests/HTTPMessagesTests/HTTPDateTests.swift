@@ -110,6 +110,7 @@ struct HTTPDateTests {
             "Sun Nov 6 08:49:37 1994", ", 06 Nov 1994 08:49:37 GMT", "Sun, ", "Sun", "Sun, 06 Nov 1994 08:49:37 GMTx",
             "Sun, 06 Nov 1994 08:49:37 gmt", "Sun, 06 Nov 1994 8:49:37 GMT",
             "Sun Nov  6 08:49:37 94", "Sun Nov  6 08:49:37 1994x", "Su, 06 Nov 1994 08:49:37 GMT",
+            "S^n, 06 Nov 1994 08:49:37 GMT",
         ])
     func malformed(text: String) {
         #expect(parse(text) == nil)

@@ -109,7 +109,7 @@ struct SettingTests {
         }
     }
 
-    @Test("Nothing of one body is in the next one on the same connection, whatever became of it")
+    @Test("A body contains nothing of an earlier body on its connection, even of one that was refused")
     func bodyAfterBody() throws {
         let client = try server.connect()
         let segment = try server.segment()

@@ -43,6 +43,8 @@ extension Service: RequestHandler {
     }
 
     /// Most requests are a plain GET or PUT: between libmicrohttpd's calls a number, and no object.
+    ///
+    /// The number is that of the segment, above a bit that is 1 for PUT.
     private func plainContext(_ action: Action, _ head: RequestHead) -> RequestContext? {
         guard !head.conditions.isPresent, !head.isChunked else { return nil }
         return switch action {

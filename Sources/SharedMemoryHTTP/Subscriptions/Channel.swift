@@ -93,7 +93,7 @@ final class Channel {
         return try? follower.attach()
     }
 
-    /// Has `call` called once there is something newer; until then the channel is not stale.
+    /// Calls `call` once there is something newer; until then the channel is not stale.
     ///
     /// - Returns: false if there already is.
     /// - Throws: if the change cannot be announced.

@@ -63,7 +63,7 @@ struct WatchCommand: ParsableCommand {
         let options = AttachmentOptions(
             directory: segment.location.directory, creates: false, trustedOwners: segment.location.trusted)
         let follower = try SegmentFollower(segment.chosenName, options, fallsBackToReadOnly: true)
-        // If nobody reads the output of --exec's command, that is the command's affair.
+        // With --exec, the command writes the output, and finds out by itself if it is closed.
         let output = command.isEmpty ? ByteStream.standardOutput : nil
         var version = known
         while !TerminationSignals.wereReceived, output?.isAbandoned != true {
