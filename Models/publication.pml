@@ -1,8 +1,8 @@
 /*
  * How text is published, borrowed and copied: Sources/SharedMemory/Publication, and Sources/SharedMemory/Attachment/Rows.swift.
  *
- * [P1] to [P6] are the steps of publishing, [B1] to [B4] of borrowing, and [R1] to [R3] of a Reader, which keeps its pin on
- * the text that it has read. [O] is the optimistic copy.
+ * [A] is how a process takes a row. [P1] to [P6] are the steps of publishing, [B1] to [B4] of borrowing, and [R1] to [R3] of
+ * a Reader, which keeps its pin on the text that it has read. [O] is the optimistic copy, which a Reader without a pin keeps.
  * A STEP is one access to shared memory. Other processes run between any two steps, and a process may be killed at each step.
  * Macros in `#ifdef`s are mutants. Each breaks one thing, and Models/mutants checks that Spin finds the fault.
  */
@@ -20,7 +20,7 @@
 #define CONDITIONAL 0 /* 1: a set may be conditional */
 #endif
 #ifndef PUNCHES
-#define PUNCHES 0     /* how often, in total, a claimed slot's memory is given back instead of being filled */
+#define PUNCHES 0     /* how often, in total, a writer gives back the memory of a slot before it sets */
 #endif
 #ifndef BORROWERS
 #define BORROWERS 1
@@ -38,17 +38,29 @@
 #define PINS (BORROWERS + READERS)
 #endif
 #ifndef COPIES
-#define COPIES 0      /* by the one optimistic reader */
+#define COPIES 0      /* reads by the one optimistic reader */
+#endif
+#ifndef TRANSIENT
+#define TRANSIENT 0   /* 1: a process takes any row, and a writer gives it up after each set; 0: each has a row of its own */
+#endif
+#define PROCESSES (WRITERS + BORROWERS + READERS)
+#ifndef ROWS
+#define ROWS PROCESSES
 #endif
 #ifndef CRASHES
 #define CRASHES 1     /* in total */
 #endif
 
-#define ROWS (WRITERS + BORROWERS + READERS)
-#ifdef ONE_SLOT_LESS
-#define SLOTS (PINS + WRITERS)
+/* One slot more than pins and rows together, but none for a row that no writer can take. */
+#if TRANSIENT
+#define FILLED ROWS
 #else
-#define SLOTS (PINS + WRITERS + 1)  /* like 191 = 64 + 126 + 1 */
+#define FILLED WRITERS
+#endif
+#ifdef ONE_SLOT_LESS
+#define SLOTS (PINS + FILLED)
+#else
+#define SLOTS (PINS + FILLED + 1)
 #endif
 
 #ifdef STAMP_IS_ZERO_WHILE_FILLED
@@ -63,14 +75,18 @@
 typedef Slot {
     byte claim;
     byte stamp;
-    byte text[2]; /* one word in the slot's first page, and one behind it */
-    bool mark;    /* the header says that text[1] has memory */
-    bool memory   /* text[1] has memory */
+    byte text[2];  /* one word in the slot's first page, and one behind it */
+    bool reserved; /* the header says that text[1] has memory */
+    bool memory    /* text[1] has memory */
 }
 typedef Pin { byte owner; byte slot }
 byte number, current;
 Slot slots[SLOTS];
 Pin pins[PINS + 1]; /* the last one is never used: an array cannot be empty */
+
+/* The marks: how many pins, slots and rows have ever been in use. Neither a writer nor a sweep looks at or above them. */
+byte pinMark, slotMark, rowMark;
+byte pinMemory, slotMemory; /* how many pins and slot headers have memory */
 
 bool locked[ROWS];  /* the kernel's locks on the rows */
 
@@ -84,28 +100,104 @@ hidden byte isFree, oneIsFree;
 #define DIE       atomic { crashes < CRASHES -> crashes++; locked[row] = false; goto died }
 #define STEP(...) if :: d_step { __VA_ARGS__ } :: DIE fi
 
+/* A process raises a mark before it uses a pin, slot or row at or above it. If it is killed in between, the mark is higher
+   than it need be. Reserving memory first is not a step of its own, because no process looks at that memory until the mark
+   has been raised. */
+#ifdef MARK_LOWERED
+#define RAISE(mark, value) mark = value
+#else
+#define RAISE(mark, value) if :: mark < value -> mark = value :: else fi
+#endif
+#define RESERVE(memory, value) if :: memory < value -> memory = value :: else fi
+#ifdef MARK_RAISED_BEFORE_MEMORY
+#define RAISE_PIN_MARK(value)  STEP(RAISE(pinMark, value)); STEP(RESERVE(pinMemory, value))
+#define RAISE_SLOT_MARK(value) STEP(RAISE(slotMark, value)); STEP(RESERVE(slotMemory, value))
+#else
+#define RAISE_PIN_MARK(value)  STEP(RESERVE(pinMemory, value); RAISE(pinMark, value))
+#define RAISE_SLOT_MARK(value) STEP(RESERVE(slotMemory, value); RAISE(slotMark, value))
+#endif
+
+/* Where a row's dead owner may have left a pin or a claim: below the marks, loaded under the row's lock. */
+#ifdef MARKS_LOADED_BEFORE_LOCK
+#define LOADED_MARKS byte pinsSeen, slotsSeen
+#else
+#define LOADED_MARKS skip
+#define pinsSeen pinMark
+#define slotsSeen slotMark
+#endif
+
+/* Clears one of a row's pins and claims, if it has one. */
+inline clearOne() {
+    assert(pinsSeen <= pinMemory && slotsSeen <= slotMemory); /* or SIGBUS */
+    more = false;
+#ifndef NO_RECLAIM_OF_PINS
+    for (k : 0 .. pinsSeen - 1) {
+        if :: !more && pins[k].owner == row + 1 -> pins[k].owner = 0; pins[k].slot = 0; more = true :: else fi
+    }
+#endif
+#ifndef NO_RECLAIM_OF_CLAIMS
+    for (k : 0 .. slotsSeen - 1) {
+        if :: !more && slots[k].claim == row + 1 -> slots[k].claim = 0; more = true :: else fi
+    }
+#endif
+    k = 0
+}
+
 /* Clears a row's pins and claims, one in each step, under the row's lock. */
 inline reclaim() {
     do
-    ::  if
-        :: d_step {
-            more = false;
-#ifndef NO_RECLAIM_OF_PINS
-            for (k : 0 .. PINS - 1) {
-                if :: !more && pins[k].owner == row + 1 -> pins[k].owner = 0; pins[k].slot = 0; more = true :: else fi
-            }
-#endif
-#ifndef NO_RECLAIM_OF_CLAIMS
-            for (k : 0 .. SLOTS - 1) {
-                if :: !more && slots[k].claim == row + 1 -> slots[k].claim = 0; more = true :: else fi
-            }
-#endif
-            k = 0
-        }
-        :: DIE
-        fi;
+    ::  if :: d_step { clearOne() } :: DIE fi;
         if :: more -> more = false :: else -> break fi
     od
+}
+
+/* [A] Takes a row when the process first needs one. The mark is raised before anything can be left in the row: here before
+   the row is locked. With TRANSIENT=0 the two are one step. */
+inline takeRow() {
+#if TRANSIENT
+#ifdef MARKS_LOADED_BEFORE_LOCK
+    d_step { pinsSeen = pinMark; slotsSeen = slotMark };
+#endif
+    atomic { row = 0; do :: row < rowMark && row < ROWS - 1 -> row++ :: break od };
+#ifndef ROW_MARK_RAISED_AFTER_CLAIM
+    d_step { RAISE(rowMark, row + 1) };
+#endif
+    if
+    :: atomic { !locked[row] -> locked[row] = true }
+    :: atomic { locked[row] -> row = 0; goto seekingRow }
+    fi;
+#else
+    row = me;
+    atomic { !locked[row] -> locked[row] = true; RAISE(rowMark, row + 1) };
+#endif
+    reclaim()
+}
+
+/* A row is given up when it has no pin and no claim left. */
+inline giveUpRow() { d_step { locked[row] = false; row = 0 } }
+
+/* Takes a pin and puts it on a slot. Any pin, even far above the mark: the order in which pins are tried does not affect
+   correctness, and the code raises the mark for several pins at once. */
+inline takePin(onSlot) {
+    atomic { p = 0; do :: p < PINS - 1 -> p++ :: break od };
+#if !defined(PIN_MARK_NEVER_RAISED) && !defined(PIN_MARK_RAISED_AFTER_PIN) && !defined(PIN_MARK_RAISED_AFTER_RECHECK)
+    if :: p >= pinMark -> RAISE_PIN_MARK(p + 1) :: else fi;
+#endif
+    if
+    :: atomic {
+        if
+#ifdef OWNED_WITHOUT_EXCHANGE
+        :: true -> pins[p].owner = row + 1; pins[p].slot = onSlot
+#else
+        :: pins[p].owner == 0 -> pins[p].owner = row + 1; pins[p].slot = onSlot
+        :: else -> goto withoutPin
+#endif
+        fi }
+    :: DIE
+    fi;
+#ifdef PIN_MARK_RAISED_AFTER_PIN
+    if :: p >= pinMark -> RAISE_PIN_MARK(p + 1) :: else fi
+#endif
 }
 
 /* Whenever a writer looks for a slot, there is one that is neither current, nor claimed, nor pinned. */
@@ -121,9 +213,11 @@ inline assertOneIsFree() {
 }
 
 #define mine slots[s]
+#define assertMine() assert(mine.claim == 0 || mine.claim == row + 1) /* no other writer fills the slot */
 
 /* [P2] A slot is usable if it is not current and, when looked at after that, not pinned. The order matters: a slot that
-   is claimed and not current cannot become current, so a reader that pins it from now on will see that it is not. */
+   is claimed and not current cannot become current, so a reader that pins it from now on will see that it is not. This
+   includes a reader with a pin at or above the mark, if the mark is loaded last too: the pin is taken later. */
 inline lookAtCurrent() {
 #ifdef NO_LOOK_AT_CURRENT_AFTER_CLAIM
     skip
@@ -131,14 +225,22 @@ inline lookAtCurrent() {
     STEP(usable = (usable && current != s))
 #endif
 }
+inline loadPinMark() { STEP(m = pinMark) }
 inline lookAtPins() {
 #ifdef NO_LOOK_AT_PINS_AFTER_CLAIM
     skip
 #else
+#if !defined(PIN_MARK_LOADED_BEFORE_CLAIM) && !defined(PIN_MARK_LOADED_BEFORE_CURRENT)
+    loadPinMark();
+#endif
     p = 0;
     do
-    :: p < PINS -> STEP(usable = (usable && !(pins[p].owner != 0 && pins[p].slot == s)); p++)
-    :: else -> p = 0; break
+    :: p < m ->
+        STEP(
+            assert(p < pinMemory); /* or SIGBUS */
+            usable = (usable && !(pins[p].owner != 0 && pins[p].slot == s));
+            p++)
+    :: atomic { p == m -> p = 0; m = 0; break }
     od
 #endif
 }
@@ -148,33 +250,45 @@ inline beginFilling() {
     STEP(mine.stamp = BEING_FILLED)
 }
 
-inline setMark(value) { STEP(mine.mark = value) }
-inline reserve()      { STEP(mine.memory = true) }
-inline punch()        { STEP(mine.memory = false; mine.text[1] = 0) }
+inline setReserved(value) { STEP(mine.reserved = value) }
+inline reserve()          { STEP(mine.memory = true) }
+inline punch()            { STEP(mine.memory = false; mine.text[1] = 0) }
 
-proctype Writer(byte row) {
-    byte set, text, s, p, n, expected;
+proctype Writer(byte me) {
+    byte row, set, text, s, p, m, n, expected;
     bool usable, won, more;
+    LOADED_MARKS;
 
 attaching:
-    atomic { !locked[row] -> locked[row] = true };
-    reclaim();
+#if !TRANSIENT
+    takeRow();
+#endif
 
 next:
     atomic {
-        if :: set == (row == 0 -> SETS : OTHER_SETS) -> goto detaching :: else fi;
+        if :: set == (me == 0 -> SETS : OTHER_SETS) -> goto detaching :: else fi;
         set++;
-        text = row * SETS + set;
+        text = me * SETS + set;
         if :: expected = ANY :: CONDITIONAL -> expected = number fi
     };
+#if TRANSIENT
+seekingRow:
+    takeRow();
+#endif
 
 claiming: /* [P2] Any slot: the order in which slots are tried does not affect correctness. */
     atomic {
         d_step { assertOneIsFree() };
         s = 0;
-        do :: s < SLOTS - 1 -> s++ :: break od;
+        do :: s < slotMark && s < SLOTS - 1 -> s++ :: break od;
         usable = true
     };
+#ifndef SLOT_MARK_RAISED_AFTER_CLAIM
+    if :: s >= slotMark -> RAISE_SLOT_MARK(s + 1) :: else fi;
+#endif
+#ifdef PIN_MARK_LOADED_BEFORE_CLAIM
+    loadPinMark();
+#endif
 #ifdef LOOKS_BEFORE_CLAIM
     lookAtCurrent(); lookAtPins();
     if :: !usable -> goto claiming :: else fi;
@@ -190,6 +304,15 @@ claiming: /* [P2] Any slot: the order in which slots are tried does not affect c
     :: DIE
     fi;
 #endif
+#ifdef SLOT_MARK_RAISED_AFTER_CLAIM
+    if :: s >= slotMark -> RAISE_SLOT_MARK(s + 1) :: else fi;
+#endif
+#ifdef ROW_MARK_RAISED_AFTER_CLAIM
+    STEP(RAISE(rowMark, row + 1));
+#endif
+#ifdef PIN_MARK_LOADED_BEFORE_CURRENT
+    loadPinMark();
+#endif
 #ifdef PINS_BEFORE_CURRENT
     lookAtPins(); lookAtCurrent();
 #else
@@ -199,17 +322,17 @@ claiming: /* [P2] Any slot: the order in which slots are tried does not affect c
 #endif
     if
     :: !usable -> STEP(mine.claim = 0); goto claiming
-    :: usable && punches < PUNCHES && mine.mark -> goto givingBack
+    :: usable && punches < PUNCHES && mine.reserved -> goto givingBack
     :: usable
     fi;
 
-    if /* [P3] Reserves memory, then sets the mark. */
-    :: mine.mark
-    :: !mine.mark ->
-#ifdef MARK_BEFORE_MEMORY
-        setMark(true); reserve()
+    if /* [P3] Reserves memory, then says so. */
+    :: mine.reserved
+    :: !mine.reserved ->
+#ifdef RESERVED_BEFORE_MEMORY
+        setReserved(true); reserve()
 #else
-        reserve(); setMark(true)
+        reserve(); setReserved(true)
 #endif
     fi;
 #ifdef CLAIM_CLEARED_BEFORE_PUBLISHING
@@ -219,8 +342,8 @@ claiming: /* [P2] Any slot: the order in which slots are tried does not affect c
     beginFilling();
 #endif
     /* [P4] */
-    STEP(mine.text[0] = text);
-    STEP(assert(mine.memory) /* or SIGBUS */; mine.text[1] = text);
+    STEP(assertMine(); mine.text[0] = text);
+    STEP(assertMine(); assert(mine.memory) /* or SIGBUS */; mine.text[1] = text);
 #ifdef STAMP_AFTER_FILLING
     beginFilling();
 #endif
@@ -260,42 +383,76 @@ publishing: /* [P5] */
     STEP(mine.stamp = n + 1);
 #endif
 
+#ifdef PINNED_IN_A_TRANSIENT_ROW
+    RAISE_PIN_MARK(1);
+    if
+    :: atomic { pins[0].owner == 0 -> pins[0].owner = row + 1; pins[0].slot = s }
+    :: pins[0].owner != 0 -> goto releasing
+    fi;
+    if :: number == n + 1 :: else -> STEP(pins[0].owner = 0; pins[0].slot = 0); goto releasing fi;
+    mine.claim = 0;
+    giveUpRow();
+    d_step { assert(slots[s].text[1] == published[n + 1]); s = 0; n = 0; usable = false; won = false };
+    goto next;
+#endif
+#ifdef GIVES_BACK_BESIDE_ITS_CLAIM
+    if
+    :: atomic {
+        p = 0;
+        do :: p < slotMark - 1 -> p++ :: break od;
+        if :: slots[p].claim == 0 -> slots[p].claim = row + 1 :: else -> p = 0; goto releasing fi }
+    :: goto releasing
+    fi;
+    STEP(slots[p].claim = 0); p = 0;
+#endif
+
 releasing: /* [P6] */
+#ifdef ROW_GIVEN_UP_BEFORE_CLAIM
+    locked[row] = false;
+    d_step { mine.claim = 0; row = 0; s = 0; n = 0; usable = false; won = false };
+    goto next;
+#endif
     STEP(mine.claim = 0);
     d_step { s = 0; n = 0; usable = false; won = false };
+#if TRANSIENT
+    giveUpRow();
+#endif
     goto next;
 
-givingBack: /* When memory runs out, a free slot gives back all memory behind its first page. */
+givingBack: /* Before it claims a slot to fill, a writer gives back a free slot's memory, but for the first page. */
     punches++;
 #ifndef NO_STAMP_BEFORE_PUNCH
     beginFilling();
 #endif
-#ifdef PUNCH_BEFORE_MARK
-    punch(); setMark(false);
+#ifdef PUNCH_BEFORE_RESERVED
+    punch(); setReserved(false);
 #else
-    setMark(false); punch();
+    setReserved(false); punch();
 #endif
     STEP(mine.claim = 0);
     goto claiming;
 
 died:
-    atomic { s = 0; p = 0; n = 0; usable = false; won = false; more = false };
+    atomic { row = 0; s = 0; p = 0; m = 0; n = 0; usable = false; won = false; more = false };
     goto attaching;
 
 detaching:
-    atomic { text = 0; expected = 0; locked[row] = false; finished++ }
+#if !TRANSIENT
+    locked[row] = false;
+#endif
+    atomic { row = 0; text = 0; expected = 0; finished++ }
 }
 
 /* Reads a word of the borrowed text, which is, and stays, the text of that number. */
 #define READ(word) STEP(assert(slots[s].text[word] == published[n]))
 
-proctype Borrower(byte row) {
-    byte borrow, p, n, s;
+proctype Borrower(byte me) {
+    byte row, borrow, p, n, s;
     bool same, more;
+    LOADED_MARKS;
 
-attaching:
-    atomic { !locked[row] -> locked[row] = true };
-    reclaim();
+attaching: seekingRow:
+    takeRow();
 
 next:
     if :: d_step { borrow < BORROWS -> borrow++ } :: atomic { borrow == BORROWS -> goto detaching } fi;
@@ -305,16 +462,7 @@ next:
 #ifdef PIN_AFTER_RECHECK
     STEP(same = (number == n); n = number; s = current);
 #endif
-    if
-    :: atomic {
-        p = 0;
-        do :: p < PINS - 1 -> p++ :: break od;
-        if
-        :: pins[p].owner == 0 -> pins[p].owner = row + 1; pins[p].slot = s
-        :: else -> goto next /* all pins are taken: it would copy as the optimistic reader does */
-        fi }
-    :: DIE
-    fi;
+    takePin(s);
 #if !defined(NO_RECHECK_OF_CURRENT_AFTER_PIN) && !defined(PIN_AFTER_RECHECK)
     do /* [B2] */
 #ifdef RECHECK_OF_SLOT_ONLY
@@ -329,6 +477,9 @@ next:
 #endif
     od;
 #endif
+#ifdef PIN_MARK_RAISED_AFTER_RECHECK
+    if :: p >= pinMark -> RAISE_PIN_MARK(p + 1) :: else fi;
+#endif
 #ifdef PIN_GIVEN_BACK_BEFORE_READING
     STEP(pins[p].owner = 0; pins[p].slot = 0);
     READ(0); READ(1);
@@ -336,40 +487,27 @@ next:
     READ(0); READ(1); /* [B3] */
     STEP(pins[p].owner = 0; pins[p].slot = 0); /* [B4] */
 #endif
-    d_step { p = 0; n = 0; s = 0; same = false };
+withoutPin: /* If all pins are taken, it copies as the optimistic reader does. */
+    atomic { p = 0; n = 0; s = 0; same = false };
     goto next;
 
 died:
-    atomic { p = 0; n = 0; s = 0; same = false; more = false };
+    atomic { row = 0; p = 0; n = 0; s = 0; same = false; more = false };
     goto attaching;
 
 detaching:
-    atomic { locked[row] = false; finished++ }
+    atomic { locked[row] = false; row = 0; finished++ }
 }
 
 #if READERS > 0
-proctype Reader(byte row) {
-    byte read, p, n, s, before;
+proctype Reader(byte me) {
+    byte row, read, p, n, s, before;
     bool same, more;
+    LOADED_MARKS;
 
-attaching:
-    atomic { !locked[row] -> locked[row] = true };
-    reclaim();
-
-    if /* [R1] Takes a pin, at first on no slot. */
-    :: atomic {
-        p = 0;
-        do :: p < PINS - 1 -> p++ :: break od;
-        if
-#ifdef OWNED_WITHOUT_EXCHANGE
-        :: true -> pins[p].owner = row + 1; pins[p].slot = NO_SLOT
-#else
-        :: pins[p].owner == 0 -> pins[p].owner = row + 1; pins[p].slot = NO_SLOT
-        :: else -> goto detaching /* all pins are taken */
-#endif
-        fi }
-    :: DIE
-    fi;
+attaching: seekingRow:
+    takeRow();
+    takePin(NO_SLOT); /* [R1] At first on no slot. */
 
 next:
     if
@@ -421,55 +559,81 @@ closing:
     goto detaching;
 
 died:
-    atomic { p = 0; n = 0; s = 0; before = 0; same = false; more = false };
+    atomic { row = 0; p = 0; n = 0; s = 0; before = 0; same = false; more = false };
     goto attaching;
 
+withoutPin: /* If all pins are taken, it copies as the optimistic reader does. */
 detaching:
-    atomic { p = 0; n = 0; s = 0; before = 0; locked[row] = false; finished++ }
+    atomic { locked[row] = false; row = 0; p = 0; n = 0; s = 0; before = 0; finished++ }
 }
 #endif
 
-/* [O] The optimistic reader writes nothing, so its death has no effect and is not modelled. */
+/* [O] The optimistic reader writes nothing, so its death has no effect and is not modelled. A Reader without a pin keeps its
+   copy, with the word that it copied, and returns it as long as that word is current. */
 proctype OptimisticReader() {
-    byte copy, n, s, text[2], last;
+    byte read, n, s, text[2], before;
+    bool same;
 
-    do
-    :: copy == COPIES -> break
-    :: copy < COPIES ->
-        d_step {
-            n = number; s = current;
-            assert(n == 0 || slots[s].stamp == n) /* a reader that is not overtaken can read the current text */
-        };
-#ifndef NUMBER_ZERO_IS_READ
-        if :: n == 0 -> copy++; goto again :: else fi;
-#endif
-        if :: slots[s].stamp != n -> goto again :: else fi;
-        text[0] = slots[s].text[0];
-        text[1] = slots[s].text[1];
-#ifdef NO_SECOND_LOOK_AT_STAMP
-        d_step {
+next:
+    if
+    :: d_step { read < COPIES -> read++; before = number }
+    :: atomic { read == COPIES -> goto done }
+    fi;
+
+looking:
+    atomic {
+#ifdef COPY_COMPARED_BY_SLOT
+        same = (n != 0 && current == s);
 #else
-        if :: slots[s].stamp != n -> goto again :: else fi;
-        d_step {
+        same = (n != 0 && number == n && current == s);
 #endif
-            assert(text[0] == published[n] && text[1] == published[n]);
-            assert(n >= last);
-            last = n;
-            copy++
-        };
-again:  atomic { n = 0; s = 0; text[0] = 0; text[1] = 0 }
-    od
+#ifdef COPY_NEVER_RENEWED
+        same = (n != 0);
+#endif
+        if :: !same -> n = number; s = current; text[0] = 0; text[1] = 0 :: else fi;
+        assert(same || n == 0 || slots[s].stamp == n) /* a reader that is not overtaken can copy the current text */
+    };
+    if :: same -> same = false; goto reading :: else fi;
+#ifndef NUMBER_ZERO_IS_READ
+    if :: n == 0 -> before = 0; goto next :: else fi;
+#endif
+    if :: slots[s].stamp != n -> goto overtaken :: else fi;
+    text[0] = slots[s].text[0];
+    text[1] = slots[s].text[1];
+#ifndef NO_SECOND_LOOK_AT_STAMP
+    if :: slots[s].stamp != n -> goto overtaken :: else fi;
+#endif
+#ifdef COPY_KEPT_UNDER_A_LATER_WORD
+    d_step { n = number; s = current };
+#endif
+
+reading:
+    atomic {
+        assert(text[0] == published[n] && text[1] == published[n]);
+        assert(n >= before); /* the text that was current when the read began, or newer */
+        before = 0
+    };
+    goto next;
+
+overtaken:
+    atomic { n = 0; s = 0; text[0] = 0; text[1] = 0 };
+    goto looking;
+
+done:
+    atomic { n = 0; s = 0; text[0] = 0; text[1] = 0 }
 }
 
-/* Sweeps the rows of dead processes. When all others have finished, nothing may be left. */
+/* Sweeps the rows of dead processes. When all others have finished and all rows have been swept, nothing may be left. */
 proctype Sweeper() {
     byte row;
     bool more;
+    LOADED_MARKS;
 
     do
     ::  atomic {
+            rowMark > 0 ->
             row = 0;
-            do :: row < ROWS - 1 -> row++ :: break od;
+            do :: row < rowMark - 1 -> row++ :: break od;
 #ifndef SWEEP_OF_LIVING
             if :: locked[row] -> goto next :: else fi;
 #ifndef SWEEP_WITHOUT_LOCK
@@ -477,6 +641,9 @@ proctype Sweeper() {
 #endif
 #endif
         };
+#ifdef MARKS_LOADED_BEFORE_LOCK
+        d_step { pinsSeen = pinMark; slotsSeen = slotMark };
+#endif
         reclaim();
 #if !defined(SWEEP_OF_LIVING) && !defined(SWEEP_WITHOUT_LOCK)
         locked[row] = false;
@@ -484,7 +651,13 @@ proctype Sweeper() {
 died: next:
         atomic { row = 0; more = false }
     ::  d_step {
-            finished == ROWS ->
+            finished == PROCESSES ->
+#ifdef MARKS_LOADED_BEFORE_LOCK
+            pinsSeen = pinMark; slotsSeen = slotMark;
+#endif
+            row = 0;
+            do :: row < rowMark -> clearOne(); if :: more :: else -> row++ fi :: else -> break od;
+            row = 0; more = false;
             for (k : 0 .. PINS - 1) { assert(pins[k].owner == 0) }
             for (k : 0 .. SLOTS - 1) { assert(slots[k].claim == 0) }
             k = 0
@@ -498,7 +671,7 @@ init {
         for (k : 0 .. WRITERS - 1) { run Writer(k) }
         for (k : WRITERS .. WRITERS + BORROWERS - 1) { run Borrower(k) }
 #if READERS > 0
-        for (k : WRITERS + BORROWERS .. ROWS - 1) { run Reader(k) }
+        for (k : WRITERS + BORROWERS .. PROCESSES - 1) { run Reader(k) }
 #endif
         if :: COPIES > 0 -> run OptimisticReader() :: else fi;
         run Sweeper();
