@@ -28,6 +28,7 @@ COMMAND     = $(OUT)/release/sharedmem
 LIBRARY     = $(OUT)/release/libSharedMem.so
 COMPLETIONS = $(addprefix $(OUT)/release/sharedmem.,bash zsh fish)
 HEADER      = Sources/CSharedMem/include/sharedmem.h
+FFI_HEADER  = Sources/CSharedMem/sharedmem-ffi.h
 VERSION     = $(shell sed -n 's/.* version: "\(.*\)".*/\1/p' Sources/sharedmem/SharedMem.swift)
 SONAME      = $(shell sed -n 's/.*-soname=\(.*\)".*/\1/p' Package.swift)
 # Folders too: they change when a file is removed.
@@ -45,7 +46,7 @@ help:
 	@echo "make            build the release: $(COMMAND) and $(LIBRARY)"
 	@echo "make lint       check formatting and code rules; 'make format' repairs the formatting"
 	@echo "make examples   build Examples/ against the release and run them"
-	@echo "make install    install command, library, header, pkg-config file and completions (PREFIX, DESTDIR)"
+	@echo "make install    install command, library, headers, pkg-config file and completions (PREFIX, DESTDIR)"
 	@echo "make uninstall  remove what 'make install' installed"
 	@echo "make image      build the container image '$(IMAGE)' with docker, podman or buildah"
 	@echo "make clean      remove everything that was built"
@@ -94,6 +95,7 @@ install: $(COMMAND) $(LIBRARY) $(COMPLETIONS)
 	$(INSTALL) -D -m 755 $(LIBRARY) $(DESTDIR)$(libdir)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libSharedMem.so
 	$(INSTALL) -D -m 644 $(HEADER) $(DESTDIR)$(includedir)/sharedmem.h
+	$(INSTALL) -D -m 644 $(FFI_HEADER) $(DESTDIR)$(includedir)/sharedmem-ffi.h
 	$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(libdir)|' -e 's|@INCLUDEDIR@|$(includedir)|' \
 	    -e 's|@VERSION@|$(VERSION)|' Packaging/sharedmem.pc.in > $(DESTDIR)$(libdir)/pkgconfig/sharedmem.pc
@@ -104,8 +106,9 @@ install: $(COMMAND) $(LIBRARY) $(COMPLETIONS)
 
 uninstall:
 	$(RM) $(addprefix $(DESTDIR), $(bindir)/sharedmem $(libdir)/libSharedMem.so $(libdir)/$(SONAME) \
-	    $(includedir)/sharedmem.h $(libdir)/pkgconfig/sharedmem.pc $(datadir)/bash-completion/completions/sharedmem \
-	    $(datadir)/zsh/site-functions/_sharedmem $(datadir)/fish/vendor_completions.d/sharedmem.fish)
+	    $(includedir)/sharedmem.h $(includedir)/sharedmem-ffi.h $(libdir)/pkgconfig/sharedmem.pc \
+	    $(datadir)/bash-completion/completions/sharedmem $(datadir)/zsh/site-functions/_sharedmem \
+	    $(datadir)/fish/vendor_completions.d/sharedmem.fish)
 
 # The image has Docker's format even where OCI's is the default, because only Docker's has a HEALTHCHECK.
 IMAGE_BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo buildah)
@@ -118,7 +121,7 @@ clean:
 	$(RM) -r .build Benchmarks/.build Examples/Swift/.build
 
 # Less frequent work is done by scripts, which can also be run by themselves.
-SCRIPTS = torture sanitize mutants fuzz endurance model contract slow-http soak bench check-builds check-without-http
+SCRIPTS = torture sanitize mutants fuzz endurance crowd model contract slow-http soak bench check-builds check-without-http
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)

@@ -52,7 +52,8 @@ let package = Package(
         // The C interface: libSharedMem.so.
         .target(name: "CSharedMem"),
         .target(
-            name: "SharedMemC", dependencies: ["CSharedMem", "SharedMemory"], swiftSettings: strict,
+            name: "SharedMemC", dependencies: ["CLinux", "CSharedMem", "LinuxSystem", "SharedMemory"],
+            swiftSettings: strict,
             linkerSettings: soname),
 
         // HTTP itself: no server, no segments, no system calls.

@@ -3,7 +3,6 @@
 #include "CLinux.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -16,7 +15,7 @@ int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanos
     return syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, NULL, 0) < 0 ? -errno : 0;
 }
 
-int clinux_futex_wake(const void *word) {
-    long woken = syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+int clinux_futex_wake(const void *word, int count) {
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
     return woken < 0 ? -errno : (int)woken;
 }

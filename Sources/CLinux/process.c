@@ -6,6 +6,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+// A library that is loaded while the process runs has room for so little in the initial block.
+__thread uint32_t clinux_pin __attribute__((tls_model("initial-exec")));
+
 int clinux_name_thread(const char *name) { return -pthread_setname_np(pthread_self(), name); }
 
 const char *clinux_environment(const char *name) { return secure_getenv(name); }

@@ -24,7 +24,9 @@ bool clinux_stream(void *destination, const void *source, size_t byte_count) {
     uint8_t *to = destination;
     const uint8_t *from = source;
     struct seen seen = {~(vector){0}, {0}};
-    // Only fences order stores past the caches after earlier stores, and before later ones.
+    // Only fences order stores past the caches after earlier stores, and before later ones. On x86, this fence and the
+    // one below become a locked instruction (`lock or`), which orders non-temporal stores as well, as `sfence` does. On
+    // arm64, they become `dmb ish`.
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     // Several pages at a time, as a processor prefetches within each page.
     size_t position = 0;

@@ -40,12 +40,12 @@ const char *sharedmem_strerror(int error) {
     case EIDRM: return "The segment was unlinked, or another file has its name: attach again.";
     case ENOENT: return "The segment or the directory does not exist: set its text to create the segment, or name "
                         "another directory.";
-    case EEXIST: return "The segment exists with another capacity: ask for that one, ask for no capacity, or unlink "
-                        "the segment first.";
+    case EEXIST: return "The segment exists with another capacity, or with another mode that the caller may not change: "
+                        "ask for that one, ask for none, or unlink the segment first.";
     case ENOTSUP: return "The name leads to a file that is not a segment this version can use: move the file away, or "
                          "use another name.";
-    case EPERM: return "The segment belongs to a user who is not trusted: name that user as trusted, or use another "
-                       "directory.";
+    case EPERM: return "The segment belongs to a user who is not trusted: name that user as trusted, for instance in "
+                       "SHAREDMEM_TRUST_OWNER, or use another directory.";
     case EOWNERDEAD: return "The segment's last process is gone: have its owner or root unlink it, or use another "
                             "name.";
     case ENODEV: return "The directory is not on a tmpfs: use one that is, such as /dev/shm.";
@@ -53,8 +53,8 @@ const char *sharedmem_strerror(int error) {
                          "kernel, or unlink it.";
     case EUCLEAN: return "The segment is damaged, as another program has written to its file: unlink it and create it "
                          "again.";
-    case EUSERS: return "The segment has as many read-write attachments or readers as it can have: end one, attach "
-                        "read-only, or read without a reader.";
+    case EBADF: return "The program has closed a file descriptor that belongs to this library: attach again, and close "
+                       "only descriptors that you have opened.";
     case ENOSPC: return "No memory is left on the tmpfs: free some, or give it a larger size.";
     case EFBIG: return "The process is not allowed to create a file of this size: raise RLIMIT_FSIZE, or ask for a "
                        "smaller capacity.";

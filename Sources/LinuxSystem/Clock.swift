@@ -24,11 +24,16 @@ public import Glibc
         return monotonicNanoseconds + Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)
     }
 
-    /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock.
+    /// Nanoseconds since 1970-01-01T00:00:00Z by the wall clock; 0 before that, and the highest number after 2554.
     @inlinable
-    package static var realtimeNanoseconds: UInt64 {
-        let time = read(CLOCK_REALTIME)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    package static var realtimeNanoseconds: UInt64 { nanoseconds(read(CLOCK_REALTIME)) }
+
+    @inlinable @inline(__always)
+    package static func nanoseconds(_ time: timespec) -> UInt64 {
+        guard time.tv_sec >= 0 else { return 0 }
+        let (seconds, isTooMuch) = UInt64(time.tv_sec).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isJustTooMuch) = seconds.addingReportingOverflow(UInt64(time.tv_nsec))
+        return isTooMuch || isJustTooMuch ? .max : sum
     }
 
     /// Whole seconds since 1970-01-01T00:00:00Z by the wall clock; takes a few nanoseconds to read.

@@ -26,6 +26,11 @@ package enum Directory {
         try systemCall("renameat2", on: new) { unsafe clinux_rename_new(path, new) }
     }
 
+    /// Renames a file, in place of the file that has the new name, if there is one.
+    package static func rename(_ path: String, over other: String) throws(SystemError) {
+        try systemCall("rename", on: other) { negatedErrno(unsafe Glibc.rename(path, other)) }
+    }
+
     /// What a symbolic link contains, cut at 255 bytes.
     package static func target(ofLink path: String) throws(SystemError) -> String {
         var characters = [CChar](repeating: 0, count: 255)

@@ -2,32 +2,85 @@ internal import CLinux
 internal import Glibc
 
 /// An open file, closed when its life ends and immediately in a forked child.
+///
+/// A program may close descriptors that are not its own, and then get the same number for another file. So every call checks
+/// first that the number still leads to the file.
 package struct FileDescriptor: ~Copyable {
-    package let number: CInt
+    private let opened: Opened
+    package let identity: FileIdentity
 
-    deinit { clinux_close(number) }
+    /// A number, and which opening it stands for.
+    private struct Opened {
+        var number: CInt = -1
+        var serial: UInt64 = 0
+
+        func close() { clinux_close(number, serial) }
+    }
+
+    /// - Throws: ``SystemError/lostDescriptor`` if the number leads to another file by now, or to none.
+    package var number: CInt {
+        get throws(SystemError) {
+            guard clinux_is_open(opened.number, opened.serial) else { throw .lostDescriptor }
+            return opened.number
+        }
+    }
+
+    private init(_ opened: Opened) throws(SystemError) {
+        var status = stat()
+        do throws(SystemError) {
+            try systemCall("fstat") { negatedErrno(unsafe fstat(opened.number, &status)) }
+        } catch {
+            opened.close()
+            throw error
+        }
+        self.opened = opened
+        identity = FileIdentity(status)
+    }
+
+    /// Opens a file by a call that returns its number and stores its serial number.
+    private init(
+        _ call: StaticString, on path: String, _ open: (UnsafeMutablePointer<UInt64>) -> CInt
+    ) throws(SystemError) {
+        var opened = Opened()
+        opened.number = try systemCall(call, on: path) { unsafe open(&opened.serial) }
+        try self.init(opened)
+    }
+
+    deinit { opened.close() }
 
     package enum Access { case readOnly, readWrite }
 
     package static func open(_ path: String, _ access: Access) throws(SystemError) -> FileDescriptor {
         let flags = access == .readOnly ? O_RDONLY : O_RDWR
-        return FileDescriptor(number: try systemCall("open", on: path) { unsafe clinux_open(path, flags) })
+        return try unsafe FileDescriptor("open", on: path) { unsafe clinux_open(path, flags, $0) }
     }
 
     /// Creates a file without a name.
     package static func createUnnamed(in directory: String) throws(SystemError) -> FileDescriptor {
-        FileDescriptor(
-            number: try systemCall("open(O_TMPFILE)", on: directory) { unsafe clinux_open_unnamed(directory) })
+        try unsafe FileDescriptor("open(O_TMPFILE)", on: directory) { unsafe clinux_open_unnamed(directory, $0) }
     }
 
     /// Creates a file at `path`, where there is none.
     package static func createNew(_ path: String) throws(SystemError) -> FileDescriptor {
         let flags = O_CREAT | O_EXCL | O_RDWR
-        return FileDescriptor(number: try systemCall("open(O_CREAT)", on: path) { unsafe clinux_open(path, flags) })
+        return try unsafe FileDescriptor("open(O_CREAT)", on: path) { unsafe clinux_open(path, flags, $0) }
+    }
+
+    /// Opens a directory, to look up names in it wherever its path leads by then.
+    package static func openDirectory(_ path: String) throws(SystemError) -> FileDescriptor {
+        try unsafe FileDescriptor("open", on: path) { unsafe clinux_open_directory(path, $0) }
+    }
+
+    /// In a forked child, a descriptor for reading a file that its parent had open; nil if there is none.
+    package static func inherited(_ identity: FileIdentity) throws(SystemError) -> FileDescriptor? {
+        var opened = Opened()
+        opened.number = unsafe clinux_take_inherited(UInt64(identity.device), UInt64(identity.inode), &opened.serial)
+        return opened.number < 0 ? nil : try FileDescriptor(opened)
     }
 
     /// Gives a name to a file that was created without one.
     package func link(to path: String) throws(SystemError) {
+        let number = try number
         try systemCall("linkat", on: path) { unsafe clinux_link_unnamed(number, path) }
     }
 }
@@ -37,6 +90,7 @@ package struct FileDescriptor: ~Copyable {
 extension FileDescriptor {
     /// Fills the buffer, or as much of it as the file has bytes for, and returns how many bytes that was.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
+        let number = try number
         var total = 0
         while total < buffer.count {
             let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
@@ -56,8 +110,21 @@ extension FileDescriptor {
         }
     }
 
+    /// Writes all bytes of a buffer.
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {
+        let number = try number
+        var total = 0
+        while total < bytes.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[total...])
+            total += try systemCall("pwrite") {
+                negatedErrno(unsafe pwrite(number, rest.baseAddress, rest.count, off_t(offset + total)))
+            }
+        }
+    }
+
     /// Writes a value of fixed layout.
     package func write<Value: BitwiseCopyable>(_ value: Value, at offset: Int) throws(SystemError) {
+        let number = try number
         try systemCall("pwrite") {
             unsafe withUnsafeBytes(of: value) { bytes in
                 negatedErrno(unsafe pwrite(number, bytes.baseAddress, bytes.count, off_t(offset)))
@@ -66,10 +133,25 @@ extension FileDescriptor {
     }
 
     package func setMode(_ mode: UInt32) throws(SystemError) {
+        let number = try number
         try systemCall("fchmod") { negatedErrno(fchmod(number, mode)) }
     }
 
+    /// Gives the file to another group and, unless it is nil, to another user.
+    package func setOwner(_ owner: UInt32? = nil, group: UInt32) throws(SystemError) {
+        let number = try number
+        // The highest number stands for no change.
+        try systemCall("fchown") { negatedErrno(fchown(number, owner ?? .max, group)) }
+    }
+
+    /// Sets the times at which the file was read and changed last to the current time.
+    package func refreshTimes() throws(SystemError) {
+        let number = try number
+        try systemCall("futimens") { negatedErrno(futimens(number, nil)) }
+    }
+
     package func setByteCount(_ byteCount: Int) throws(SystemError) {
+        let number = try number
         try systemCall("ftruncate") { negatedErrno(ftruncate(number, off_t(byteCount))) }
     }
 
@@ -77,6 +159,7 @@ extension FileDescriptor {
     ///
     /// - Returns: false if no memory is left.
     package func reserve(_ range: Range<Int>) throws(SystemError) -> Bool {
+        let number = try number
         do throws(SystemError) {
             try systemCall("fallocate") { clinux_reserve(number, Int64(range.lowerBound), Int64(range.count)) }
             return true
@@ -87,6 +170,7 @@ extension FileDescriptor {
 
     /// Gives back the memory behind a range.
     package func punch(_ range: Range<Int>) throws(SystemError) {
+        let number = try number
         try systemCall("fallocate(FALLOC_FL_PUNCH_HOLE)") {
             clinux_punch(number, Int64(range.lowerBound), Int64(range.count))
         }
@@ -106,13 +190,15 @@ extension FileDescriptor {
     package func unlock(byte: Int) throws(SystemError) { _ = try lock(F_UNLCK, byte) }
 
     private func lock(_ type: CInt, _ byte: Int) throws(SystemError) -> Bool {
-        try systemCall("fcntl(F_OFD_SETLK)") { clinux_lock(number, type, Int64(byte)) } == 1
+        let number = try number
+        return try systemCall("fcntl(F_OFD_SETLK)") { clinux_lock(number, type, Int64(byte)) } == 1
     }
 
     package enum LockState: CInt { case unlocked, shared, exclusive }
 
     /// The lock that other descriptions hold on the byte.
     package func lockElsewhere(byte: Int) throws(SystemError) -> LockState {
+        let number = try number
         let state = try systemCall("fcntl(F_OFD_GETLK)") { clinux_lock_elsewhere(number, Int64(byte)) }
         return LockState(rawValue: state) ?? .exclusive
     }

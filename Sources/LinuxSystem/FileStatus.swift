@@ -13,16 +13,20 @@ package struct FileStatus: Sendable {
     package let kind: Kind
     /// A user id.
     package let owner: UInt32
+    /// A group id.
+    package let group: UInt32
     /// The permissions.
     package let mode: UInt32
     package let byteCount: Int
     /// The bytes of memory or disk behind the file.
     package let allocatedByteCount: Int
+    /// The number of names the file has.
+    package let linkCount: Int
 
     package enum Kind: Sendable { case regular, socket, other }
 
     init(_ status: stat) {
-        identity = FileIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
+        identity = FileIdentity(status)
         kind =
             switch status.st_mode & S_IFMT {
             case S_IFREG: .regular
@@ -30,9 +34,11 @@ package struct FileStatus: Sendable {
             default: .other
             }
         owner = status.st_uid
+        group = status.st_gid
         mode = status.st_mode & 0o7777
         byteCount = Int(status.st_size)
         allocatedByteCount = Int(status.st_blocks) * 512
+        linkCount = Int(status.st_nlink)
     }
 
     /// The status of the file at `path`; nil if there is none.
@@ -51,22 +57,43 @@ package struct FileStatus: Sendable {
     }
 }
 
+extension FileIdentity {
+    init(_ status: stat) { self.init(device: UInt(status.st_dev), inode: UInt(status.st_ino)) }
+}
+
 extension FileDescriptor {
     package func status() throws(SystemError) -> FileStatus {
         var status = stat()
+        let number = try number
         try systemCall("fstat") { negatedErrno(unsafe fstat(number, &status)) }
         return FileStatus(status)
     }
 
-    /// The number of names the file has.
-    package func linkCount() throws(SystemError) -> Int {
+    /// The status of a name in this directory; nil if the directory has no such name.
+    ///
+    /// Symbolic links are not followed.
+    package func status(ofName name: String) throws(SystemError) -> FileStatus? {
         var status = stat()
-        try systemCall("fstat") { negatedErrno(unsafe fstat(number, &status)) }
-        return Int(status.st_nlink)
+        let number = try number
+        do throws(SystemError) {
+            try systemCall("fstatat", on: name) {
+                negatedErrno(unsafe fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW))
+            }
+        } catch let error where error.code == ENOENT {
+            return nil
+        }
+        return FileStatus(status)
+    }
+
+    /// Removes a name from this directory.
+    package func unlink(_ name: String) throws(SystemError) {
+        let number = try number
+        try systemCall("unlinkat", on: name) { negatedErrno(unsafe unlinkat(number, name, /* flags: */ 0)) }
     }
 
     package func isOnTmpfs() throws(SystemError) -> Bool {
         var status = statfs()
+        let number = try number
         try systemCall("fstatfs") { negatedErrno(unsafe fstatfs(number, &status)) }
         return status.f_type == TMPFS_MAGIC
     }

@@ -24,5 +24,8 @@ package enum Futex {
     /// Wakes all threads that sleep on `word`, in every process.
     ///
     /// It fails only for a wrong address or for want of kernel memory; then the sleepers wake by themselves.
-    package static func wakeAll(on word: UnsafeRawPointer) { _ = unsafe clinux_futex_wake(word) }
+    package static func wakeAll(on word: UnsafeRawPointer) { _ = unsafe clinux_futex_wake(word, .max) }
+
+    /// Wakes the thread that has slept on `word` the longest.
+    package static func wakeOne(on word: UnsafeRawPointer) { _ = unsafe clinux_futex_wake(word, 1) }
 }

@@ -9,7 +9,8 @@ internal import Glibc
         // A core dump would fault in, and so allocate, every hole of a sparse file.
         let advice = [MADV_DONTFORK, MADV_DONTDUMP]
         let protection = PROT_READ | (writable ? PROT_WRITE : 0)
-        unsafe address = try map(file.number, byteCount, protection, flags: MAP_SHARED | MAP_NORESERVE, advice)
+        let number = try file.number
+        unsafe address = try map(number, byteCount, protection, flags: MAP_SHARED | MAP_NORESERVE, advice)
         self.byteCount = byteCount
     }
 

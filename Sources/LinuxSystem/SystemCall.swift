@@ -21,6 +21,16 @@ package func systemCall<Value: SignedInteger>(
     return result
 }
 
+/// Leaves errno as it was before `body`, whatever calls that makes.
+@inline(__always)
+package func preservingErrno<Result: ~Copyable, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+) throws(Failure) -> Result {
+    let before = errno
+    defer { errno = before }
+    return try body()
+}
+
 /// Turns the C library's convention, −1 and errno, into −errno, as `systemCall` expects it.
 @inline(__always)
 package func negatedErrno<Value: SignedInteger>(_ result: Value) -> Value {

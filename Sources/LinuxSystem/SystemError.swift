@@ -20,6 +20,9 @@ package struct SystemError: Error, Hashable, CustomStringConvertible {
     /// The manual's words for the errno.
     package var reason: String { unsafe String(cString: strerror(code)) }
 
+    /// The program has closed a descriptor that is not its own, and perhaps opened another file under its number.
+    package static let lostDescriptor = SystemError(call: "fstat", code: EBADF)
+
     /// Whether a tmpfs has no memory or no inode left, or the user's quota is used up.
     package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 

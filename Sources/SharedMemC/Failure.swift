@@ -3,10 +3,14 @@ internal import Glibc
 internal import SharedMemory
 
 /// Runs `body` and returns 0, or leaves its error for C and returns -1.
+///
+/// Only an error changes errno: Go and Java, among others, take any other value than before for a failure.
 @inline(__always) @discardableResult
 func attempt(_ body: () throws(SegmentError) -> Void) -> CInt {
+    let before = errno
     do throws(SegmentError) {
         try body()
+        errno = before
         return 0
     } catch {
         return fail(error)
@@ -38,21 +42,24 @@ extension SegmentError {
     /// The errno that `sharedmem.h` lists for this error.
     fileprivate var errno: CInt {
         switch self {
-        case .invalidName, .invalidCapacity, .invalidEnvironment: EINVAL
+        case .invalidName, .invalidCapacity, .invalidRowCount, .invalidPinCount, .invalidEnvironment, .unknownUser,
+            .unknownGroup:
+            EINVAL
         case .tooLong: EMSGSIZE
         case .notUTF8, .containsNUL: EILSEQ
         case .versionMismatch: ESTALE
         case .readOnly: EROFS
-        case .notFound: ENOENT
+        case .notFound, .leftover: ENOENT
         case .unlinked: EIDRM
-        case .capacityMismatch: EEXIST
-        case .notASegment: ENOTSUP
-        case .untrustedOwner: EPERM
+        case .descriptorLost: EBADF
+        case .capacityMismatch, .permissionsMismatch: EEXIST
+        case .stillAttached: EBUSY
+        case .notASegment, .otherLayout: ENOTSUP
+        case .untrustedOwner, .groupNotPermitted: EPERM
         case .leftBehind: EOWNERDEAD
         case .notInMemory: ENODEV
         case .otherKernel: EREMOTE
         case .corrupted: EUCLEAN
-        case .tooManyAttached, .tooManyReaders: EUSERS
         case .noSpace: ENOSPC
         case .fileSizeLimit: EFBIG
         case .busy: EAGAIN

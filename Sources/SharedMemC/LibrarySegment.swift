@@ -3,7 +3,8 @@ internal import Glibc
 internal import SharedMemory
 internal import Synchronization
 
-/// The library's own segment: attached when the library is loaded, detached when it is unloaded.
+/// The library's own segment: attached when the library is loaded if it exists, and created at its first use if not;
+/// detached when the library is unloaded.
 enum LibrarySegment {
     /// 0 if not attached, else a `Segment`, retained.
     private static let word = Atomic<UInt>(0)
@@ -19,21 +20,30 @@ enum LibrarySegment {
             return
         }
         defer { callCount.subtract(1, ordering: .releasing) }
-        attempt { () throws(SegmentError) in try body(try attached()) }
+        let before = errno
+        do throws(SegmentError) {
+            try body(try attached(AttachmentOptions()))
+            // Unless the body has left an error of its own.
+            if unsafe sharedmem_last_error().pointee == 0 { errno = before }
+        } catch {
+            fail(error)
+        }
     }
 
-    /// Returns the segment, and attaches to it if that failed when the library was loaded.
-    static func attached() throws(SegmentError) -> Segment {
-        if let segment = unsafe object(word.load(ordering: .acquiring))?.takeUnretainedValue() { return segment }
+    /// Returns the segment, and attaches to it first if need be.
+    static func attached(_ options: AttachmentOptions) throws(SegmentError) -> Segment {
+        let known = word.load(ordering: .acquiring)
+        if let segment = unsafe object(known)?.takeUnretainedValue(), !segment.hasLostDescriptor { return segment }
         // Without a lock, for which a child that is forked meanwhile would wait for ever. Several threads may attach at
-        // once, and the first one's attachment stays.
-        let new = unsafe Unmanaged.passRetained(try Segment.attach())
+        // once, and the first one's attachment stays. One that has lost its descriptor is left to the threads that still
+        // read from it.
+        let new = unsafe Unmanaged.passRetained(try Segment.attach(nil, options))
         // Releasing: pairs with the acquiring load, so that a thread that finds the segment finds all of it.
         let (isFirst, _) = word.compareExchange(
-            expected: 0, desired: unsafe UInt(bitPattern: new.toOpaque()), ordering: .acquiringAndReleasing)
+            expected: known, desired: unsafe UInt(bitPattern: new.toOpaque()), ordering: .acquiringAndReleasing)
         if isFirst { return unsafe new.takeUnretainedValue() }
         unsafe new.release()
-        return try attached()
+        return try attached(options)
     }
 
     /// Detaches, unless a thread is in a call even now: then the process is exiting, and the core detaches.
@@ -48,7 +58,11 @@ enum LibrarySegment {
 }
 
 @c @implementation
-public func sharedmem_internal_load() { _ = try? LibrarySegment.attached() }
+public func sharedmem_internal_load() {
+    let before = errno
+    _ = try? LibrarySegment.attached(AttachmentOptions(creates: false))
+    errno = before
+}
 
 @c @implementation
 public func sharedmem_internal_unload() { LibrarySegment.detach() }

@@ -1,5 +1,6 @@
 public import CSharedMem
 internal import SharedMemory
+internal import Synchronization
 
 @c @implementation
 public func sharedmem_reader_open(_ segment: OpaquePointer?) -> OpaquePointer? {
@@ -12,7 +13,8 @@ public func sharedmem_reader_open(_ segment: OpaquePointer?) -> OpaquePointer? {
         attempt { () throws(SegmentError) in
             let reader = try handle.segment.makeReader()
             unsafe opened = .allocate(capacity: 1)
-            unsafe opened?.initialize(to: OpenReader(reader: reader))
+            handle.openReaders.add(1, ordering: .relaxed)
+            unsafe opened?.initialize(to: OpenReader(handle: handle, reader: reader))
         }
         return unsafe opened.map { OpaquePointer($0) }
     }
@@ -25,7 +27,7 @@ public func sharedmem_reader_read(_ reader: OpaquePointer?) -> UnsafePointer<sha
         return nil
     }
     let opened = unsafe UnsafeMutablePointer<OpenReader>(reader)
-    guard unsafe opened.pointee.reader.isUpToDate || opened.pointee.renew() == 0 else { return nil }
+    guard unsafe opened.pointee.reader.isUpToDate || opened.pointee.renewText() == 0 else { return nil }
     return unsafe withUnsafePointer(to: &opened.pointee.text) { unsafe $0 }
 }
 
@@ -39,20 +41,24 @@ public func sharedmem_reader_unpin(_ reader: OpaquePointer?) {
 public func sharedmem_reader_close(_ reader: OpaquePointer?) {
     guard let reader = unsafe reader else { return }
     let opened = unsafe UnsafeMutablePointer<OpenReader>(reader)
+    let handle = unsafe opened.pointee.handle
     unsafe opened.deinitialize(count: 1)
     unsafe opened.deallocate()
+    // Releasing: pairs with the look before detaching; the reader's last use comes before.
+    handle.openReaders.subtract(1, ordering: .releasing)
 }
 
 /// The object behind a `sharedmem_reader_t *`.
 @safe private struct OpenReader: ~Copyable {
+    let handle: Handle
     var reader: Reader
     /// The text that C got last.
     var text = unsafe sharedmem_borrow_t()
 
     @inline(never)
-    mutating func renew() -> CInt {
+    mutating func renewText() -> CInt {
         attempt { () throws(SegmentError) in
-            try reader.pinCurrent()
+            try reader.renew()
             unsafe text = sharedmem_borrow_t(reader.text, reader.identify(), opaque: 0)
         }
     }

@@ -26,8 +26,38 @@ public func sharedmem_get(
     return result == 0 ? length : -1
 }
 
+@c @implementation
+public func sharedmem_get_alloc(
+    _ segment: OpaquePointer?, _ length: UnsafeMutablePointer<Int>?,
+    _ version: UnsafeMutablePointer<sharedmem_version_t>?
+) -> UnsafeMutablePointer<CChar>? {
+    guard let segment = unsafe segment else {
+        failForNull("segment")
+        return nil
+    }
+    var copy: UnsafeMutableRawPointer?
+    _ = unsafe Handle.with(segment) { handle in
+        attempt { () throws(SegmentError) in
+            let borrow = try handle.segment.borrow()
+            defer { extendLifetime(borrow) }
+            let text = unsafe borrow.text
+            unsafe copy = malloc(text.count + 1)
+            guard let copy = unsafe copy else { throw .system(call: "malloc", code: ENOMEM) }
+            unsafe copyWholeCharacters(text, into: UnsafeMutableRawBufferPointer(start: copy, count: text.count + 1))
+            unsafe length?.pointee = text.count
+            if let version = unsafe version {
+                unsafe version.pointee = sharedmem_version_t(try handle.segment.identify(borrow).0)
+            }
+        }
+    }
+    return unsafe copy?.assumingMemoryBound(to: CChar.self)
+}
+
+@c @implementation
+public func sharedmem_free(_ text: UnsafeMutablePointer<CChar>?) { unsafe free(text) }
+
 /// Copies as many whole characters as fit in front of a terminating zero.
-private func copyWholeCharacters(_ text: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) {
+func copyWholeCharacters(_ text: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) {
     guard unsafe !buffer.isEmpty else { return }
     var count = min(text.count, buffer.count - 1)
     if count < text.count {
@@ -54,12 +84,30 @@ public func sharedmem_wait(
     _ version: UnsafeMutablePointer<sharedmem_version_t>?
 ) -> CInt {
     guard let segment = unsafe segment else { return failForNull("segment") }
+    return unsafe wait(segment, Version(after), timeoutMilliseconds, version)
+}
+
+@c @implementation
+public func sharedmem_wait_after(
+    _ segment: OpaquePointer?, _ instance: UInt64, _ number: UInt64, _ timeoutMilliseconds: CInt,
+    _ version: UnsafeMutablePointer<sharedmem_version_t>?
+) -> CInt {
+    guard let segment = unsafe segment else { return failForNull("segment") }
+    return unsafe wait(segment, Version(instance: instance, number: number), timeoutMilliseconds, version)
+}
+
+private func wait(
+    _ segment: OpaquePointer, _ after: Version, _ timeoutMilliseconds: CInt,
+    _ version: UnsafeMutablePointer<sharedmem_version_t>?
+) -> CInt {
+    let before = errno
     let timeout: Duration? = timeoutMilliseconds < 0 ? nil : .milliseconds(timeoutMilliseconds)
     return unsafe Handle.with(segment) { handle in
         do throws(SegmentError) {
-            switch try handle.segment.waitInterruptibly(after: Version(after), timeout: timeout) {
+            switch try handle.segment.waitInterruptibly(after: after, timeout: timeout) {
             case .replaced(let current):
                 unsafe version?.pointee = sharedmem_version_t(current)
+                errno = before
                 return 0
             case .timeIsUp:
                 return fail(

@@ -10,9 +10,9 @@ public enum Lifetime: UInt32, Hashable, Sendable {
 
 /// What an attachment can be used for.
 public enum Access: Hashable, Sendable {
-    /// Setting and reading; a segment can have 126 such attachments at a time.
+    /// Setting and reading.
     case readWrite
-    /// Reading; it creates nothing, needs no permission to write the file, and any number can exist at a time.
+    /// Reading; it creates nothing, and needs no permission to write the file.
     ///
     /// It ignores ``AttachmentOptions/lifetime``: it cannot make a segment persistent.
     case readOnly
@@ -28,38 +28,81 @@ public struct AttachmentOptions: Hashable, Sendable {
     /// If nil, an existing segment is attached whatever its capacity, and a new one gets the capacity in the environment
     /// variable `SHAREDMEM_CAPACITY`, or 1 MiB.
     public var capacity: Int?
+    /// How many processes can read a new segment in place and keep a place to set it from, 2 to 16,384.
+    ///
+    /// Any number of processes can use a segment. Those beyond this number read copies, and take turns to set.
+    public var rowCount: Int
+    /// How many borrows and Readers of a new segment can read in place at a time, 1 to 16,384; any others read copies.
+    public var pinCount: Int
     /// The directory of the segment's file, on a tmpfs.
     ///
     /// If nil, it is the environment variable `SHAREDMEM_DIRECTORY`, or `/dev/shm`.
     public var directory: String?
-    /// The permissions of a new segment.
+    /// The permissions of the segment's file; nil stands for 0600 if the segment is created, and leaves those of an existing
+    /// segment as they are.
+    ///
+    /// If an existing segment has another mode, attaching changes it, which only the file's owner and root may do. If it
+    /// cannot, it fails with ``SegmentError/permissionsMismatch(path:mode:group:owner:)``.
     ///
     /// If several users share a segment in a sticky directory such as `/dev/shm`, make it persistent: only its owner or
     /// root can remove a leftover there.
-    public var mode: UInt32
+    public var mode: UInt32?
+    /// The id of the group of the segment's file, for a mode that lets the group in; nil leaves it to the system if the
+    /// segment is created, and to an existing segment.
+    ///
+    /// The caller must be a member, or root; otherwise attaching fails with ``SegmentError/groupNotPermitted(group:)``, and
+    /// creates nothing. The group of an existing segment is changed as its ``mode`` is. ``groupID(_:)`` looks up a name.
+    public var group: UInt32?
     /// Whether to create the segment if it does not exist.
     public var creates: Bool
-    /// Users whose segments are trusted, in addition to the caller and root.
-    public var trustedOwners: Set<UInt32>
+    /// Whose segments are trusted, in addition to those of the caller, of root, and of the users that the environment
+    /// variable `SHAREDMEM_TRUST_OWNER` names.
+    public var trustedOwners: Set<TrustedOwner>
+    /// Whether root does without trusting the owner: for an operation that takes no part in the segment.
+    var rootTrustsAll = false
+    /// Whether an existing segment is attached whatever its mode and its group.
+    var leavesPermissions = false
+    /// Whether an operator uses the attachment, who gets in even if all rows but the reserved ones are taken.
+    package var isOperator = false
+    /// Why a forked child only reads, although its parent could set.
+    var reasonForReadingOnly: SegmentError?
+    /// Whether this process's other attachments to the same segment are shared, as they are except in tests.
+    package var sharesAttachment = true
 
     public init(
         access: Access = .readWrite, lifetime: Lifetime = .whileAttached, capacity: Int? = nil,
-        directory: String? = nil, mode: UInt32 = 0o600, creates: Bool = true, trustedOwners: Set<UInt32> = []
+        rowCount: Int = defaultRowCount, pinCount: Int = defaultPinCount, directory: String? = nil,
+        mode: UInt32? = nil, group: UInt32? = nil, creates: Bool = true, trustedOwners: Set<TrustedOwner> = []
     ) {
         self.access = access
         self.lifetime = lifetime
         self.capacity = capacity
+        self.rowCount = rowCount
+        self.pinCount = pinCount
         self.directory = directory
         self.mode = mode
+        self.group = group
         self.creates = creates
         self.trustedOwners = trustedOwners
     }
 
-    package static let defaultCapacity = 1 << 20
+    /// 1 MiB.
+    public static let defaultCapacity = 1 << 20
+    /// 0600: for the owner alone.
+    public static let defaultMode: UInt32 = 0o600
+    public static let defaultRowCount = 1024
+    public static let defaultPinCount = 1024
 
-    /// The capacity of a new segment: the one asked for, or else the one in the environment, or else the default.
-    func capacityToCreate() throws(SegmentError) -> Int {
-        let possible = 1...Segment.maximumCapacity
+    /// The sizes of a new segment.
+    func geometryToCreate() throws(SegmentError) -> Geometry {
+        guard Geometry.possibleRowCounts.contains(rowCount) else { throw .invalidRowCount(rowCount) }
+        guard Geometry.possiblePinCounts.contains(pinCount) else { throw .invalidPinCount(pinCount) }
+        return Geometry(capacity: try capacityToCreate(), rowCount: rowCount, pinCount: pinCount)
+    }
+
+    /// The capacity that was asked for, or else the one in the environment, or else the default.
+    private func capacityToCreate() throws(SegmentError) -> Int {
+        let possible = Geometry.possibleCapacities
         if let capacity {
             guard possible.contains(capacity) else { throw .invalidCapacity(capacity) }
             return capacity

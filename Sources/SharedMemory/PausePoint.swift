@@ -10,7 +10,9 @@ import Synchronization
 package enum PausePoint: String, Sendable {
     // Attaching.
     case attachOpened, leftoverNotPersistent, attachFoundLeftover, attachNotLeftover, aliveLookedAtLock, attachBuilt,
-        attachNamed, attachSharedLifetime, attachTookRow
+        attachNamed, attachSharedLifetime, attachMapped
+    // Taking a row, and growing a table.
+    case rowTaken, tableReserved, tableGrown
     // Setting, by the numbers of the protocol.
     case setChosen, setClaimed, setChecked, setStamped, setReserved, setFilled, setNumbered, setPublished, setUnclaimed
     // Giving memory back.
@@ -23,6 +25,8 @@ package enum PausePoint: String, Sendable {
     case waitCheckedName, waitAnnounced
     // Detaching and unlinking.
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
+    // Migrating.
+    case migrateLocked, migrateBuilt, migrateNamed, migrateReplaced
 
     /// Stops the process (SIGSTOP) if this is the next of the comma-separated steps that `SHAREDMEM_PAUSE_AT` names.
     @inline(__always)

@@ -9,60 +9,56 @@ public import Synchronization
 /// }
 /// ```
 ///
-/// A reader holds one of the segment's 64 pins for as long as it lives, and leaves it on the text that it read last. While
+/// A reader holds one of the segment's pins for as long as it lives, and leaves it on the text that it read last. While
 /// that text is the current one, reading it again takes two loads, and writes nothing that another processor would have to
 /// see. If a thread reads constantly, give it a reader. ``Segment/withText(_:)`` holds a pin only while it reads.
+///
+/// If all pins are taken, or the segment is attached read-only, a reader copies each version once and reads its copy, in
+/// the same two loads.
 ///
 /// The text that was read last keeps its memory until the next read: call ``unpin()`` before a long pause. In a forked
 /// child, a reader takes a pin of the child's own at its first use.
 @safe public struct Reader: ~Copyable, @unchecked Sendable {
     private let segment: Segment
-    /// Leads to this process's attachment; `attachment` is the one with which the pin was taken.
+    /// Leads to this process's attachment; `attachment` is the one that `hold` belongs to.
     @usableFromInline let attached: UnsafePointer<AtomicAddress>
     @usableFromInline var attachment: UInt
-    private var pin: UnsafePointer<PinLine>
     @usableFromInline var currentWord: UnsafePointer<AtomicWord>
-    /// The publication whose slot is pinned, or ``PublicationWord/none``.
-    @usableFromInline var pinned = PublicationWord.none
-    /// Equals `pinned` once its text was found to be UTF-8.
+    /// What keeps the text: the reader's pin, which it owns from its first read on, or a copy.
+    private var hold = BorrowToken(rawValue: 0)
+    /// The publication that is held, or ``PublicationWord/none``.
+    @usableFromInline var held = PublicationWord.none
+    /// Equals `held` once its text was found to be UTF-8.
     @usableFromInline var checked = PublicationWord.none
-    /// Equals `pinned` once `string` holds its text.
+    /// Equals `held` once `string` holds its text.
     @usableFromInline var copied = PublicationWord.none
     @usableFromInline package private(set) var text = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     @usableFromInline var string = ""
 
     init(_ segment: Segment) throws(SegmentError) {
         let reference = try segment.reference()
-        let ownPin = unsafe try reference.ownPin()
         self.segment = segment
         unsafe attached = segment.cell.address
         attachment = reference.bits
-        unsafe pin = ownPin
         unsafe currentWord = reference.membership.view.currentWord
     }
 
     deinit {
         // In a forked child that has not used it, the pin is the parent's.
-        guard isOfThisProcess else { return }
-        // Releasing: pairs with a writer's load of the pin; all reading comes before.
-        unsafe pin.pointee.word.store(0, ordering: .releasing)
+        if !hold.isPin || isOfThisProcess { hold.end() }
     }
 
-    /// Reads the shared bytes in place; they do not change until `body` returns.
-    ///
-    /// Unlike ``Segment/withBytes(_:)``, it never reads a copy.
+    /// Reads the bytes of the text; they do not change until `body` returns.
     ///
     /// - Throws: ``SegmentError``, or what `body` throws.
     @inlinable @inline(__always)
     public mutating func withBytes<Result: ~Copyable>(_ body: (RawSpan) throws -> Result) throws -> Result {
-        if !isCurrent(pinned) { try pinCurrent() }
+        if !isCurrent(held) { try renew() }
         let text = unsafe text
         return try body(unsafe text.bytes)
     }
 
-    /// Reads the shared text in place; it does not change until `body` returns.
-    ///
-    /// Unlike ``Segment/withText(_:)``, it never reads a copy.
+    /// Reads the text; it does not change until `body` returns.
     ///
     /// - Throws: ``SegmentError``, or what `body` throws.
     @inlinable @inline(__always)
@@ -85,24 +81,24 @@ public import Synchronization
     ///
     /// If it is the same after a read as before, whatever was made of the text, such as a parsed form, is still valid.
     public var version: Version? {
-        guard pinned != .none, isOfThisProcess else { return nil }
-        return Version(instance: reference.membership.instance, number: pinned.number)
+        guard held != .none, isOfThisProcess else { return nil }
+        return Version(instance: reference.membership.instance, number: held.number)
     }
 
-    /// Lets go of the text that was read last, so that its memory can hold another one; the next read pins the current text.
+    /// Lets go of the text that was read last, so that its memory can hold another one; the next read gets the current text.
     public mutating func unpin() {
-        guard pinned != .none else { return }
+        guard held != .none else { return }
         forget()
-        guard isOfThisProcess else { return }
+        guard isOfThisProcess, let pin = unsafe hold.pin else { return }
         // Releasing: pairs with a writer's load of the pin; all reading comes before.
-        unsafe pin.pointee.word.store(reference.membership.ownedPinWord, ordering: .releasing)
+        unsafe pin.pointee.word.store(PinLine.word(reference.with { $0.mark }), ordering: .releasing)
     }
 
-    // MARK: Pinning
+    // MARK: Holding the text
 
-    /// Whether a publication that was pinned is still the current one.
+    /// Whether a publication that is held is still the current one.
     ///
-    /// Every writer has seen its pin since, so this needs no ordering of its own.
+    /// Every writer has seen its pin since, or it is a copy, so this needs no ordering of its own.
     @inlinable @inline(__always)
     func isCurrent(_ publication: PublicationWord) -> Bool {
         guard isOfThisProcess else { return false }
@@ -111,61 +107,77 @@ public import Synchronization
         return current == publication.rawValue && current != PublicationWord.none.rawValue
     }
 
-    /// False in a forked child that has not taken a pin yet: there, the pin's memory is the parent's and not mapped.
+    /// False in a forked child that has not read yet: there, the pin's memory is the parent's and not mapped.
     @inlinable @inline(__always)
     var isOfThisProcess: Bool { unsafe attached.pointee.word.load(ordering: .acquiring) == attachment }
 
-    /// For the C interface: whether the text that was read last is still the current one; if not, call ``pinCurrent()``.
+    /// For the C interface: whether the text that was read last is still the current one; if not, call ``renew()``.
     @inlinable @inline(__always)
-    package var isUpToDate: Bool { isCurrent(pinned) }
+    package var isUpToDate: Bool { isCurrent(held) }
 
     /// The version of the text that was read last, and the time it was set; for the C interface.
-    package func identify() -> (Version, Timestamp) { reference.membership.identify(pinned) }
+    package func identify() -> (Version, Timestamp) { reference.membership.identify(held, hold) }
 
     private var reference: AttachmentReference { AttachmentReference(bits: attachment) }
 
-    /// Moves the pin to the current text.
+    /// Gets hold of the current text.
     @usableFromInline @inline(never)
-    package mutating func pinCurrent() throws(SegmentError) {
+    package mutating func renew() throws(SegmentError) {
         let reference = try segment.reference()
         forget()
         if reference.bits != attachment {
             // A forked child takes a pin of its own, and leaves its parent's pin alone.
-            unsafe pin = try reference.ownPin()
+            hold = BorrowToken(rawValue: 0)
             unsafe currentWord = reference.membership.view.currentWord
             attachment = reference.bits
         }
-        let membership = reference.membership
-        var current = membership.view.loadCurrent()
+        if unsafe hold.pin == nil { hold = reference.ownPin() }
+        if let pin = unsafe hold.pin {
+            unsafe try moveToCurrent(pin, reference)
+        } else {
+            let copy = try reference.attachment.copyCurrent()
+            unsafe text = copy.text
+            held = copy.current
+            hold = copy.leak()
+        }
+    }
+
+    /// Moves the reader's pin to the current text.
+    private mutating func moveToCurrent(
+        _ pin: UnsafePointer<PinLine>, _ reference: AttachmentReference
+    ) throws(SegmentError) {
+        let view = reference.membership.view
+        let mark = reference.with { $0.mark }
+        var current = view.loadCurrent()
         PausePoint.readLoaded.reached()
         // As in `borrow`: of this reader and a writer that claims the slot, one sees the other.
         while current.number > 0 {
-            unsafe pin.pointee.word.store(membership.pinWord(on: current.slot), ordering: .sequentiallyConsistent)
+            unsafe pin.pointee.word.store(PinLine.word(mark, on: current.slot), ordering: .sequentiallyConsistent)
             PausePoint.readPinned.reached()
-            let latest = membership.view.loadCurrent()
+            let latest = view.loadCurrent()
             if latest == current { break }
             current = latest
         }
         if current.number > 0 {
-            guard current.slot < Layout.slotCount, let found = unsafe membership.view.text(ofSlot: current.slot) else {
-                unsafe pin.pointee.word.store(membership.ownedPinWord, ordering: .releasing)
+            guard current.slot < view.geometry.slotCount, let found = unsafe view.text(ofSlot: current.slot) else {
+                unsafe pin.pointee.word.store(PinLine.word(mark), ordering: .releasing)
                 throw reference.corrupted(current)
             }
             unsafe text = found
         }
         PausePoint.readChecked.reached()
-        pinned = current
+        held = current
     }
 
-    /// Pins the current text and makes sure that this process has found it to be UTF-8.
+    /// Gets hold of the current text and makes sure that this process has found it to be UTF-8.
     @usableFromInline @inline(never)
     mutating func checkCurrent() throws(SegmentError) {
-        if !isCurrent(pinned) { try pinCurrent() }
-        unsafe try reference.check(text, of: pinned)
-        checked = pinned
+        if !isCurrent(held) { try renew() }
+        unsafe try reference.check(text, of: held)
+        checked = held
     }
 
-    /// Pins the current text, checks it, and makes it a `String`.
+    /// Gets hold of the current text, checks it, and makes it a `String`.
     @usableFromInline @inline(never)
     mutating func copyCurrent() throws(SegmentError) {
         if !isCurrent(checked) { try checkCurrent() }
@@ -174,33 +186,32 @@ public import Synchronization
     }
 
     private mutating func forget() {
-        pinned = .none
+        held = .none
         checked = .none
         copied = .none
         string = ""
         unsafe text = UnsafeRawBufferPointer(start: nil, count: 0)
+        if !hold.isPin {
+            hold.end()
+            hold = BorrowToken(rawValue: 0)
+        }
     }
 }
 
 extension AttachmentReference {
-    /// Takes a pin for a reader.
-    fileprivate func ownPin() throws(SegmentError) -> UnsafePointer<PinLine> {
+    /// Takes a pin for a reader; 0 if none is to be had.
+    fileprivate func ownPin() -> BorrowToken {
         let attachment = attachment
-        let name = attachment.open.file.name.description
-        guard attachment.row != nil else { throw .readOnly(name: name) }
-        if let pin = unsafe membership.takePin(membership.ownedPinWord) { return unsafe pin }
-        attachment.sweep()
-        if let pin = unsafe membership.takePin(membership.ownedPinWord) { return unsafe pin }
-        throw .tooManyReaders(name: name, limit: Layout.pinCount)
+        let mark = attachment.mark
+        guard mark != 0 else { return BorrowToken(rawValue: 0) }
+        if let pin = unsafe takePin(PinLine.word(mark)) { return unsafe .pin(pin) }
+        attachment.sweepPins()
+        if let pin = unsafe takePin(PinLine.word(mark)) { return unsafe .pin(pin) }
+        return BorrowToken(rawValue: 0)
     }
 }
 
-extension Membership {
-    /// The word of a pin that has an owner but is on no slot.
-    fileprivate var ownedPinWord: UInt64 { mark << 32 }
-}
-
 extension PublicationWord {
-    /// No publication: no slot has this number.
+    /// No publication: no segment has so many slots.
     @usableFromInline static let none = PublicationWord(rawValue: .max)
 }

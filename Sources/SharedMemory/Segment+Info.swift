@@ -19,34 +19,72 @@ public struct SegmentInfo: Sendable {
     public let mode: UInt32
     /// The user id of the file's owner.
     public let owner: UInt32
+    /// The id of the file's group.
+    public let group: UInt32
     /// The number of bytes of memory behind the file.
     public let memoryByteCount: Int
-    /// The number of the 64 pins that living processes hold.
+    /// The number of pins that living processes hold.
     public let pinCount: Int
-    /// The read-write attachments; read-only ones leave no trace.
+    /// The number of pins that the segment was created with.
+    public let pinLimit: Int
+    /// The number of rows that the segment was created with.
+    public let rowLimit: Int
+    /// The process that set the text; nil for version 0.
+    public let setter: SettingProcess?
+    /// The number of attachments, one for each process and kind of access; nil where `/proc/locks` cannot be read.
+    public let attachmentCount: Int?
+    /// The processes that have a row, because they have read in place or set the text.
+    ///
+    /// ``Segment/processes(_:directory:trustedOwners:)`` finds others.
     public let attached: [AttachedProcess]
 }
 
-/// A read-write attachment.
+/// A process that has a row in a segment.
 ///
 /// The process id is the one in the PID namespace of that process.
 public struct AttachedProcess: Hashable, Sendable {
     public let row: Int
     public let processID: Int
+    /// The process's effective user id when it took the row.
+    public let user: UInt32
     public let program: String
+    /// When the process took the row.
     public let attachmentTime: Timestamp
+}
+
+/// A process that has a segment mapped, with or without a row.
+public struct SegmentProcess: Hashable, Sendable {
+    /// The process id in this process's PID namespace.
+    public let processID: Int
+    /// The process's effective user id.
+    public let user: UInt32
+    /// At most 15 bytes of the program's name.
+    public let program: String
+}
+
+/// The process that set the text, as it described itself: for people, and nothing to rely on.
+///
+/// The process id is the one in the PID namespace of that process.
+public struct SettingProcess: Hashable, Sendable {
+    public let processID: Int
+    /// The process's effective user id when it attached.
+    public let user: UInt32
+    /// At most 16 bytes of the program's name.
+    public let program: String
 }
 
 extension Segment {
     /// Reads a segment's text once, without attaching.
     ///
-    /// This creates nothing, and needs no permission to write.
+    /// This creates nothing, and needs no permission to write. Root can read the segments of all users, and need not name
+    /// them as trusted.
     ///
-    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/untrustedOwner(path:owner:)``,
-    ///   ``SegmentError/notASegment(path:reason:)``, ``SegmentError/otherKernel(path:)``,
+    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/leftover(name:directory:)``,
+    ///   ``SegmentError/untrustedOwner(path:owner:)``, ``SegmentError/notASegment(path:reason:)``,
+    ///   ``SegmentError/otherLayout(path:version:ownVersion:)``, ``SegmentError/otherKernel(path:)``,
     ///   ``SegmentError/busy(doing:)``, ``SegmentError/system(call:code:)``.
     public static func read(
-        _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
+        _ name: String? = nil, directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
     ) throws(SegmentError) -> Snapshot {
         let attachment = try inspect(name, directory, trustedOwners)
         let borrow = try attachment.copyCurrent()
@@ -63,47 +101,72 @@ extension Segment {
     ///
     /// - Throws: as ``read(_:directory:trustedOwners:)``.
     public static func info(
-        _ name: String? = nil, directory: String? = nil, trustedOwners: Set<UInt32> = []
+        _ name: String? = nil, directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
     ) throws(SegmentError) -> SegmentInfo {
         try inspect(name, directory, trustedOwners).info()
+    }
+
+    /// Returns the processes that have a segment mapped, as far as `/proc` shows them to this process, in order of their ids.
+    ///
+    /// This looks at every process that this one may look at.
+    ///
+    /// - Throws: as ``read(_:directory:trustedOwners:)``.
+    public static func processes(
+        _ name: String? = nil, directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
+    ) throws(SegmentError) -> [SegmentProcess] {
+        let attachment = try inspect(name, directory, trustedOwners)
+        let processes = try fromSystem(attachment.open.status.identity.mappingProcesses)
+        return processes.filter { $0.processID != Host.processID }
+            .map { SegmentProcess(processID: $0.processID, user: $0.user, program: $0.program) }
     }
 
     /// Returns the sorted names of the segments in a directory, including those that cannot be opened.
     ///
     /// - Throws: ``SegmentError/system(call:code:)`` if the directory cannot be read.
     public static func list(directory: String? = nil) throws(SegmentError) -> [String] {
-        let options = AttachmentOptions(access: .readOnly)
-        return try SegmentFile(named: "list", in: directory).neighbours().filter { name in
-            // Left out: a segment that was removed since it was listed, or that a killed process left behind.
-            (try? OpenFile.open(SegmentFile(named: name, in: directory), options)?.isAlive() == true) ?? true
-        }
+        try SegmentFile(named: "list", in: directory).segments()
+    }
+
+    /// Returns the sorted names of the segments in a directory that processes left behind when they were killed.
+    ///
+    /// They count as removed, and ``list(directory:)`` leaves them out. The next process that attaches with write access
+    /// replaces them, and ``unlink(_:directory:trustedOwners:)`` removes them.
+    ///
+    /// - Throws: ``SegmentError/system(call:code:)`` if the directory cannot be read.
+    public static func leftovers(directory: String? = nil) throws(SegmentError) -> [String] {
+        try SegmentFile(named: "list", in: directory).leftovers()
     }
 
     private static func inspect(
-        _ name: String?, _ directory: String?, _ trustedOwners: Set<UInt32>
+        _ name: String?, _ directory: String?, _ trustedOwners: Set<TrustedOwner>
     ) throws(SegmentError) -> Attachment {
-        let options = AttachmentOptions(access: .readOnly, creates: false, trustedOwners: trustedOwners)
+        var options = AttachmentOptions(access: .readOnly, creates: false, trustedOwners: trustedOwners)
+        options.rootTrustsAll = true
         return try Attachment.inspect(SegmentFile(named: name, in: directory), options)
     }
 
     /// Removes a segment's name.
     ///
-    /// Processes that are attached keep the segment. The next process that attaches creates a new one.
+    /// Processes that are attached keep the segment. The next process that attaches creates a new one. Root can unlink the
+    /// segments of all users, and need not name them as trusted.
     ///
     /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/notASegment(path:reason:)``,
     ///   ``SegmentError/untrustedOwner(path:owner:)``, ``SegmentError/system(call:code:)``, and
     ///   ``SegmentError/busy(doing:)`` if another process was unlinking it for a second.
     public static func unlink(
-        _ name: String, directory: String? = nil, trustedOwners: Set<UInt32> = []
+        _ name: String, directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
     ) throws(SegmentError) {
         let file = try SegmentFile(named: name, in: directory)
-        let options = AttachmentOptions(creates: false, trustedOwners: trustedOwners)
+        var options = AttachmentOptions(creates: false, trustedOwners: trustedOwners)
+        options.rootTrustsAll = true
         let deadline = Clock.coarseMilliseconds + 1000
         repeat {
             guard let open = try OpenFile.open(file, options, forUnlinking: true) else { throw file.notFound }
             if try open.unlinkName() {
-                // This only wakes waiters. Without it, they look at the name within a second.
-                try? open.retire()
+                // This only wakes waiters. Without it, they look at the name within a second. It maps the file, so the owner
+                // must be trusted even by root.
+                options.rootTrustsAll = false
+                if (try? OpenFile.checkOwner(open.status.owner, file.path, options)) != nil { try? open.retire() }
                 return
             }
             BackgroundThread.pause()
@@ -117,7 +180,7 @@ extension OpenFile {
     fileprivate func retire() throws(SegmentError) {
         try identity.checkUse(status, file.path)
         let mapping = try Mapping(self, writable: true)
-        SegmentView(mapping, capacity: capacity).retire()
+        SegmentView(mapping, geometry).retire()
         extendLifetime(mapping)
     }
 }
@@ -125,29 +188,35 @@ extension OpenFile {
 extension Attachment {
     fileprivate func info() throws(SegmentError) -> SegmentInfo {
         let view = membership.view
-        let (_, info) = try currentInfo()
+        let (current, info) = try currentInfo()
+        let setter = current.number > 0 ? view.slots[current.slot].setter.load() : nil
         let status = try fromSystem(open.descriptor.status())
         var attached: [AttachedProcess] = []
-        for row in 0..<Layout.rowCount
-        where try fromSystem(open.descriptor.lockElsewhere(byte: Layout.rowLock(row))) == .exclusive {
-            let time = view.header.rows[row].attachmentTime.load(ordering: .relaxed)
+        for row in 0..<view.mark(of: .rows)
+        where try fromSystem(open.descriptor.lockElsewhere(byte: view.geometry.rowLock(row))) == .exclusive {
+            let owner = view.rows[row].owner.load()
+            let time = view.rows[row].attachmentTime.load(ordering: .relaxed)
             attached.append(
                 AttachedProcess(
-                    row: row,
-                    processID: Int(truncatingIfNeeded: view.header.rows[row].processID.load(ordering: .relaxed)),
-                    program: view.program(ofRow: row), attachmentTime: Timestamp(nanosecondsSince1970: time)))
+                    row: row, processID: owner.processID, user: owner.user, program: owner.programName,
+                    attachmentTime: Timestamp(nanosecondsSince1970: time)))
         }
         // The pins of dead processes count as free.
         let marks = Set(attached.map { SegmentView.mark(ofRow: $0.row) })
-        let pinCount = (0..<Layout.pinCount).count {
-            marks.contains(view.header.pins[$0].word.load(ordering: .relaxed) >> 32)
+        let pinCount = (0..<view.mark(of: .pins)).count {
+            marks.contains(view.pins[$0].word.load(ordering: .relaxed) >> 32)
         }
         return SegmentInfo(
-            name: open.file.name.description, path: open.file.path, capacity: view.capacity,
+            name: open.file.name.description, path: open.file.path, capacity: view.geometry.capacity,
             byteCount: info.byteCount, version: info.version, publicationTime: info.publicationTime,
-            creationTime: Timestamp(nanosecondsSince1970: view.header.identity.creationTime),
+            creationTime: Timestamp(nanosecondsSince1970: view.identity.creationTime),
             lifetime: try open.isPersistent() ? .persistent : .whileAttached,
-            mode: status.mode, owner: status.owner, memoryByteCount: status.allocatedByteCount,
-            pinCount: pinCount, attached: attached)
+            mode: status.mode, owner: status.owner, group: status.group,
+            memoryByteCount: status.allocatedByteCount,
+            pinCount: pinCount, pinLimit: view.geometry.pinCount, rowLimit: view.geometry.rowCount,
+            setter: setter.map {
+                SettingProcess(processID: $0.processID, user: $0.user, program: $0.programName)
+            },
+            attachmentCount: open.status.identity.sharedLockCount(onByte: Layout.lifetimeLock), attached: attached)
     }
 }

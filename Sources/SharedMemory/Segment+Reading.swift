@@ -31,8 +31,7 @@ extension Segment {
     public var isUnlinked: Bool {
         get throws(SegmentError) {
             defer { extendLifetime(self) }
-            let attachment = try reference().attachment
-            return try !attachment.open.file.leads(to: attachment.open.status.identity)
+            return try reference().attachment.open.hasLostName()
         }
     }
 
@@ -42,7 +41,7 @@ extension Segment {
     ///
     /// This takes a few nanoseconds, whatever the text's length: no copy, no allocation, no system call. (A ``Reader``
     /// takes one or two.) Writers go on meanwhile, in other slots. If the segment is attached read-only, or if all of its
-    /// 64 pins are taken, `body` runs on a copy.
+    /// pins or rows are taken, `body` runs on a copy.
     ///
     /// - Throws: ``SegmentError``, or what `body` throws.
     @inlinable
@@ -76,8 +75,6 @@ extension Segment {
     }
 
     /// Returns a ``Reader``, for a thread that reads the text over and over.
-    ///
-    /// - Throws: ``SegmentError/tooManyReaders(name:limit:)``, ``SegmentError/readOnly(name:)``
     public func makeReader() throws(SegmentError) -> Reader { try Reader(self) }
 
     /// Begins a borrow, which must end before the segment does; for the C and HTTP interfaces.
@@ -110,11 +107,31 @@ extension Segment {
         return unsafe body(Span(_bytes: borrow.text.bytes), version, time)
     }
 
+    /// Identifies this process's attachment; 0 in a forked child that has not attached yet.
+    package var attachmentNumber: UInt {
+        defer { extendLifetime(self) }
+        return cell.reference?.bits ?? 0
+    }
+
+    /// Whether the program has closed the attachment's descriptor.
+    package var hasLostDescriptor: Bool {
+        defer { extendLifetime(self) }
+        return cell.reference?.with { !$0.hasDescriptor } ?? false
+    }
+
+    /// Ends a borrow that holds a pin; false if the pin is not one of this process's attachment, as in a forked child.
+    @inline(__always)
+    package func end(_ pin: BorrowToken) -> Bool {
+        defer { extendLifetime(self) }
+        guard let reference = cell.reference, reference.owns(pin) else { return false }
+        pin.end()
+        return true
+    }
+
     /// Whether a borrow of this process's attachment holds a pin.
     package var holdsPins: Bool {
         defer { extendLifetime(self) }
-        guard let membership = cell.reference?.membership, membership.mark != 0 else { return false }
-        return membership.holdsPins
+        return cell.reference?.attachment.holdsPins ?? false
     }
 
     /// Whether the segment's file still has a name.
@@ -124,7 +141,7 @@ extension Segment {
         get throws(SegmentError) {
             let attachment = try reference().attachment
             defer { extendLifetime(self) }
-            return try fromSystem(attachment.open.descriptor.linkCount()) > 0
+            return try fromSystem(attachment.open.descriptor.status()).linkCount > 0
         }
     }
 }

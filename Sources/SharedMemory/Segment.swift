@@ -22,27 +22,40 @@ public final class Segment: Sendable {
     private let file: SegmentFile
     private let options: AttachmentOptions
     let cell: AttachmentCell
+    /// The file that the process which created this object has attached to.
+    private let identity: FileIdentity
 
     private init(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) {
         self.file = file
         self.options = options
         cell = try AttachmentCell()
-        _ = try attachThisProcess()
+        let reference = try cell.fill { () throws(SegmentError) in try Attachment.attach(file, options) }
+        identity = reference.with { $0.open.status.identity }
     }
 
     /// This process's attachment; a forked child gets one of its own.
     @inline(__always)
     func reference() throws(SegmentError) -> AttachmentReference {
         if let reference = cell.reference { return reference }
-        return try attachThisProcess()
+        return try preservingErrno { () throws(SegmentError) in try attachChild() }
     }
 
     /// This process's attachment, retained.
     var attachment: Attachment { get throws(SegmentError) { try reference().attachment } }
 
+    /// Attaches a forked child, which may lack the rights that its parent had: then it reads what it can still read.
     @inline(never)
-    private func attachThisProcess() throws(SegmentError) -> AttachmentReference {
-        try cell.fill { () throws(SegmentError) in try Attachment.attach(file, options) }
+    private func attachChild() throws(SegmentError) -> AttachmentReference {
+        // The parent has seen to the mode and the group, and they may have been changed since.
+        var options = options
+        options.leavesPermissions = true
+        return try cell.fill { () throws(SegmentError) in
+            do throws(SegmentError) {
+                return try Attachment.attach(file, options)
+            } catch {
+                return try Attachment.attachToRead(file, options, identity, inPlaceOf: error)
+            }
+        }
     }
 
     // MARK: Attaching
@@ -73,5 +86,5 @@ public final class Segment: Sendable {
     public var path: String { file.path }
 
     /// The most bytes that the text can have.
-    public var capacity: Int { get throws(SegmentError) { try reference().membership.view.capacity } }
+    public var capacity: Int { get throws(SegmentError) { try reference().membership.view.geometry.capacity } }
 }

@@ -23,6 +23,7 @@ extension SystemError {
         case EROFS: "Use a directory that you can write to, or attach read-only."
         case ENOENT: "Name a directory that exists."
         case ENOMEM: "Raise the limit on address space (ulimit -v), or create the segment with a smaller capacity."
+        case ESHUTDOWN: "The process is exiting: do not use the segment any more."
         case EMFILE, ENFILE: "Close some files, or raise the limit (ulimit -n)."
         default: nil
         }

@@ -10,8 +10,18 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidName(String)
     /// The capacity is not from 1 byte to ``Segment/maximumCapacity``.
     case invalidCapacity(Int)
+    /// A segment cannot have so many rows.
+    case invalidRowCount(Int)
+    /// A segment cannot have so many pins.
+    case invalidPinCount(Int)
     /// An environment variable does not have the form that it must have.
     case invalidEnvironment(variable: String, value: String)
+    /// This host has no user of this name.
+    case unknownUser(String)
+    /// This host has no group of this name.
+    case unknownGroup(String)
+    /// The caller may not give a file to this group, because it is not a member.
+    case groupNotPermitted(group: UInt32)
     /// The text has more bytes than the segment's capacity.
     case tooLong(byteCount: Int, capacity: Int)
     /// The text is not UTF-8; `offset` is that of the first invalid byte.
@@ -27,12 +37,23 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// The segment does not exist; `found` lists those in the directory.
     case notFound(name: String, directory: String, found: [String])
+    /// The segment was to last while processes are attached, and all of them were killed: only its file is left.
+    case leftover(name: String, directory: String)
     /// The segment was unlinked, or another file has its name: there will be no later version to wait for.
     case unlinked(name: String)
+    /// The program has closed a descriptor of this library's, or put another file in its place: the text can be read where no
+    /// system call is needed, and not set.
+    case descriptorLost
     /// The segment exists with a capacity other than the one asked for.
     case capacityMismatch(name: String, capacity: Int, requested: Int)
+    /// The segment exists with this mode and this group, and the caller, who asked for others, may not change them.
+    case permissionsMismatch(path: String, mode: UInt32, group: UInt32, owner: UInt32)
+    /// The segment cannot be migrated, because processes are attached to it.
+    case stillAttached(name: String)
     /// The name leads to a file that this library cannot use.
     case notASegment(path: String, reason: String)
+    /// The file is a segment of another layout version: another version of this library has created it.
+    case otherLayout(path: String, version: Int, ownVersion: Int)
     /// The file belongs to a user whom the caller does not trust.
     case untrustedOwner(path: String, owner: UInt32)
     /// The last process of the segment is gone, and only the file's owner or root can remove the file.
@@ -46,10 +67,6 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
 
     // Limits.
 
-    /// The segment has as many read-write attachments as it can have; read-only attachments are not limited.
-    case tooManyAttached(name: String, limit: Int)
-    /// All pins of the segment are taken by readers and borrows; reading without a ``Reader`` still works.
-    case tooManyReaders(name: String, limit: Int)
     /// The tmpfs has no memory left.
     case noSpace(path: String, byteCount: Int)
     /// The process is not allowed to create a file of this size (RLIMIT_FSIZE).
@@ -60,7 +77,9 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The operating system refused a call; `code` is the errno.
     case system(call: String, code: Int32)
 
-    init(_ error: SystemError) { self = .system(call: error.call, code: error.code) }
+    init(_ error: SystemError) {
+        self = error == .lostDescriptor ? .descriptorLost : .system(call: error.call, code: error.code)
+    }
 
     /// What happened and what to do, in a sentence or two.
     public var description: String {
@@ -70,8 +89,23 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "begin with a dot."
         case .invalidCapacity(let capacity):
             "A capacity of \(capacity) bytes is not possible: use 1 to \(Segment.maximumCapacity)."
+        case .invalidRowCount(let count):
+            "\(count) rows are not possible: use 2 to 16384."
+        case .invalidPinCount(let count):
+            "\(count) pins are not possible: use 1 to 16384."
         case .invalidEnvironment(let variable, let value):
-            "\(variable)=\(value) in the environment is not a number of bytes from 1 to \(Segment.maximumCapacity): correct it, or unset it."
+            "\(variable)=\(value) in the environment "
+                + (variable == "SHAREDMEM_TRUST_OWNER"
+                    ? "names a user or a group that this host does not know"
+                    : "is not a number of bytes from 1 to \(Segment.maximumCapacity)") + ": correct it, or unset it."
+        case .unknownUser(let name):
+            "This host has no user \(name.debugDescription): correct the name, or give the user's number, or @GROUP for all "
+                + "members of a group."
+        case .unknownGroup(let name):
+            "This host has no group \(name.debugDescription): correct the name, or give the group's number."
+        case .groupNotPermitted(let group):
+            "The segment cannot be given to group \(AccountName.ofGroup(group)), as this process is not a member: choose one "
+                + "of its own groups, or let a member or root create the segment."
         case .tooLong(let byteCount, let capacity):
             "The text has \(byteCount) bytes, and the segment's capacity is \(capacity): shorten the text, "
                 + "or unlink the segment and create it again with a larger capacity."
@@ -87,17 +121,34 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
             "There is no segment '\(name)' in \(directory) ("
                 + (found.isEmpty ? "no segments there" : "segments there: " + found.joined(separator: ", "))
                 + "). Set its text to create it, or name another directory."
+        case .leftover(let name, let directory):
+            "The segment '\(name)' in \(directory) was left behind by processes that were killed, and counts as removed: "
+                + "unlink it to remove its file (sharedmem unlink \(name))."
         case .unlinked(let name):
             "The segment '\(name)' was unlinked, or another file has its name: attach again."
+        case .descriptorLost:
+            "The program has closed a file descriptor that belongs to this library: attach again, and have the program close "
+                + "only descriptors that it has opened."
         case .capacityMismatch(let name, let capacity, let requested):
             "The segment '\(name)' exists with a capacity of \(capacity) bytes, not \(requested): ask for \(capacity), ask "
                 + "for no capacity, or unlink the segment first."
+        case .permissionsMismatch(let path, let mode, let group, let owner):
+            "\(path) exists with mode \(String(mode, radix: 8)) and group \(AccountName.ofGroup(group)), and only its owner, "
+                + "user \(AccountName.ofUser(owner)), or root can change them, with write access: ask for no mode and no "
+                + "group, or have one of them change the file."
+        case .stillAttached(let name):
+            "Processes are attached to the segment '\(name)': end all programs that use it, then migrate it."
         case .notASegment(let path, let reason):
             "\(path) is not a segment that this version can use: \(reason). The file was left as it is: move it away, or "
                 + "use another name."
+        case .otherLayout(let path, let version, let ownVersion):
+            "\(path) has layout version \(version), and this library's is \(ownVersion): use the same library in all "
+                + "programs, or, if no program uses the segment, "
+                + (version < ownVersion ? "have `sharedmem migrate` take over its text." : "unlink it.")
         case .untrustedOwner(let path, let owner):
-            "\(path) belongs to user \(owner), who could change or truncate it at any time: "
-                + "name that user as trusted, or use another directory."
+            "\(path) belongs to user \(AccountName.ofUser(owner)), who could change or truncate it at any time: trust that "
+                + "user (--trust-owner \(AccountName.optionValue(ofUser: owner)), or "
+                + "SHAREDMEM_TRUST_OWNER=\(AccountName.optionValue(ofUser: owner))), or use another directory."
         case .leftBehind(let path, let owner):
             "\(path) was left behind by user \(owner), and in this directory only that user or root can remove it: "
                 + "have one of them unlink it. If several users share a segment, make it persistent."
@@ -109,12 +160,6 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
         case .corrupted(let path, let reason):
             "\(path) is damaged (\(reason)): something other than this library has written to it. "
                 + "Unlink the segment and create it again."
-        case .tooManyAttached(let name, let limit):
-            "The segment '\(name)' already has \(limit) read-write attachments: detach one, or attach read-only, which is "
-                + "not limited."
-        case .tooManyReaders(let name, let limit):
-            "All \(limit) pins of the segment '\(name)' are taken by borrows and readers: end one, or read without a "
-                + "reader."
         case .noSpace(let path, let byteCount):
             "No memory is left on the tmpfs for \(byteCount) bytes of \(path): free some, or give the tmpfs a larger size."
         case .fileSizeLimit(let limit, let needed):

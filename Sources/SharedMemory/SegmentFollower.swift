@@ -22,7 +22,7 @@ public final class SegmentFollower: Sendable {
     private let options: AttachmentOptions
     private let fallsBackToReadOnly: Bool
     private let onAttachmentChange: @Sendable (Result<Segment, SegmentError>) -> Void
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// When ``attachIfDue()`` looks at the name next; coarse milliseconds.
     private let nextLook = Atomic(0)
 
@@ -104,9 +104,10 @@ public final class SegmentFollower: Sendable {
         do throws(SegmentError) {
             return try Segment.attach(name, options)
         } catch {
-            guard fallsBackToReadOnly, options.access == .readWrite, error.allowsReading else { throw error }
+            guard fallsBackToReadOnly, options.access == .readWrite, error.isForWantOfRights else { throw error }
             var options = options
             options.access = .readOnly
+            options.leavesPermissions = true
             return try Segment.attach(name, options)
         }
     }
@@ -123,8 +124,9 @@ public final class SegmentFollower: Sendable {
     ///     the empty text of one that was never set is returned, and the others are errors.
     ///   - timeout: zero does not wait; nil waits without a limit.
     /// - Returns: nil if the time is up.
-    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/unlinked(name:)``, and other errors of
-    ///   ``Segment/attach(_:_:)`` and ``Segment/wait(after:timeout:)``. The next call attaches again.
+    /// - Throws: ``SegmentError/notFound(name:directory:found:)``, ``SegmentError/leftover(name:directory:)``,
+    ///   ``SegmentError/unlinked(name:)``, and other errors of ``Segment/attach(_:_:)`` and
+    ///   ``Segment/wait(after:timeout:)``. The next call attaches again.
     public func next(
         after version: Version?, waitsForSegment: Bool, timeout: Duration?
     ) throws(SegmentError) -> Snapshot? {
@@ -223,15 +225,15 @@ extension SegmentError {
     /// Whether another attempt, later, may succeed.
     fileprivate var mayPass: Bool {
         switch self {
-        case .notFound, .unlinked, .busy: true
+        case .notFound, .leftover, .unlinked, .busy: true
         default: false
         }
     }
 
     /// Whether the error prevents attaching with write access, but not attaching read-only.
-    fileprivate var allowsReading: Bool {
+    var isForWantOfRights: Bool {
         switch self {
-        case .tooManyAttached, .leftBehind, .system(_, EACCES), .system(_, EPERM), .system(_, EROFS): true
+        case .leftBehind, .untrustedOwner, .system(_, EACCES), .system(_, EPERM), .system(_, EROFS): true
         default: false
         }
     }

@@ -30,7 +30,8 @@ public final class Server: Sendable {
         let token = try configuration.validated()
         // The addresses first: a server that cannot listen creates no segments.
         var listeners: [Listener] = []
-        for address in configuration.listen { listeners.append(try Listener(address, mode: configuration.mode)) }
+        let socketMode = configuration.mode ?? AttachmentOptions.defaultMode
+        for address in configuration.listen { listeners.append(try Listener(address, mode: socketMode)) }
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
         budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
@@ -100,8 +101,10 @@ private func orNoResources<Value>(_ call: @autoclosure () throws(SystemError) ->
 
 extension ServerConfiguration {
     fileprivate func attachSegments(_ budget: ByteBudget) throws(ServerError) -> [SegmentResource] {
-        let options = AttachmentOptions(
-            lifetime: .persistent, capacity: capacity, directory: directory, mode: mode, trustedOwners: trustedOwners)
+        var options = AttachmentOptions(
+            lifetime: .persistent, capacity: capacity, directory: directory, mode: mode, group: group,
+            trustedOwners: trustedOwners)
+        options.isOperator = true
         return try segments.map { name throws(ServerError) in
             do throws(SegmentError) {
                 let follower = try SegmentFollower(name, options) { [report] attachment in

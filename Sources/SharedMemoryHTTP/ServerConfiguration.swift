@@ -1,3 +1,5 @@
+public import SharedMemory
+
 /// The segments that a server serves, its addresses, and its limits.
 public struct ServerConfiguration: Sendable {
     /// The names of the segments: the first is at `/shared`, and each is at `/shared/NAME`.
@@ -22,10 +24,15 @@ public struct ServerConfiguration: Sendable {
     ///
     /// Nil accepts an existing segment with any capacity, and creates one with the default capacity.
     public var capacity: Int?
-    /// The permissions of segments and Unix sockets that the server creates.
-    public var mode: UInt32 = 0o600
-    /// Users whose segments are trusted, besides the server's own user and root.
-    public var trustedOwners: Set<UInt32> = []
+    /// The permissions of segments and Unix sockets; nil leaves those of an existing segment, and else stands for 0600.
+    ///
+    /// If an existing segment has others, the server changes them, or does not start.
+    public var mode: UInt32?
+    /// The id of the group of segments; nil leaves that of an existing segment, and else leaves it to the system.
+    public var group: UInt32?
+    /// Whose segments are trusted, besides those of the server's own user, of root, and of the users that
+    /// `SHAREDMEM_TRUST_OWNER` names.
+    public var trustedOwners: Set<TrustedOwner> = []
 
     /// How long ``Server/stop()`` waits for requests that are under way.
     public var graceSeconds = 10

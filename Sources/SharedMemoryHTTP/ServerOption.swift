@@ -45,8 +45,9 @@ package struct ServerOption: Sendable {
     }
 
     package static let all = [
-        listen, tokenFile, allowAnonymous, allowHost, directory, trustOwner, capacity, mode, grace, connections,
-        connectionsPerClient, watchers, heartbeat, headerTimeout, bodyTimeout, sendTimeout, idleTimeout, bytesInFlight,
+        listen, tokenFile, allowAnonymous, allowHost, directory, trustOwner, capacity, mode, group, grace,
+        connections, connectionsPerClient, watchers, heartbeat, headerTimeout, bodyTimeout, sendTimeout, idleTimeout,
+        bytesInFlight,
         threads,
     ]
 
@@ -64,15 +65,24 @@ package struct ServerOption: Sendable {
     package static let directory = ServerOption(
         "directory", value: "directory", default: "/dev/shm", help: "The directory of the segments, on a tmpfs.")
     package static let trustOwner = ServerOption(
-        "trust-owner", value: "uid",
-        help: "Trust segments of this user, in addition to your own and root's; may be repeated.")
+        "trust-owner", value: "owner",
+        help: """
+            Trust segments of this user, or with @GROUP of this group's members, in addition to your own and root's; a \
+            name or a number; may be repeated. Owners in the environment are trusted too.
+            """)
     package static let capacity = ServerOption(
         "capacity", \.capacity, in: 1...Segment.maximumCapacity, unit: "bytes",
         default: "\(AttachmentOptions.defaultCapacity)",
         help: "The most bytes that the text can have; fixed when a segment is created.")
     package static let mode = ServerOption(
-        "mode", value: "mode", default: String(ServerConfiguration().mode, radix: 8),
-        help: "The permissions of new segments and sockets: 600, 640, 660, 644, 666, …")
+        "mode", value: "mode", default: String(AttachmentOptions.defaultMode, radix: 8),
+        help: """
+            The permissions of segments and sockets: 600, 640, 660, 644, 666, … If you give it, an existing segment's \
+            are changed.
+            """)
+    package static let group = ServerOption(
+        "group", value: "group",
+        help: "The group of segments, a name or a number, for a mode such as 660; an existing segment's is changed.")
 
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",

@@ -18,7 +18,7 @@ struct SharedMem: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, WatchCommand.self, InfoCommand.self, ListCommand.self,
-            UnlinkCommand.self, HealthcheckCommand.self,
+            UnlinkCommand.self, MigrateCommand.self, HealthcheckCommand.self,
         ])
 
     static func main() {
@@ -44,7 +44,8 @@ struct SharedMem: ParsableCommand {
         switch error as? SegmentError {
         case .notFound(_, let directory, _): message += PrivateMemory.hint(notFoundIn: directory)
         case .busy: status = ExitCode(75)
-        case .invalidName, .invalidCapacity, .invalidEnvironment: status = .validationFailure
+        case .invalidName, .invalidCapacity, .invalidEnvironment, .unknownUser, .unknownGroup:
+            status = .validationFailure
         default: break
         }
         try? ByteStream.standardError.write(message)

@@ -164,8 +164,8 @@ struct CommandLineTests: CommandTests {
         let page = try await output("info", "alpha")
         for line in [
             "name      alpha", "path      \(segment.path)", "capacity  100 bytes", "text      5 bytes",
-            "version   \(version)", "lifetime  while attached", "mode      600, owner \(geteuid())",
-            "memory    28672 bytes", "pins      0 of 64", "attached  1 of 126",
+            "version   \(version)", "lifetime  while attached", "mode      600, owner \(geteuid()), group \(getegid())",
+            "memory    16384 bytes", "pins      0 of 1024", "rows      1 of 1024", "attached  1",
         ] {
             #expect(page.contains(line + "\n"), "\(line)")
         }
@@ -201,7 +201,7 @@ struct CommandLineTests: CommandTests {
             ])
         #expect(result.status == 0 && !result.wasKilled)
         #expect(try segment.isUnlinked)
-        try file.seek(toOffset: 132)
+        try file.seek(toOffset: UInt64(SegmentFormat.stateOffset + 4))
         #expect(try file.read(upToCount: 4) == Data([1, 0, 0, 0]))
     }
 

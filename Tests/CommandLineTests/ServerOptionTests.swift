@@ -134,6 +134,7 @@ struct ServerOptionTests: CommandTests {
         case "directory": try await segmentDirectory(variable)
         case "trust-owner": try await trustOwner(variable)
         case "mode": try await mode(variable)
+        case "group": try await group(variable)
         default: Issue.record("--\(name) has no test: add one")
         }
     }
@@ -218,16 +219,34 @@ struct ServerOptionTests: CommandTests {
         if geteuid() == 0 {
             try await sharedmem("set", "--text", "x")
             #expect(chown(directory.path(of: "shared"), 12345, 12345) == 0)
-            #expect(try await sharedmem("get").status == 1)
-            for value in ["12345", "1,12345"] {
-                let (server, url) = try await serve("--listen", "127.0.0.1:0", environment: [variable: value])
+            let refused = try await sharedmem("serve", "--listen", "127.0.0.1:0")
+            #expect(refused.status == 1 && refused.errors.contains("--trust-owner 12345"), "\(refused.errors)")
+            // The variable counts in addition to the option.
+            for (arguments, value) in [([], "12345"), ([], "1,12345"), (["--trust-owner", "1"], "12345")] {
+                let (server, url) = try await serve(
+                    ["--listen", "127.0.0.1:0"] + arguments, environment: [variable: value])
                 #expect(try await status(url) == "200")
                 _ = try await stop(server)
             }
+            let (server, _) = try await serve("--listen", "127.0.0.1:0", "--trust-owner", "12345")
+            _ = try await stop(server)
         }
         #expect(
-            try await start([], [variable: "1,root"]).hasPrefix(
-                "64 Error: The value 'root' is invalid for '\(variable)="))
+            try await start([], [variable: "root,no-such-user"]).hasPrefix(
+                "64 Error: \(variable)=root,no-such-user in the environment names a user or a group"))
+        #expect(try await start(["--trust-owner", "no-such-user"]).hasPrefix("64 Error: This host has no user"))
+        #expect(try await start(["--trust-owner", "@no-such-group"]).hasPrefix("64 Error: This host has no group"))
+    }
+
+    private func group(_ variable: String) async throws {
+        let groups = geteuid() == 0 ? ["12345", "23456"] : ["\(getegid())", "\(getegid())"]
+        for (name, arguments, group) in [("a", [], groups[0]), ("b", ["--group", groups[1]], groups[1])] {
+            let (server, _) = try await serve(
+                [name, "--listen", "127.0.0.1:0"] + arguments, environment: [variable: groups[0]])
+            #expect(try Segment.info(name, directory: directory.path).group == UInt32(group))
+            _ = try await stop(server)
+        }
+        #expect(try await start([], [variable: "no-such-group"]).hasPrefix("64 Error: This host has no group"))
     }
 
     private func mode(_ variable: String) async throws {

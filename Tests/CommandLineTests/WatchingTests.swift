@@ -53,8 +53,8 @@ extension WatchingTests {
 
     func isAttached(_ watch: ChildProcess) async throws {
         try await eventually("its attachment") {
-            let attached = try Segment.info("text", directory: directory.path).attached
-            return attached.contains { $0.processID == Int(watch.processID) } ? () : nil
+            let processes = try Segment.processes("text", directory: directory.path)
+            return processes.contains { $0.processID == Int(watch.processID) } ? () : nil
         }
     }
 

@@ -12,6 +12,8 @@ final class DamagedSegment {
     private var textCount = 0
 
     private static let capacity = 4096
+    private static let fileByteCount =
+        DamagedHeader.format.headerByteCount + DamagedHeader.format.slotCount * capacity
 
     /// The segment of another probe, which is the one that damages it.
     init(guest probe: Probe) throws {
@@ -23,6 +25,8 @@ final class DamagedSegment {
         try self.init(guest: probe)
         var options = probe.options(.readWrite, .persistent)
         options.capacity = Self.capacity
+        options.pinCount = DamagedHeader.format.pinCount
+        options.rowCount = DamagedHeader.format.rowCount
         let segment = try Segment.attach(probe.name, options)
         for round in 0..<12 { try segment.set("round \(round)") }
         extendLifetime(segment)
@@ -32,7 +36,7 @@ final class DamagedSegment {
     func takeAsPristine() throws {
         let file = open(probe.path, O_RDONLY)
         defer { close(file) }
-        pristine = [UInt8](repeating: 0, count: SegmentFormat.headerByteCount)
+        pristine = [UInt8](repeating: 0, count: DamagedHeader.format.headerByteCount)
         guard pread(file, &pristine, pristine.count, 0) == pristine.count else {
             throw Failure(description: "the header is cut off")
         }
@@ -50,7 +54,7 @@ final class DamagedSegment {
     func put(_ header: DamagedHeader) throws {
         let file = open(probe.path, O_CREAT | O_RDWR, 0o600)
         defer { close(file) }
-        guard ftruncate(file, off_t(SegmentFormat.headerByteCount + SegmentFormat.slotCount * Self.capacity)) == 0,
+        guard ftruncate(file, off_t(Self.fileByteCount)) == 0,
             pwrite(file, header.bytes, header.bytes.count, 0) == header.bytes.count
         else { throw Failure(description: "cannot write the header") }
     }
@@ -59,8 +63,8 @@ final class DamagedSegment {
     func lockRows() throws -> CInt {
         let file = open(probe.path, O_RDWR)
         var range = flock(
-            l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: off_t(SegmentFormat.rowOffset(0)),
-            l_len: off_t(64 * SegmentFormat.rowCount), l_pid: 0)
+            l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: off_t(DamagedHeader.format.rowOffset(0)),
+            l_len: off_t(64 * DamagedHeader.format.rowCount), l_pid: 0)
         // F_OFD_SETLK
         guard fcntl(file, 37, &range) == 0 else { throw Failure(description: "cannot lock the rows") }
         return file
@@ -143,7 +147,7 @@ final class DamagedSegment {
 
     private func mustBeLeft(after error: SegmentError) -> Bool {
         switch error {
-        case .notASegment, .otherKernel, .untrustedOwner, .notInMemory: true
+        case .notASegment, .otherLayout, .otherKernel, .untrustedOwner, .notInMemory: true
         default: false
         }
     }

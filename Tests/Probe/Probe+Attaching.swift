@@ -6,6 +6,7 @@ extension Probe {
     func hold(_ lifetime: ProbeCommand.Lifetime) throws {
         let options = options(.readWrite, lifetime == .persistent ? .persistent : .whileAttached)
         let segment = try Segment.attach(name, options)
+        try segment.takeRow()
         Self.say("attached \(try segment.version)")
         Self.waitForEndOfInput()
         extendLifetime(segment)
@@ -18,12 +19,19 @@ extension Probe {
                 let segment = try Segment.attach(name, options(.readWrite, .persistent))
                 return Self.say("\(try segment.version)")
             } catch {
-                // A thousand processes are more than there are rows, and than can attach within a second.
-                switch error {
-                case .tooManyAttached, .busy: continue
-                default: throw error
-                }
+                // A thousand processes are more than can attach within a second.
+                guard case .busy = error else { throw error }
             }
+        }
+    }
+
+    func follow() throws {
+        let segment = try SegmentFollower(name, options(), fallsBackToReadOnly: true).attach()
+        Self.say(try segment.get())
+        do throws(SegmentError) {
+            try segment.set("x")
+        } catch {
+            guard case .readOnly = error else { throw error }
         }
     }
 
@@ -52,12 +60,13 @@ extension Probe {
                 }
             }
         }
-        let count = try (0..<childCount).count { _ in try childHasDescriptor() }
-        Self.say("with descriptors: \(count)")
+        let count = try (0..<childCount).count { _ in try childHasLock() }
+        Self.say("with locks: \(count)")
         exit(0)
     }
 
-    private func childHasDescriptor() throws -> Bool {
+    /// Whether a forked child shares any open file description that has a lock, or may get one.
+    private func childHasLock() throws -> Bool {
         let child = forkProcess()
         if child == 0 { while true { raise(SIGSTOP) } }
         // Once it has stopped, everything that the library does in a forked child is done.
@@ -66,11 +75,13 @@ extension Probe {
             kill(child, SIGKILL)
             waitpid(child, nil, 0)
         }
-        let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(child)/fd")
-        let files = descriptors.compactMap {
-            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(child)/fd/\($0)")
+        return try FileManager.default.contentsOfDirectory(atPath: "/proc/\(child)/fd").contains { descriptor in
+            let file = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(child)/fd/\(descriptor)")
+            let info = try String(contentsOfFile: "/proc/\(child)/fdinfo/\(descriptor)", encoding: .utf8)
+            // A descriptor that may write is its parent's; what the child gets in its place only reads.
+            let flags = info.split(separator: "\n").first { $0.hasPrefix("flags:") }?.last
+            return file?.contains(directory + "/") == true && (info.contains("lock:") || flags != "0")
         }
-        return files.contains { $0.contains(directory + "/") }
     }
 
     func attachAs(_ user: uid_t) throws {

@@ -92,7 +92,9 @@ extension Probe {
         }
         for _ in 0..<rounds {
             let other = try attach()
-            let last = LastReference(try attach())
+            var options = options()
+            options.sharesAttachment = false
+            let last = LastReference(try Segment.attach(name, options))
             try last.dropWhenReplaced()
             try other.set("x")
             guard LibraryThreads.end() else { return Self.say("a thread is left after its own call") }

@@ -62,6 +62,7 @@ struct Probe {
         case .wait(let access, let seconds, let interruption): try wait(access, seconds, interruption)
         case .waitUnderSignals(let access, let seconds, let interruption):
             try waitUnderSignals(access, seconds, interruption)
+        case .follow: try follow()
         case .watch(let access, let method): try watch(access, method)
         case .signalsElsewhere: try signalsElsewhere()
         case .crowd(let count): try crowd(count)

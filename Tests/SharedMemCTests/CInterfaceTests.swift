@@ -30,6 +30,9 @@ import Testing
     @Test(arguments: try await CaseProgram.loading.cases)
     func loading(_ name: String) async throws { try await pass(.loading, name) }
 
+    @Test(arguments: try await CaseProgram.complete.cases)
+    func complete(_ name: String) async throws { try await pass(.complete, name) }
+
     private func pass(_ program: CaseProgram, _ name: String) async throws {
         let directory = try TemporaryDirectory()
         let end = try await program.run(name, in: directory)

@@ -15,8 +15,7 @@ struct CProgram: Sendable {
     static func compile(_ source: String, linked: Bool = true) async throws -> CProgram {
         let name = source.split(separator: "/").suffix(2).joined(separator: "-").replacing(".c", with: "")
         let path = ChildProcess.product("c-\(name)")
-        // The program looks for the library under its soname. If the link exists already, this fails, and that is fine.
-        symlink("libSharedMem.so", ChildProcess.product("libSharedMem.so.0"))
+        linkLibrary()
         let link = ["-L", ChildProcess.productDirectory, "-lSharedMem", "-Wl,-rpath,\(ChildProcess.productDirectory)"]
         let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread"] + words("CFLAGS")
         let compiler = try await ChildProcess.run(
@@ -26,6 +25,11 @@ struct CProgram: Sendable {
         guard compiler.status == 0 else { throw Failed(description: compiler.errors) }
         return CProgram(path: path)
     }
+
+    /// Lets programs find the library under its soname.
+    ///
+    /// If the link exists already, this fails, and that is fine.
+    static func linkLibrary() { symlink("libSharedMem.so", ChildProcess.product("libSharedMem.so.0")) }
 
     private static func words(_ variable: String) -> [String] {
         ProcessInfo.processInfo.environment[variable]?.split(separator: " ").map(String.init) ?? []
@@ -38,7 +42,7 @@ struct CProgram: Sendable {
 
 /// A test program in `Programs/`, with its cases.
 enum CaseProgram: String, CaseIterable, Sendable {
-    case wide, handles, options, borrows, readers, waiting, forks, endings, loading
+    case wide, handles, options, borrows, readers, waiting, forks, endings, loading, complete
 
     private static let compiled = Task {
         var programs: [CaseProgram: CProgram] = [:]

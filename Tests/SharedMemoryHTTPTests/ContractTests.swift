@@ -83,7 +83,7 @@ struct ContractTests {
             damaged = try TestServer()
             let file = FileHandle(forUpdatingAtPath: damaged.directory.path(of: "text"))
             // The publication word: it names a slot that does not exist.
-            try file?.seek(toOffset: 64)
+            try file?.seek(toOffset: UInt64(SegmentFormat.currentOffset))
             try file?.write(contentsOf: Data(repeating: 0xff, count: 8))
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPMessages
 import SharedMemory
 import SharedMemoryHTTP
@@ -15,6 +16,7 @@ struct PreconditionTests {
         server = try TestServer()
         let segment = try server.segment()
         try segment.set("current")
+        try server.setTextsAge(seconds: 10)
         let snapshot = try segment.snapshot()
         entityTag = "\"\(snapshot.version)\""
         lastModified = Int64(snapshot.publicationTime.secondsSince1970)
@@ -75,6 +77,7 @@ struct PreconditionTests {
             { ["If-Match: \($0)", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"] },
             { _ in ["If-Modified-Since: \(later)"] }, { _ in ["if-unmodified-since: never"] },
         ] as [(String) -> [String]] {
+            try server.setTextsAge(seconds: 5)
             let response = try client.request("PUT", "/shared", fields(tag), body: [0x61])
             #expect(response.status == 204, "\(fields(tag))")
             #expect(response["ETag"] != tag)
@@ -117,6 +120,34 @@ struct PreconditionTests {
         if !value.contains("*") {
             #expect(try server.request("GET", "/shared", ["If-None-Match: \(value)"]).status == 200)
         }
+    }
+
+    @Test("Until the second of a change has passed, there is no Last-Modified, and no date hides what is set next")
+    func twoTextsInOneSecond() throws {
+        let client = try server.connect()
+        for age in [0.0, -1000] {
+            // The clock must not pass a second between the two.
+            for _ in 0..<100 {
+                try server.segment().set("first")
+                try server.setTextsAge(seconds: age)
+                let date = Int64(Date().timeIntervalSince1970 - age)
+                let response = try client.request()
+                let (same, later) = (HTTPDate.format(date), HTTPDate.format(date + 5000))
+                let conditional = try client.request("GET", "/shared", ["If-Modified-Since: \(same)"])
+                let unmodified = try client.request(
+                    "PUT", "/shared", ["If-Unmodified-Since: \(later)"], body: Array("lost".utf8))
+                guard Int64(Date().timeIntervalSince1970 - age) == date else { continue }
+                #expect(response["Last-Modified"] == nil && response.text == "first")
+                #expect(conditional.status == 200 && conditional.text == "first")
+                #expect(unmodified.status == 412)
+                break
+            }
+        }
+        try server.setTextsAge(seconds: 10)
+        try server.segment().set("second")
+        try server.setTextsAge(seconds: 5)
+        let response = try client.request()
+        #expect(response["Last-Modified"] != nil && response.text == "second")
     }
 
     @Test("A 304 has the Content-Length and Last-Modified of the text")

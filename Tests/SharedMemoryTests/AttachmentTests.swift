@@ -12,28 +12,55 @@ struct AttachmentTests {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    func attach(access: Access = .readWrite, mode: UInt32 = 0o600, capacity: Int? = nil) throws -> Segment {
-        try Segment.attach(
-            name, AttachmentOptions(access: access, capacity: capacity, directory: directory.path, mode: mode))
+    func options(
+        access: Access = .readWrite, mode: UInt32 = 0o600, capacity: Int? = nil, sharing: Bool = true
+    ) -> AttachmentOptions {
+        var options = AttachmentOptions(
+            access: access, capacity: capacity, rowCount: 126, pinCount: 64, directory: directory.path, mode: mode)
+        options.sharesAttachment = sharing
+        return options
+    }
+
+    func attach(
+        access: Access = .readWrite, mode: UInt32 = 0o600, capacity: Int? = nil, sharing: Bool = true
+    ) throws -> Segment {
+        try Segment.attach(name, options(access: access, mode: mode, capacity: capacity, sharing: sharing))
     }
 
     func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
 
     func info() throws -> SegmentInfo { try Segment.info(name, directory: directory.path) }
 
-    @Test(
-        "After 126 read-write attachments the next one is refused, read-only ones are not, and a freed row is taken again"
-    )
-    func limit() throws {
-        var segments = try (0..<126).map { _ in try attach() }
-        #expect(throws: SegmentError.tooManyAttached(name: name, limit: 126)) { try attach() }
-        try segments[125].set("x")
-        #expect(try attach(access: .readOnly).get() == "x")
-        #expect(try info().attached.count == 126)
-        segments.remove(at: 60)
-        let again = try attach()
+    @Test("When all rows are taken, others read copies and set as before, and a freed row is taken again")
+    func allRowsTaken() throws {
+        var segments = try (0..<124).map { _ in
+            let segment = try attach(sharing: false)
+            try segment.set("x")
+            return segment
+        }
+        #expect(try info().attached.map(\.row) == Array(0..<124))
+        let late = try attach(sharing: false)
+        #expect(try late.get() == "x")
+        #expect(try late.borrow().token.isPin == true)
+        let latest = try attach(sharing: false)
+        #expect(try latest.borrow().token.isPin == false, "one row is reserved")
+        for round in 0..<1000 {
+            try latest.set("\(round)")
+            #expect(try latest.get() == "\(round)")
+            #expect(try segments[round % 124].get() == "\(round)")
+        }
+        #expect(try info().attached.count == 125, "the reserved row was only borrowed")
+        var operatorsOptions = options(sharing: false)
+        operatorsOptions.isOperator = true
+        let operators = try Segment.attach(name, operatorsOptions)
+        #expect(try operators.borrow().token.isPin == true)
         #expect(try info().attached.map(\.row) == Array(0..<126))
-        #expect(try again.get() == "x")
+        #expect(throws: SegmentError.busy(doing: "setting 'text'")) { try latest.set("in vain") }
+        segments.remove(at: 60)
+        try latest.set("y")
+        #expect(try info().attached.map(\.row) == Array(0..<126))
+        #expect(try latest.borrow().token.isPin == true)
+        extendLifetime((segments, late, operators))
     }
 
     @Test("Info lists the attached processes, when they attached, and the memory in use")
@@ -52,7 +79,7 @@ struct AttachmentTests {
         #expect(info.mode == 0o640)
         #expect(info.owner == geteuid())
         #expect(info.creationTime <= info.publicationTime)
-        #expect(info.memoryByteCount == 24_576 + 4096)
+        #expect(info.memoryByteCount == SegmentFormat.memoryByteCount + 4096)
         #expect(info.pinCount == 0)
         #expect(info.attached.map(\.processID) == [Int(getpid()), Int(child.processID)])
         #expect(info.attached[1].program == "probe")
@@ -101,10 +128,11 @@ struct AttachmentTests {
         _ = try await child.line(beginning: "attached ")
         let row = try #require(try info().attached.last?.row)
         let file = try FileDescriptor.open(segment.path, .readWrite)
-        let mapping = try Mapping(file, byteCount: Layout.fileByteCount(capacity: 1 << 20), writable: true)
-        let view = SegmentView(mapping, capacity: 1 << 20)
-        for slot in 0..<Layout.slotCount {
-            view.header.slots[slot].claim.store(SegmentView.mark(ofRow: row), ordering: .sequentiallyConsistent)
+        let geometry = Geometry(capacity: 1 << 20, rowCount: 126, pinCount: 64)
+        let mapping = try Mapping(file, byteCount: geometry.fileByteCount, writable: true)
+        let view = SegmentView(mapping, geometry)
+        for slot in 0..<geometry.slotCount {
+            view.slots[slot].claim.store(SegmentView.mark(ofRow: row), ordering: .sequentiallyConsistent)
         }
         // While their owner lives they are respected.
         #expect(throws: SegmentError.busy(doing: "setting 'text'")) { try segment.set("in vain") }
@@ -112,7 +140,7 @@ struct AttachmentTests {
         _ = try await child.finish()
         _ = try await eventually("a set") { try? segment.set("after") }
         #expect(try segment.get() == "after")
-        #expect((0..<Layout.slotCount).allSatisfy { view.header.slots[$0].claim.load(ordering: .relaxed) == 0 })
+        #expect((0..<geometry.slotCount).allSatisfy { view.slots[$0].claim.load(ordering: .relaxed) == 0 })
         extendLifetime(mapping)
     }
 
@@ -134,7 +162,8 @@ struct AttachmentTests {
             let left = try info().attached.map(\.row)
             return left.count == rows.count - 1 ? left : nil
         }
-        let next = try attach()
+        let next = try attach(sharing: false)
+        try next.takeRow()
         #expect(try Set(info().attached.map(\.row)) == Set(rows))
         #expect(left.count == 2)
         try next.set("after")
@@ -146,7 +175,8 @@ struct AttachmentTests {
     func lockedMemory() async throws {
         let result = try await probe(.lockMemory).finish()
         #expect(
-            ["memory \(24_576 + 4096)\n", "not permitted\n"].contains(result.text), "\(result.text)\(result.errors)")
+            ["memory \(SegmentFormat.memoryByteCount + 4096)\n", "not permitted\n"].contains(result.text),
+            "\(result.text)\(result.errors)")
     }
 
     @Test("Attaching without free descriptors is an error, and leaves nothing behind")
@@ -191,7 +221,7 @@ struct AttachmentTests {
         let segment = try attach()
         for round in 0..<1_000_000 { try segment.set(round % 2 == 0 ? "even" : "odd") }
         #expect(try segment.version.number == 1_000_000)
-        #expect(try info().memoryByteCount <= 24_576 + 8 * 4096)
+        #expect(try info().memoryByteCount <= SegmentFormat.memoryByteCount + 8 * 4096)
     }
 
     @Test("A thousand attachments that come and go while another one reads leave no descriptor or mapping behind")

@@ -48,7 +48,7 @@ struct DamagedFileTests: SegmentTestCase {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
         try segment.set("text")
-        try withView { $0.header.slots[1].stamp.store(7, ordering: .relaxed) }
+        try withView { $0.slots[1].stamp.store(7, ordering: .relaxed) }
         let error = SegmentError.corrupted(path: path, reason: "the current text has another's stamp")
         #expect(throws: error) { try readOnly.get() }
         #expect(throws: error) { try Segment.read(name, directory: directory.path) }
@@ -62,7 +62,7 @@ struct DamagedFileTests: SegmentTestCase {
         let segment = try attach()
         let readOnly = try attach(.readOnly)
         try segment.set("text")
-        try withView { $0.header.slots[1].byteCount.store(UInt64($0.capacity) + 1, ordering: .relaxed) }
+        try withView { $0.slots[1].byteCount.store(UInt64($0.geometry.capacity) + 1, ordering: .relaxed) }
         for reader in [segment, readOnly] {
             let error = #expect(throws: SegmentError.self) { try reader.withBytes { _ in } }
             guard case .corrupted(path, _) = error else {
@@ -74,15 +74,15 @@ struct DamagedFileTests: SegmentTestCase {
 
     @Test("Changing any byte of the header of a file without attachments gives errors or texts")
     func damagedAlone() async throws {
-        try await expectEnd(of: probe(.damageBytes(from: 0, to: 200, step: 1, .alone)))
-        try await expectEnd(of: probe(.damageBytes(from: 200, to: 24576, step: Self.step, .alone)))
+        try await expectEnd(of: probe(.damageBytes(from: 0, to: 320, step: 1, .alone)))
+        try await expectEnd(of: probe(.damageBytes(from: 320, to: 5504, step: Self.step, .alone)))
     }
 
     @Test(
         "Changing any byte of the header under attached processes that read, set, attach and detach gives errors or texts"
     )
     func damagedWhileAttached() async throws {
-        for (from, to, step) in [(0, 200, 1), (200, 24_576, Self.step)] {
+        for (from, to, step) in [(0, 320, 1), (320, 5504, Self.step)] {
             let child = try probe(.damageBytes(from: from, to: to, step: step, .attached))
             _ = try await child.line(beginning: "begun")
             let guest = try probe(.churn)

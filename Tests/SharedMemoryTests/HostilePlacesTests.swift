@@ -13,7 +13,7 @@ struct HostilePlacesTests {
 
     var path: String { directory.path(of: name) }
 
-    func attach(_ access: Access = .readWrite, trusting owners: Set<UInt32> = []) throws -> Segment {
+    func attach(_ access: Access = .readWrite, trusting owners: Set<TrustedOwner> = []) throws -> Segment {
         try Segment.attach(
             name, AttachmentOptions(access: access, directory: directory.path, trustedOwners: owners))
     }
@@ -48,6 +48,8 @@ struct HostilePlacesTests {
         try file.close()
     }
 
+    let format = SegmentFormat()
+
     func write(_ bytes: some Sequence<UInt8>, at offset: UInt64, to file: FileHandle) throws {
         try file.seek(toOffset: offset)
         try file.write(contentsOf: Data(bytes))
@@ -78,7 +80,7 @@ struct HostilePlacesTests {
     @Test("A file that is not a segment is left as it is", arguments: [0, 10, 64, 24_576, 100_000])
     func somethingElse(_ byteCount: Int) throws {
         try Data(repeating: 0x41, count: byteCount).write(to: URL(fileURLWithPath: path))
-        try expectRefusal(byteCount < 64 ? "it has only \(byteCount) bytes" : "does not begin like a segment")
+        try expectRefusal(byteCount < 80 ? "it has only \(byteCount) bytes" : "does not begin like a segment")
         let error = #expect(throws: SegmentError.self) { try Segment.unlink(name, directory: directory.path) }
         guard case .notASegment = error else {
             Issue.record("\(String(describing: error))")
@@ -87,24 +89,39 @@ struct HostilePlacesTests {
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count == byteCount)
     }
 
-    @Test("Truncated and oversized segments are refused", arguments: [64, 4096, 24_576, 300_000, 500_000_000])
+    @Test("Truncated and oversized segments are refused", arguments: [80, 4096, 24_576, 300_000, 500_000_000])
     func wrongSize(_ byteCount: Int) throws {
         try leaveBehind { try $0.truncate(atOffset: UInt64(byteCount)) }
-        try expectRefusal("it has \(byteCount) bytes instead of \(Layout.fileByteCount(capacity: 1 << 20))")
+        try expectRefusal("it has \(byteCount) bytes instead of \(Geometry(capacity: 1 << 20).fileByteCount)")
     }
 
     @Test(
         "An invalid header is refused",
         arguments: [
-            (8, [2, 0, 0, 0], "layout version is 2"), (8, [0, 0, 0, 0], "layout version is 0"),
             (12, [9], "is invalid"), (16, [0, 0, 0, 0], "is invalid"),
             (16, [255, 255, 255, 255, 255, 255, 255, 255], "is invalid"), (16, [0, 0, 1, 0], "bytes instead of"),
-            (56, [1], "features"),
+            (56, [1], "features"), (64, [1, 0, 0, 0], "is invalid"), (64, [1, 64, 0, 0], "is invalid"),
+            (68, [0, 0, 0, 0], "is invalid"), (68, [1, 64, 0, 0], "is invalid"),
+            (68, [1, 4, 0, 0], "bytes instead of"),
+            (72, [0, 0, 0, 0, 0, 0, 0, 1], "it is a copy of another segment's file"),
         ] as [(UInt64, [UInt8], String)])
     func wrongHeader(_ offset: UInt64, _ bytes: [UInt8], _ reason: String) throws {
         try leaveBehind { try write(bytes, at: offset, to: $0) }
         try expectRefusal(reason)
         // A segment that this library cannot use can still be removed.
+        try Segment.unlink(name, directory: directory.path)
+        #expect(try directory.names == [])
+    }
+
+    @Test(
+        "A segment of another layout is refused with advice but not removed, and can be unlinked", arguments: [0, 1, 3])
+    func otherLayout(_ version: Int) throws {
+        try leaveBehind { try write([UInt8(version), 0, 0, 0], at: 8, to: $0) }
+        let expected = SegmentError.otherLayout(path: path, version: version, ownVersion: 2)
+        #expect(throws: expected) { try attach() }
+        #expect(throws: expected) { try Segment.read(name, directory: directory.path) }
+        #expect(expected.description.contains("sharedmem migrate") == (version < 2))
+        #expect(try directory.names == ["text.sharedmem"])
         try Segment.unlink(name, directory: directory.path)
         #expect(try directory.names == [])
     }
@@ -138,14 +155,14 @@ struct HostilePlacesTests {
                 }
             }
         }
-        try write([255, 255, 255, 255], at: UInt64(4288 + 64 * slot + 16), to: file)
+        try write([255, 255, 255, 255], at: UInt64(format.slotHeaderOffset(slot) + 16), to: file)
         expectCorrupted("a count")
-        try write([4, 0, 0, 0], at: UInt64(4288 + 64 * slot + 16), to: file)
+        try write([4, 0, 0, 0], at: UInt64(format.slotHeaderOffset(slot) + 16), to: file)
         #expect(try segment.get() == "text")
-        try write([191], at: 64, to: file)
+        try write([1, 8], at: UInt64(SegmentFormat.currentOffset + 6), to: file)
         expectCorrupted("a slot")
         #expect(throws: SegmentError.self) { try segment.set("x") }
-        try write([UInt8(slot)], at: 64, to: file)
+        try write([UInt8(slot), 0], at: UInt64(SegmentFormat.currentOffset + 6), to: file)
         #expect(try segment.get() == "text")
     }
 
@@ -154,13 +171,14 @@ struct HostilePlacesTests {
         let segment = try attach()
         try segment.set("text")
         let file = try #require(FileHandle(forUpdatingAtPath: path))
-        for slot in 0..<Layout.slotCount {
-            try write([0, 0, 0, 0, 0, 0, 0, 0x80], at: UInt64(4288 + 64 * slot + 24), to: file)
+        for slot in 0..<8 {
+            try write([0, 0, 0, 0, 0, 0, 0, 0x80], at: UInt64(format.slotHeaderOffset(slot) + 24), to: file)
         }
         try segment.set("still")
         #expect(try segment.get() == "still")
         let slot = try currentSlot(file)
-        try write([UInt8(slot)] + [UInt8](repeating: 0xff, count: 7), at: 64, to: file)
+        try write(
+            [UInt8](repeating: 0xff, count: 6) + [UInt8(slot), 0], at: UInt64(SegmentFormat.currentOffset), to: file)
         let error = #expect(throws: SegmentError.self) { try segment.set("one too many") }
         #expect(error == .corrupted(path: path, reason: "the number is \(PublicationWord.maximumNumber)"))
         #expect(try segment.get() == "still")
@@ -183,7 +201,7 @@ struct HostilePlacesTests {
         let segment = try attach()
         try segment.set("text")
         let file = try #require(FileHandle(forUpdatingAtPath: path))
-        try write([0xff], at: UInt64(24_576 + (1 << 20) * currentSlot(file) + 2), to: file)
+        try write([0xff], at: UInt64(format.headerByteCount + (1 << 20) * currentSlot(file) + 2), to: file)
         for attempt in [
             { _ = try segment.get() }, { try segment.withText { _ in } }, { _ = try segment.snapshot() },
             { _ = try Segment.read(name, directory: directory.path) },
@@ -196,7 +214,7 @@ struct HostilePlacesTests {
     }
 
     private func currentSlot(_ file: FileHandle) throws -> Int {
-        try file.seek(toOffset: 64)
+        try file.seek(toOffset: UInt64(SegmentFormat.currentOffset + 6))
         return Int(try #require(try file.read(upToCount: 1)?.first))
     }
 
@@ -231,10 +249,7 @@ struct HostilePlacesTests {
             #expect(chown(path, stranger, stranger) == 0)
             for access in [Access.readWrite, .readOnly] {
                 #expect(throws: SegmentError.untrustedOwner(path: path, owner: stranger)) { try attach(access) }
-                #expect(try attach(access, trusting: [stranger]).get() == "x")
-            }
-            #expect(throws: SegmentError.untrustedOwner(path: path, owner: stranger)) {
-                try Segment.unlink(name, directory: directory.path)
+                #expect(try attach(access, trusting: [.user(stranger)]).get() == "x")
             }
         }
     }
@@ -264,7 +279,7 @@ struct HostilePlacesTests {
             "/bin/bash",
             ["-c", "ulimit -f 1000; exec \"$0\" \"$@\"", ProbeCommand.executable, directory.path, name, "get"])
         #expect(result.status == 1 && !result.wasKilled)
-        let needed = Layout.fileByteCount(capacity: 1 << 20)
+        let needed = Geometry(capacity: 1 << 20).fileByteCount
         #expect(result.errors == "\(SegmentError.fileSizeLimit(limit: 1_024_000, needed: needed))\n")
         #expect(try directory.names == [])
     }
@@ -302,10 +317,10 @@ struct HostilePlacesTests {
 
     @Test("Unlinking removes a segment of another layout, and writes nothing to it")
     func unlinkOtherLayout() throws {
-        try leaveBehind { try write([2], at: 8, to: $0) }
+        try leaveBehind { try write([3], at: 8, to: $0) }
         let file = try #require(FileHandle(forReadingAtPath: path))
         try Segment.unlink(name, directory: directory.path)
-        try file.seek(toOffset: 132)
+        try file.seek(toOffset: UInt64(SegmentFormat.stateOffset + 4))
         #expect(try file.read(upToCount: 4) == Data([0, 0, 0, 0]))
     }
 

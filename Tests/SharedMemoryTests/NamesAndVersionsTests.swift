@@ -72,14 +72,17 @@ struct NamesAndVersionsTests {
             .notFound(name: "a", directory: "/d", found: ["b"]),
             .capacityMismatch(name: "a", capacity: 1, requested: 2), .notASegment(path: "/p", reason: "r"),
             .untrustedOwner(path: "/p", owner: 1), .notInMemory(path: "/p"), .otherKernel(path: "/p"),
-            .corrupted(path: "/p", reason: "r"), .tooManyAttached(name: "a", limit: 126),
+            .corrupted(path: "/p", reason: "r"), .otherLayout(path: "/p", version: 1, ownVersion: 2),
+            .invalidRowCount(1),
             .noSpace(path: "/p", byteCount: 1), .fileSizeLimit(limit: 1, needed: 2), .busy(doing: "x"),
-            .system(call: "open /p", code: 13),
+            .system(call: "open /p", code: 13), .unknownUser("a"), .unknownGroup("a"), .groupNotPermitted(group: 1),
+            .leftover(name: "a", directory: "/d"), .permissionsMismatch(path: "/p", mode: 0o600, group: 1, owner: 2),
+            .stillAttached(name: "a"), .invalidEnvironment(variable: "SHAREDMEM_TRUST_OWNER", value: "a"),
         ]
         for error in errors { #expect("\(error)".hasSuffix("."), "\(error)") }
         #expect("\(errors[7])".contains("/d") && "\(errors[7])".contains("there: b"))
         #expect(
-            "\(errors[18])" == "open /p: Permission denied (errno 13). "
+            "\(errors[19])" == "open /p: Permission denied (errno 13). "
                 + (SystemError(call: "open", code: 13).advice ?? ""))
     }
 }

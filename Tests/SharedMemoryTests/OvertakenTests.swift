@@ -65,7 +65,7 @@ struct OvertakenTests: SegmentTestCase {
     func beingFilled() async throws {
         let segment = try attach()
         let writer = try await probe(stoppedAt: .setStamped, .set("late"))
-        let stamp = try withView { $0.header.slots[1].stamp.load(ordering: .relaxed) }
+        let stamp = try withView { $0.slots[1].stamp.load(ordering: .relaxed) }
         #expect(stamp == .max && stamp > PublicationWord.maximumNumber)
         extendLifetime((segment, writer))
     }
@@ -75,7 +75,7 @@ struct OvertakenTests: SegmentTestCase {
         let segment = try attach()
         try segment.set("tomorrow's")
         let tomorrow = Clock.realtimeNanoseconds + 86_400 * 1_000_000_000
-        try withView { $0.header.slots[1].publicationTime.store(tomorrow, ordering: .relaxed) }
+        try withView { $0.slots[1].publicationTime.store(tomorrow, ordering: .relaxed) }
         try segment.set("today's")
         #expect(try segment.snapshot().publicationTime.nanosecondsSince1970 == tomorrow)
     }
@@ -242,7 +242,7 @@ struct OvertakenTests: SegmentTestCase {
         let segment = try attach()
         let file = try #require(FileHandle(forReadingAtPath: path))
         try Segment.unlink(name, directory: directory.path)
-        try file.seek(toOffset: 132)
+        try file.seek(toOffset: UInt64(SegmentFormat.stateOffset + 4))
         #expect(try file.read(upToCount: 4) == Data([1, 0, 0, 0]))
         extendLifetime(segment)
     }

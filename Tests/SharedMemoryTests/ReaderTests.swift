@@ -18,7 +18,7 @@ struct ReaderTests: SegmentTestCase {
     /// The pins' words: the owner's row + 1 in the high half, the slot + 1 in the low half.
     func pinWords() throws -> [UInt64] {
         try withView { view in
-            (0..<Layout.pinCount).map { view.header.pins[$0].word.load(ordering: .relaxed) }.filter { $0 != 0 }
+            (0..<view.mark(of: .pins)).map { view.pins[$0].word.load(ordering: .relaxed) }.filter { $0 != 0 }
         }
     }
 
@@ -60,9 +60,9 @@ struct ReaderTests: SegmentTestCase {
         try segment.set("kept")
         do {
             var reader = try segment.makeReader()
-            let mark = try #require(try pinWords().first) >> 32
-            #expect(try pinWords() == [mark << 32], "it is on no slot before it reads")
+            #expect(try pinWords() == [], "it takes a pin when it reads")
             _ = try reader.get()
+            let mark = try #require(try pinWords().first) >> 32
             let slot = try withView { UInt64($0.loadCurrent().slot) }
             for round in 0..<400 { try segment.set(text(round)) }
             #expect(try pinWords() == [mark << 32 | slot + 1])
@@ -94,20 +94,30 @@ struct ReaderTests: SegmentTestCase {
         #expect(first == text(5))
     }
 
-    @Test("A 65th reader is a typed error, and reading without a reader goes on")
+    @Test("A 65th reader reads copies, and a pin once one is free")
     func asManyAsPins() throws {
         let segment = try attach()
         try segment.set("x")
+        var late = try segment.makeReader()
         do {
             let readers = try (0..<64).map { _ in Element(try segment.makeReader()) }
-            #expect(throws: SegmentError.tooManyReaders(name: name, limit: 64)) { _ = try segment.makeReader() }
-            #expect(try segment.get() == "x")
-            #expect(try segment.withBytes { $0.byteCount } == 1)
-            try segment.set("y")
-            #expect(try readers.map { try $0.reader.get() } == Array(repeating: "y", count: 64))
+            #expect(try readers.map { try $0.reader.get() } == Array(repeating: "x", count: 64))
+            #expect(try Segment.info(name, directory: directory.path).pinCount == 64)
+            for text in ["x", "y", "z"] {
+                let version = try segment.set(text)
+                for _ in 0..<2 {
+                    #expect(try late.get() == text)
+                    #expect(try late.withBytes { $0.byteCount } == 1)
+                    #expect(late.version == version)
+                }
+                #expect(try segment.withBytes { $0.byteCount } == 1)
+            }
+            #expect(try readers.map { try $0.reader.get() } == Array(repeating: "z", count: 64))
         }
-        var reader = try segment.makeReader()
-        #expect(try reader.get() == "y")
+        #expect(try late.get() == "z", "it keeps its copy while that is up to date")
+        #expect(try Segment.info(name, directory: directory.path).pinCount == 0)
+        try segment.set("a")
+        #expect(try late.get() == "a")
         #expect(try Segment.info(name, directory: directory.path).pinCount == 1)
     }
 
@@ -124,26 +134,58 @@ struct ReaderTests: SegmentTestCase {
         try segment.set("x")
         let holder = try probe(.keepReaders(count: 64))
         _ = try await holder.line(beginning: "kept")
-        #expect(throws: SegmentError.tooManyReaders(name: name, limit: 64)) { _ = try segment.makeReader() }
+        var reader = try segment.makeReader()
+        #expect(try reader.get() == "x")
+        #expect(try pinWords().count == 64, "it reads a copy")
         holder.kill()
         _ = try await holder.finish()
         // A sweep comes every 100 ms at most.
-        _ = try await eventually("a reader") {
-            do throws(SegmentError) {
-                _ = try segment.makeReader()
-                return true
-            } catch {
-                return nil
-            }
+        _ = try await eventually("a pin") {
+            try segment.set("y")
+            #expect(try reader.get() == "y")
+            return try pinWords().count == 1 ? true : nil
         }
     }
 
-    @Test("A read-only attachment has no reader")
+    @Test("A reader of a read-only attachment copies each version once, and takes no pin")
     func readOnly() throws {
         let segment = try attach()
-        let readOnly = try attach(.readOnly)
-        #expect(throws: SegmentError.readOnly(name: name)) { _ = try readOnly.makeReader() }
-        extendLifetime(segment)
+        var reader = try attach(.readOnly).makeReader()
+        #expect(try reader.get() == "")
+        for round in [1, 300] {
+            let version = try segment.set(text(round))
+            func address() throws -> UInt {
+                try reader.withBytes { $0.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) } }
+            }
+            let first = try address()
+            #expect(try address() == first)
+            #expect(try reader.get() == text(round))
+            #expect(try reader.withText { String(copying: $0) } == text(round))
+            #expect(reader.version == version)
+            #expect(try segment.snapshot().publicationTime == reader.identify().1)
+            reader.unpin()
+            #expect(reader.version == nil)
+            #expect(try reader.get() == text(round))
+        }
+        #expect(try pinWords() == [])
+    }
+
+    @Test("A reader that copies frees each copy with the next one")
+    func copiesAreFreed() throws {
+        let segment = try attach()
+        var reader = try attach(.readOnly).makeReader()
+        let text = [UInt8](repeating: UInt8(ascii: "x"), count: 1_000_000)
+        func residentByteCount() throws -> Int {
+            let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[1]
+            return try #require(Int(pages)) * 4096
+        }
+        var before = 0
+        for round in 0..<400 {
+            try segment.set(utf8: text.span)
+            #expect(try reader.withBytes { $0.byteCount } == text.count)
+            if round == 20 { before = try residentByteCount() }
+        }
+        #expect(try residentByteCount() - before < 100_000_000)
     }
 
     @Test("A reader keeps its segment attached, and goes on after it is unlinked")
@@ -190,12 +232,12 @@ struct ReaderTests: SegmentTestCase {
         var reader = try segment.makeReader()
         try withView { view in
             let current = view.loadCurrent()
-            view.header.slots[current.slot].byteCount.store(1 << 40, ordering: .relaxed)
+            view.slots[current.slot].byteCount.store(1 << 40, ordering: .relaxed)
             for _ in 0..<2 { #expect(throws: SegmentError.self) { try reader.withBytes { _ in } } }
-            let pins = (0..<Layout.pinCount).map { view.header.pins[$0].word.load(ordering: .relaxed) }
+            let pins = (0..<view.mark(of: .pins)).map { view.pins[$0].word.load(ordering: .relaxed) }
             #expect(pins.filter { $0 & 0xffff_ffff != 0 } == [], "no slot is kept for it")
-            for current: UInt64 in [7 << 8 | 250, .max] {
-                view.header.current.word.store(current, ordering: .relaxed)
+            for current: UInt64 in [7 | 250 << 48, .max] {
+                view.current.word.store(current, ordering: .relaxed)
                 for _ in 0..<2 {
                     #expect(throws: SegmentError.self) { try reader.withBytes { _ in } }
                     #expect(throws: SegmentError.self) { try reader.withText { _ in } }
@@ -250,7 +292,7 @@ struct ReaderTests: SegmentTestCase {
         child.kill()
         _ = try await child.finish()
         for round in 0..<400 { try segment.set(text(round)) }
-        extendLifetime(try attach())
+        extendLifetime(try attachApart())
         try expectNothingLeft()
     }
 

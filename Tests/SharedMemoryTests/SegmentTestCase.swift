@@ -14,8 +14,21 @@ protocol SegmentTestCase {
 extension SegmentTestCase {
     var path: String { directory.path(of: name) }
 
+    /// Attaches to the segment, which has 64 pins and 126 rows if this creates it: few enough to take them all.
     func attach(_ access: Access = .readWrite, _ lifetime: Lifetime = .whileAttached) throws -> Segment {
-        try Segment.attach(name, AttachmentOptions(access: access, lifetime: lifetime, directory: directory.path))
+        try Segment.attach(
+            name,
+            AttachmentOptions(
+                access: access, lifetime: lifetime, rowCount: 126, pinCount: 64, directory: directory.path))
+    }
+
+    /// An attachment that is not shared with the test's others, as another process's would not be, and has a row.
+    func attachApart() throws -> Segment {
+        var options = AttachmentOptions(rowCount: 126, pinCount: 64, directory: directory.path)
+        options.sharesAttachment = false
+        let segment = try Segment.attach(name, options)
+        try segment.takeRow()
+        return segment
     }
 
     func probe(_ command: ProbeCommand) throws -> ChildProcess { try ChildProcess.probe(command, directory, name) }
@@ -51,18 +64,19 @@ extension SegmentTestCase {
 
     /// Maps the file and looks at its header directly.
     func withView<Result>(_ look: (SegmentView) throws -> Result) throws -> Result {
-        let capacity = try Segment.info(name, directory: directory.path).capacity
+        let info = try Segment.info(name, directory: directory.path)
+        let geometry = Geometry(capacity: info.capacity, rowCount: info.rowLimit, pinCount: info.pinLimit)
         let file = try FileDescriptor.open(path, .readWrite)
-        let mapping = try Mapping(file, byteCount: Layout.fileByteCount(capacity: capacity), writable: true)
+        let mapping = try Mapping(file, byteCount: geometry.fileByteCount, writable: true)
         defer { extendLifetime(mapping) }
-        return try look(SegmentView(mapping, capacity: capacity))
+        return try look(SegmentView(mapping, geometry))
     }
 
     /// Expects that no pin and no claim is left.
     func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) throws {
         try withView { view in
-            let pins = (0..<Layout.pinCount).count { view.header.pins[$0].word.load(ordering: .relaxed) != 0 }
-            let claims = (0..<Layout.slotCount).count { view.header.slots[$0].claim.load(ordering: .relaxed) != 0 }
+            let pins = (0..<view.mark(of: .pins)).count { view.pins[$0].word.load(ordering: .relaxed) != 0 }
+            let claims = (0..<view.mark(of: .slots)).count { view.slots[$0].claim.load(ordering: .relaxed) != 0 }
             #expect((pins, claims) == (0, 0), sourceLocation: sourceLocation)
         }
     }

@@ -42,7 +42,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
         child.kill()
         _ = try await child.finish()
         // The first free row is the dead process's: the process that takes it cleans up.
-        let next = try attach()
+        let next = try attachApart()
         try expectNothingLeft()
         try next.set("after")
         #expect(try segment.get() == "after")
@@ -106,7 +106,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
         child.kill()
         _ = try await child.finish()
         for round in 0..<400 { try segment.set(text(round)) }
-        extendLifetime(try attach())
+        extendLifetime(try attachApart())
         try expectNothingLeft()
     }
 
@@ -138,11 +138,30 @@ struct StoppedAndKilledTests: SegmentTestCase {
         }
     }
 
+    @Test(
+        "A process that is killed while it takes a row, or while it makes a table grow, leaves nothing behind",
+        arguments: [PausePoint.rowTaken, .tableReserved, .tableGrown])
+    func killedInTables(_ step: PausePoint) async throws {
+        let segment = try attach()
+        try segment.set("before")
+        let child = try await probe(stoppedAt: step, .get)
+        for round in 0..<100 {
+            try segment.set(text(round))
+            #expect(try segment.withBytes { $0.byteCount } == text(round).utf8.count)
+        }
+        child.kill()
+        _ = try await child.finish()
+        let next = try attachApart()
+        try expectNothingLeft()
+        #expect(try next.withBytes { $0.byteCount } == text(99).utf8.count)
+        #expect(try Segment.info(name, directory: directory.path).attached.map(\.row) == [0, 1])
+    }
+
     // MARK: Attaching, detaching, unlinking
 
     @Test(
         "A process that is killed at any step of attaching leaves nothing that the next one would see",
-        arguments: [PausePoint.attachOpened, .attachBuilt, .attachNamed, .attachSharedLifetime, .attachTookRow])
+        arguments: [PausePoint.attachOpened, .attachBuilt, .attachNamed, .attachSharedLifetime, .attachMapped])
     func attacherKilled(_ step: PausePoint) async throws {
         let isFirst = [.attachBuilt, .attachNamed].contains(step)
         let segment = isFirst ? nil : try attach()
@@ -192,7 +211,7 @@ struct StoppedAndKilledTests: SegmentTestCase {
         for step in [PausePoint.attachFoundLeftover, .unlinkLocked, .unlinkChecked] {
             let child = try await probe(stoppedAt: step, .hold(), closingInput: false)
             #expect(throws: SegmentError.busy(doing: "attaching to 'text'")) { try attach() }
-            #expect(throws: SegmentError.notFound(name: name, directory: directory.path, found: [name])) {
+            #expect(throws: SegmentError.leftover(name: name, directory: directory.path)) {
                 try Segment.read(name, directory: directory.path)
             }
             child.kill()

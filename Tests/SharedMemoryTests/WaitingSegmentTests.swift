@@ -10,15 +10,15 @@ protocol WaitingSegmentTests: SegmentTestCase {}
 
 extension WaitingSegmentTests {
     /// One more than the highest number whose replacement any waiter has waited for.
-    var awaited: UInt64 { get throws { try withView { $0.header.state.awaited.load(ordering: .relaxed) } } }
+    var awaited: UInt64 { get throws { try withView { $0.state.awaited.load(ordering: .relaxed) } } }
 
     /// The number of the last publication whose publisher woke waiters.
-    var woken: UInt64 { get throws { try withView { $0.header.state.woken.load(ordering: .relaxed) } } }
+    var woken: UInt64 { get throws { try withView { $0.state.woken.load(ordering: .relaxed) } } }
 
     /// Returns once a thread or task waits for the replacement of the current text.
     func aThreadWaits() async throws {
         try await eventually("a waiter") {
-            try withView { $0.header.state.awaited.load(ordering: .relaxed) > $0.loadCurrent().number } ? () : nil
+            try withView { $0.state.awaited.load(ordering: .relaxed) > $0.loadCurrent().number } ? () : nil
         }
     }
 }

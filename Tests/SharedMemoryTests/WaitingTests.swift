@@ -437,13 +437,13 @@ struct WaitingTests: WaitingSegmentTests {
             try withView { view in
                 let state = { UInt32(truncatingIfNeeded: damage.value) }
                 switch damage.word {
-                case "awaited": view.header.state.awaited.store(damage.value, ordering: .relaxed)
-                case "woken": view.header.state.woken.store(damage.value, ordering: .relaxed)
-                case "retired": view.header.state.retired.store(state(), ordering: .relaxed)
-                case "wakesAlways": view.header.state.wakesAlways.store(state(), ordering: .relaxed)
+                case "awaited": view.state.awaited.store(damage.value, ordering: .relaxed)
+                case "woken": view.state.woken.store(damage.value, ordering: .relaxed)
+                case "retired": view.state.retired.store(state(), ordering: .relaxed)
+                case "wakesAlways": view.state.wakesAlways.store(state(), ordering: .relaxed)
                 default:
-                    view.header.state.awaited.store(damage.value, ordering: .relaxed)
-                    view.header.state.woken.store(damage.value, ordering: .relaxed)
+                    view.state.awaited.store(damage.value, ordering: .relaxed)
+                    view.state.woken.store(damage.value, ordering: .relaxed)
                 }
             }
             let next = try writer.set("\(round)")

@@ -36,6 +36,7 @@ extension ProbeCommand {
         case .waitUnderSignals(let access, let seconds, let interruption):
             ["wait-under-signals", access.rawValue, "\(seconds)", interruption.rawValue]
         case .watch(let access, let method): ["watch", access.rawValue, method.rawValue]
+        case .follow: ["follow"]
         case .signalsElsewhere: ["signals-elsewhere"]
         case .crowd(let count): ["crowd", "\(count)"]
         case .comeAndGo(let rounds): ["come-and-go", "\(rounds)"]
@@ -88,6 +89,7 @@ extension ProbeCommand {
         case "wait": self = try .wait(rest.next(), seconds: rest.next(), rest.next())
         case "wait-under-signals": self = try .waitUnderSignals(rest.next(), seconds: rest.next(), rest.next())
         case "watch": self = try .watch(rest.next(), rest.next())
+        case "follow": self = .follow
         case "signals-elsewhere": self = .signalsElsewhere
         case "crowd": self = try .crowd(count: rest.next())
         case "come-and-go": self = try .comeAndGo(rounds: rest.next())

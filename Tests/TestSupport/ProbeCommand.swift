@@ -65,6 +65,8 @@ public enum ProbeCommand: Equatable, Sendable {
     case attachAs(user: UInt32)
     /// Attaches after `mlockall`, which fills all memory that is mapped; prints how much memory the segment uses.
     case lockMemory
+    /// Follows the segment, falls back to reading, and prints the text.
+    case follow
     /// Prints the version from the segment's info.
     case info
     /// Prints the names in the directory.

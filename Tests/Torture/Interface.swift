@@ -15,7 +15,7 @@ extension PausePoint {
         .setChosen, .setClaimed, .setChecked, .setStamped, .setReserved, .setFilled, .setNumbered, .setPublished,
         .setUnclaimed,
     ]
-    static let borrowing: [PausePoint] = [.borrowLoaded, .borrowPinned, .borrowPinnedAgain, .borrowChecked]
+    static let borrowing: [PausePoint] = [.borrowLoaded, .rowTaken, .borrowPinned, .borrowPinnedAgain, .borrowChecked]
     static let copying: [PausePoint] = [.copyLoaded, .copyStamped, .copyRead]
     /// Reading with a `Reader`, which the server does not use.
     static let rereading: [PausePoint] = [.readLoaded, .readPinned, .readChecked]
@@ -24,7 +24,7 @@ extension PausePoint {
 
     /// Every point that a process passes while it uses a segment that others hold.
     static let shared: [PausePoint] =
-        [.attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime, .attachTookRow]
+        [.attachOpened, .attachNotLeftover, .aliveLookedAtLock, .attachSharedLifetime, .attachMapped]
         + setting + borrowing + rereading + copying + waiting + detaching
 
     /// The interfaces that lead a process to this point.

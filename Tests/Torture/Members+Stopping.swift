@@ -74,7 +74,8 @@ extension Members {
             stopped.start = HistoryFile.now
             try stopped.client?.requestEvents()
         } else if PausePoint.detaching.contains(point) {
-            try await server.listening()
+            // It has a row to free once it has read the text.
+            try await server.connect().get(stage.recorder(.http))
             server.process.send(SIGTERM)
         }
         return stopped
@@ -96,7 +97,7 @@ extension Members {
 
     /// Resumes a process after others have set, at times more often than there are slots.
     func resume(_ stopped: Stopped, at point: PausePoint, _ interface: Interface) async throws {
-        for _ in 0..<stage.random(0..<2 * SegmentFormat.slotCount) { try recorder.set(segment, stage.randomText()) }
+        for _ in 0..<stage.random(0..<400) { try recorder.set(segment, stage.randomText()) }
         stopped.process.send(SIGCONT)
         stage.tally.stopped()
         if let client = stopped.client {

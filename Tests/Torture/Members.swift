@@ -130,7 +130,7 @@ struct Members {
     private func takePins(sparing readerCount: Int) async throws -> [BorrowToken] {
         var pins: [BorrowToken] = []
         return try await eventually("all pins") {
-            while pins.count < SegmentFormat.pinCount - readerCount {
+            while pins.count < stage.pinCount - readerCount {
                 let token = try segment.borrow().leak()
                 guard token.isPin else {
                     token.end()

@@ -121,8 +121,11 @@ final class Stage: Sendable {
         ]
     }
 
+    /// The number of pins of the segments: few enough to take them all.
+    let pinCount = 64
+
     func options(_ lifetime: Lifetime = .whileAttached) -> AttachmentOptions {
-        AttachmentOptions(lifetime: lifetime, directory: directory)
+        AttachmentOptions(lifetime: lifetime, rowCount: 126, pinCount: pinCount, directory: directory)
     }
 
     /// Kills a process that has stopped at a point, and counts it.

@@ -14,17 +14,59 @@
 
 // MARK: Descriptors that a forked child closes
 //
-// Linux has no close-on-fork flag. A child that kept a descriptor would keep its open file
-// description, and with that the locks, of a parent that may be long dead.
+// Linux has no close-on-fork flag. A child that kept a descriptor would keep its open file description, and with that the
+// locks, of a parent that may be long dead. For each regular file, the child gets a descriptor that only reads.
+
+// A program may close descriptors that are not its own, and then get the same number for another file. So each opening has a
+// serial number.
 
 /// open(2) with `O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY`; what it creates is for the owner alone.
-int clinux_open(const char *path, int flags);
+int clinux_open(const char *path, int flags, uint64_t *serial);
 
 /// open(2) with `O_TMPFILE | O_RDWR`: a file without a name in `directory`, for the owner alone.
-int clinux_open_unnamed(const char *directory);
+int clinux_open_unnamed(const char *directory, uint64_t *serial);
 
-/// close(2), for a descriptor that one of these opened; without effect in a forked child, where it is closed already.
-void clinux_close(int descriptor);
+/// open(2) with `O_PATH | O_DIRECTORY`, to look up names in a directory wherever its path leads by then.
+int clinux_open_directory(const char *path, uint64_t *serial);
+
+/// In a forked child, the descriptor for reading a file that its parent had open, which the caller closes; -ENOENT if there is
+/// none.
+int clinux_take_inherited(uint64_t device, uint64_t inode, uint64_t *serial);
+
+/// Whether a descriptor is still the one that was opened.
+bool clinux_is_open(int descriptor, uint64_t serial);
+
+/// close(2), for a descriptor that is still the one that was opened; without effect in a forked child, where it is closed
+/// already.
+void clinux_close(int descriptor, uint64_t serial);
+
+// MARK: Objects that the users of one key share
+//
+// The list is whole in a forked child, even if another thread of the parent was changing it.
+
+struct clinux_key {
+    uint64_t first, second;
+    uint32_t kind;
+    /// Whether a forked child keeps the object; otherwise it finds none with this key.
+    bool is_kept_by_children;
+};
+
+/// The object with this key, which has one user more now; null if there is none.
+void *clinux_shared_object(struct clinux_key key);
+
+/// Gives the key an object, unless it has one, and returns the one that it has now, with one user more.
+///
+/// Null if there is no memory, or if this is called in a signal handler that interrupts one of these functions.
+void *clinux_share(void *object, struct clinux_key key);
+
+/// Makes sure that an object is not found by its key any more.
+void clinux_hide(const void *object);
+
+/// How many users an object has; 0 if it has no key.
+size_t clinux_user_count(const void *object);
+
+/// Ends one use of an object; true if it was the last one, or if the object has no key. Then it has no key any more.
+bool clinux_stop_sharing(const void *object);
 
 // MARK: Files
 
@@ -58,14 +100,20 @@ bool clinux_stream(void *destination, const void *source, size_t byte_count);
 /// futex(2), `FUTEX_WAIT` between processes: sleeps while the word is `expected`, but not beyond the timeout.
 int clinux_futex_wait(const void *word, uint32_t expected, int64_t timeout_nanoseconds);
 
-/// futex(2), `FUTEX_WAKE` between processes: wakes all threads that sleep on the word.
-int clinux_futex_wake(const void *word);
+/// futex(2), `FUTEX_WAKE` between processes: wakes `count` of the threads that sleep on the word.
+int clinux_futex_wake(const void *word, int count);
 
 // MARK: Process
 
-/// A number that differs between running threads; one register read.
-static inline uint64_t clinux_thread_token(void) {
-    return (uint64_t)(uintptr_t)__builtin_thread_pointer();
+/// The pin that the calling thread took last, in whatever segment; 0 at first.
+static inline uint32_t clinux_last_pin(void) {
+    extern __thread uint32_t clinux_pin __attribute__((tls_model("initial-exec")));
+    return clinux_pin;
+}
+
+static inline void clinux_set_last_pin(uint32_t pin) {
+    extern __thread uint32_t clinux_pin __attribute__((tls_model("initial-exec")));
+    clinux_pin = pin;
 }
 
 /// pthread_setname_np(3), for the calling thread: 15 bytes and a zero at most.

@@ -11,13 +11,15 @@
 // a signal handler. No call waits for an attached process that was stopped or killed.
 //
 // FORK. A forked child may go on using its parent's handles. Its first call on a handle attaches the child, and can
-// fail with any error of sharedmem_attach. If the child detaches a handle, it detaches only itself. Forking is not
-// supported while a borrow is open, or while another thread calls a function of this library for the first time in
+// fail with any error of sharedmem_attach. A child that lacks its parent's rights, for instance after setuid(2), can
+// still read. If the child detaches a handle, it detaches only itself. A borrow that was open at the fork belongs to
+// the parent. Forking is not supported while another thread calls a function of this library for the first time in
 // the process, because the Swift runtime then initializes itself under locks of its own.
 //
 // ERRORS. A function that fails returns -1, or NULL if it returns a pointer, and leaves the text as it was (only
 // SetSharedMem sets what it can of a bad string). It sets errno, and sharedmem_last_error() then says in a sentence
-// what happened and what to do. Each function below lists the errors it can return. In general, they mean:
+// what happened and what to do. A function that succeeds leaves errno as it was. Each function below lists the errors
+// it can return. In general, they mean:
 //
 //     EINVAL     an argument is invalid, such as a null pointer, a flag, a name or a capacity; or an environment
 //                variable of this library is invalid
@@ -31,15 +33,15 @@
 //     ETIMEDOUT  the timeout expired
 //     EINTR      this thread handled a signal while it was waiting
 //     EIDRM      the segment was unlinked, or another file has its name; attach again
-//     ENOENT     the segment or the directory does not exist
-//     EEXIST     the segment exists with another capacity
+//     ENOENT     the segment or the directory does not exist, or only a file that killed processes left behind
+//     EEXIST     the segment exists with another capacity, or with another mode that the caller may not change
 //     ENOTSUP    the file at the segment's path is not a segment that this version of the library can use
 //     EPERM      the file belongs to a user whom the caller does not trust
 //     EOWNERDEAD the segment's last process has ended, and only the file's owner or root can remove the file
 //     ENODEV     the directory is not on a tmpfs, so the text would not be in memory
 //     EREMOTE    the segment belongs to another kernel, whose locks are not visible here
 //     EUCLEAN    the segment is damaged: another program has written to its file
-//     EUSERS     the segment has 126 read-write attachments; or, for a reader, all 64 pins are taken
+//     EBADF      the program has closed a descriptor of this library's; attach again
 //     ENOSPC     the tmpfs is full
 //     EFBIG      the process may not create a file of this size (RLIMIT_FSIZE)
 //     ESHUTDOWN  the process is exiting, and the library is already unloaded
@@ -60,11 +62,12 @@ extern "C" {
 
 // MARK: The library's own segment
 //
-// The library attaches to one segment when it is loaded, and detaches when it is unloaded. By default, this is
-// `shared` in /dev/shm with a capacity of 1 MiB. The environment variables SHAREDMEM_NAME, SHAREDMEM_DIRECTORY and
-// SHAREDMEM_CAPACITY change that, except in a process with more privileges than its caller, such as a set-user-ID
-// program. The first process to attach finds the text empty. The segment is gone when the last process has ended or
-// unloaded the library.
+// The library attaches to one segment when it is loaded, if that segment exists, and detaches when it is unloaded. If it
+// does not exist, the first call to SetSharedMem or GetSharedMem creates it. By default, this is `shared` in /dev/shm
+// with a capacity of 1 MiB. The environment variables SHAREDMEM_NAME, SHAREDMEM_DIRECTORY and SHAREDMEM_CAPACITY change
+// that, except in a process with more privileges than its caller, such as a set-user-ID program. If the segment belongs to
+// another user, SHAREDMEM_TRUST_OWNER must name that user (see the options below). The first process to attach finds the
+// text empty. The segment is gone when the last process has ended or unloaded the library.
 //
 // If attaching fails, the process goes on, and each call to SetSharedMem or GetSharedMem tries again. They return
 // nothing, so check sharedmem_last_error(): after a call without errors it is "", and after any other, errno is set as
@@ -93,7 +96,7 @@ void GetSharedMem(wchar_t *buffer, uint32_t count);
 
 // MARK: Any segment
 
-/// A handle: one attachment to a segment.
+/// A handle of a segment. A process has one for each segment and kind of access, however often it attaches.
 typedef struct sharedmem sharedmem_t;
 
 /// A version of a segment's text. Only numbers of the same instance can be compared.
@@ -123,37 +126,60 @@ typedef struct sharedmem_options_t {
     size_t capacity;
     /// Any of SHAREDMEM_READ_ONLY, SHAREDMEM_PERSISTENT and SHAREDMEM_EXISTING.
     uint32_t flags;
-    /// The permissions of the segment's file if it is created. By default, 0600.
+    /// The permissions of the segment's file. By default, 0600 for a new segment, and an existing one keeps its own. If an
+    /// existing segment has others than these, they are changed, which only its owner and root may do.
     uint32_t mode;
-    /// Users whose segments the caller trusts, in addition to its own and root's.
+    /// Users whose segments the caller trusts, in addition to its own and root's, and to those that the environment
+    /// variable SHAREDMEM_TRUST_OWNER names: names or numbers of users, and of groups after an @ for all of their members,
+    /// separated by commas.
     const uid_t *trusted_owners;
     size_t trusted_owner_count;
+    /// How many processes can read a new segment in place and keep a place to set it from, 2 to 16,384; by default,
+    /// 1,024. Any number of processes can use a segment: those beyond this number read copies, and take turns to set.
+    uint32_t row_count;
+    /// How many borrows and readers of a new segment can read in place at a time, 1 to 16,384; by default, 1,024.
+    uint32_t pin_count;
 } sharedmem_options_t;
 
-#define SHAREDMEM_OPTIONS {sizeof(sharedmem_options_t), NULL, 0, 0, 0, NULL, 0}
+#define SHAREDMEM_OPTIONS {sizeof(sharedmem_options_t), NULL, 0, 0, 0, NULL, 0, 0, 0}
 
 /// Attaches to a segment, and creates it if it does not exist.
 ///
 /// `name` is 1 to 200 of `A-Z a-z 0-9 . _ -` and does not begin with a dot. NULL stands for the environment variable
 /// SHAREDMEM_NAME, or `shared`. `options` may be NULL. Returns a handle, which the caller must detach before it
-/// unloads the library.
+/// unloads the library. A process that attaches to a segment again gets the same handle, and must detach it as often;
+/// it takes nothing more from the segment.
 ///
 /// Errors:
 ///     EINVAL     the name, an option or an environment variable is invalid
 ///     ENOENT     the segment does not exist, and a flag says not to create it; or the directory does not exist
-///     EEXIST     the segment exists, and its capacity is not `options->capacity`
+///     EEXIST     the segment exists, and its capacity is not `options->capacity`; or its mode is not `options->mode`, and
+///                the caller may not change it
 ///     EACCES     the permissions of the directory or the file deny access
 ///     EPERM, EOWNERDEAD, ENODEV, ENOTSUP, EREMOTE   the file or its directory cannot be used: see the list above
-///     EUSERS     the segment has 126 read-write attachments. Read-only attachments are not limited
 ///     ENOSPC, EFBIG, EMFILE, ENOMEM   there is no memory, or a limit of the process is reached
 ///     EAGAIN     other processes kept attaching or detaching for a second
 sharedmem_t *sharedmem_attach(const char *name, const sharedmem_options_t *options);
 
-/// Detaches from the segment, and frees the handle. If `segment` is NULL, it does nothing. Returns 0.
+/// Attaches as sharedmem_attach does, for languages to which a structure of options is a burden.
+///
+/// NULL or 0 stands for the default of `name`, `directory` or `capacity`; `flags` are those of the options.
+///
+/// Errors: those of sharedmem_attach
+sharedmem_t *sharedmem_attach_simple(const char *name, const char *directory, size_t capacity, uint32_t flags);
+
+/// Detaches from the segment, and frees the handle if it is detached as often as it was attached. If `segment` is NULL,
+/// it does nothing. Returns 0.
 ///
 /// Errors:
 ///     EBUSY      a borrow or a reader of this handle is open. The handle stays valid
 int sharedmem_detach(sharedmem_t *segment);
+
+/// Returns the most bytes that the text can have.
+///
+/// Errors:
+///     EINVAL     `segment` is NULL
+ssize_t sharedmem_capacity(sharedmem_t *segment);
 
 /// Sets the text to `length` bytes of UTF-8 without U+0000, and returns 0.
 ///
@@ -166,7 +192,7 @@ int sharedmem_detach(sharedmem_t *segment);
 ///     EILSEQ     the text is not UTF-8, or contains U+0000. sharedmem_last_error() gives the offset
 ///     EROFS      the handle is read-only
 ///     ENOSPC     the tmpfs is full
-///     EAGAIN     all of the segment's slots for new text stayed in use
+///     EAGAIN     all of the segment's slots for new text stayed in use, or living processes held all rows for ten seconds
 ///     EUCLEAN    the segment is damaged
 int sharedmem_set(sharedmem_t *segment, const char *text, size_t length, sharedmem_version_t *version);
 
@@ -187,10 +213,21 @@ int sharedmem_set_if(sharedmem_t *segment, const char *text, size_t length, cons
 ///
 /// Errors:
 ///     EINVAL     `segment` is NULL, or `buffer` is NULL and `size` is not 0
-///     EAGAIN     writers overtook the copy again and again; only for a read-only handle, or if all 64 pins
-///                are taken (see sharedmem_borrow)
+///     EAGAIN     writers overtook the copy again and again; only for a read-only handle, or if all pins are taken
+///                (see sharedmem_borrow)
 ///     EUCLEAN    the segment is damaged
 ssize_t sharedmem_get(sharedmem_t *segment, char *buffer, size_t size, sharedmem_version_t *version);
+
+/// Returns a copy of the text, terminated by a zero, which the caller must free with sharedmem_free.
+///
+/// `length` and `version` receive those of the text, unless they are NULL.
+///
+/// Errors: those of sharedmem_get, and
+///     ENOMEM     there is no memory for the copy
+char *sharedmem_get_alloc(sharedmem_t *segment, size_t *length, sharedmem_version_t *version);
+
+/// Frees what sharedmem_get_alloc has returned. If `text` is NULL, it does nothing.
+void sharedmem_free(char *text);
 
 /// Stores the current version in `version`, and returns 0.
 ///
@@ -216,6 +253,21 @@ int sharedmem_version(sharedmem_t *segment, sharedmem_version_t *version);
 int sharedmem_wait(
     sharedmem_t *segment, sharedmem_version_t after, int timeout_milliseconds, sharedmem_version_t *version);
 
+/// Does what sharedmem_wait does, for languages that cannot pass a structure by value.
+int sharedmem_wait_after(sharedmem_t *segment, uint64_t instance, uint64_t number, int timeout_milliseconds,
+                         sharedmem_version_t *version);
+
+/// Returns a descriptor that becomes readable when the text changes, for an event loop: poll(2), epoll(7), libuv, asyncio.
+///
+/// It is an eventfd(2), readable at first. Whenever it is readable, read its 8 bytes, and then the text. When the segment
+/// is unlinked, it becomes readable for the last time; sharedmem_wait then fails with EIDRM. Each call returns the same
+/// descriptor. It belongs to the handle, so do not close it. A forked child gets a descriptor of its own.
+///
+/// Errors:
+///     EINVAL     `segment` is NULL
+///     EMFILE, ENFILE, ENOMEM, EAGAIN   there is no descriptor, memory or thread left
+int sharedmem_eventfd(sharedmem_t *segment);
+
 /// Text that is read in place.
 typedef struct sharedmem_borrow_t {
     /// The shared bytes themselves, NOT terminated by a zero.
@@ -231,38 +283,42 @@ typedef struct sharedmem_borrow_t {
 /// Begins to read the text in place, and returns 0. It takes a few nanoseconds, whatever the length.
 ///
 /// The text that `borrow` receives does not change until the borrow is released. Writers can set other text meanwhile.
-/// A borrow holds one of the segment's 64 pins, which the borrows and readers of all processes share, so release it
-/// soon. If all pins are taken, or the handle is read-only, the text is a copy, which sharedmem_release frees.
+/// A borrow holds one of the segment's pins, which the borrows and readers of all processes share, so release it soon.
+/// If all pins or rows are taken, or the handle is read-only, the text is a copy, which sharedmem_release frees.
 ///
 /// Errors:
 ///     EINVAL     `segment` or `borrow` is NULL
 ///     EAGAIN, EUCLEAN   as for sharedmem_get
 int sharedmem_borrow(sharedmem_t *segment, sharedmem_borrow_t *borrow);
 
-/// Ends a borrow, from any thread, and clears `*borrow`. If it is already clear, or NULL, it does nothing.
-void sharedmem_release(sharedmem_t *segment, sharedmem_borrow_t *borrow);
+/// Ends a borrow, from any thread, and clears `*borrow`. If it is already clear, or NULL, it does nothing. Returns 0.
+///
+/// Errors:
+///     EINVAL     the borrow is not one of this handle in this process: a forked child cannot release what its parent has
+///                borrowed. `*borrow` is cleared nevertheless
+int sharedmem_release(sharedmem_t *segment, sharedmem_borrow_t *borrow);
 
 /// A reader: reads the same segment again and again, in one thread at a time.
 typedef struct sharedmem_reader sharedmem_reader_t;
 
-/// Opens a reader, which holds one of the segment's 64 pins until it is closed.
+/// Opens a reader, which holds one of the segment's pins from its first read on until it is closed.
 ///
-/// A reader is worth its pin in a thread that reads constantly.
+/// A reader is worth its pin in a thread that reads constantly. If all pins or rows are taken, or the handle is read-only,
+/// the reader copies each version once.
 ///
 /// Errors:
 ///     EINVAL     `segment` is NULL
-///     EROFS      the handle is read-only. Use sharedmem_get or sharedmem_borrow
-///     EUSERS     all 64 pins are taken. Use sharedmem_get or sharedmem_borrow
 sharedmem_reader_t *sharedmem_reader_open(sharedmem_t *segment);
 
-/// Reads the text in place. This is the fastest way to read: if the text has not changed since the last read, it
-/// takes less than half as long as a borrow.
+/// Reads the text. This is the fastest way to read: if the text has not changed since the last read, it takes less than
+/// half as long as a borrow.
 ///
 /// The result and its text stay valid until the next call with this reader, and there is nothing to release. Until
 /// then, the reader also keeps the memory of that text in use: before a long pause, call sharedmem_reader_unpin.
 ///
 /// Errors:
 ///     EINVAL     `reader` is NULL
+///     EAGAIN     writers overtook the copy again and again; only for a reader without a pin
 ///     EUCLEAN    the segment is damaged
 const sharedmem_borrow_t *sharedmem_reader_read(sharedmem_reader_t *reader);
 
@@ -271,6 +327,66 @@ void sharedmem_reader_unpin(sharedmem_reader_t *reader);
 
 /// Closes a reader. If `reader` is NULL, it does nothing.
 void sharedmem_reader_close(sharedmem_reader_t *reader);
+
+// MARK: Inspecting and removing
+
+/// What sharedmem_info finds out about a segment.
+typedef struct sharedmem_info_t {
+    /// The most bytes that the text can have.
+    size_t capacity;
+    /// The number of bytes that the text has.
+    size_t length;
+    sharedmem_version_t version;
+    /// When the text was set, and when the segment was created, in nanoseconds since 1970-01-01T00:00:00Z.
+    uint64_t publication_time, creation_time;
+    /// The bytes of memory behind the segment's file.
+    size_t memory;
+    /// SHAREDMEM_PERSISTENT, or 0.
+    uint32_t flags;
+    /// The permissions and the owner of the file.
+    uint32_t mode, owner;
+    /// How many pins living processes hold, and how many there are.
+    uint32_t pins, pin_count;
+    /// How many processes have a row, because they have read in place or set the text, and how many rows there are.
+    uint32_t rows, row_count;
+    /// How many attachments there are, one for each process and kind of access; 0 if /proc/locks does not say.
+    uint32_t attachments;
+    /// The process that set the text, as it described itself: its id in its own PID namespace, its effective user id, and
+    /// its program, cut to 16 bytes. All zeros for the empty text of a new segment.
+    uint32_t setter_process, setter_user;
+    char setter_program[17];
+} sharedmem_info_t;
+
+/// Describes a segment without attaching to it, and returns 0. It creates nothing, and needs no permission to write. Root
+/// need not trust the owner.
+///
+/// Of `options`, which may be NULL, it uses the directory and the trusted owners.
+///
+/// Errors:
+///     EINVAL     the name, an option or an environment variable is invalid, or `info` is NULL
+///     ENOENT     the segment does not exist
+///     EACCES, EPERM, ENODEV, ENOTSUP, EREMOTE   the file cannot be used: see the list above
+int sharedmem_info(const char *name, const sharedmem_options_t *options, sharedmem_info_t *info);
+
+/// Writes the names of the segments in a directory into `buffer`, each followed by a line feed, and returns the length
+/// of the whole list, as sharedmem_get does. If `directory` is NULL, it is the default one.
+///
+/// Errors:
+///     EINVAL     `buffer` is NULL and `size` is not 0
+///     ENOENT, EACCES   the directory cannot be read
+ssize_t sharedmem_list(const char *directory, char *buffer, size_t size);
+
+/// Removes a segment's name, and returns 0. Attached processes keep the segment, and learn that it is unlinked. The next
+/// process that attaches creates a new one. Root need not trust the owner.
+///
+/// Of `options`, which may be NULL, it uses the directory and the trusted owners.
+///
+/// Errors:
+///     EINVAL     `name` is NULL or invalid, or an option is invalid
+///     ENOENT     the segment does not exist
+///     EACCES, EPERM, ENODEV, ENOTSUP   the file cannot be removed: see the list above
+///     EAGAIN     other processes kept unlinking it for a second
+int sharedmem_unlink(const char *name, const sharedmem_options_t *options);
 
 // MARK: Versions as strings, the same in every interface
 

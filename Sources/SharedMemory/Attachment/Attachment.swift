@@ -2,42 +2,50 @@ import CLinux
 import LinuxSystem
 import Synchronization
 
-/// One process's attachment to one segment: its file, its mapping, its locks and its row.
+/// One process's attachment to one segment: its file, its mapping, its locks and, once it needs one, its row.
 ///
 /// A forked child cannot use its parent's: see ``AttachmentCell``.
 final class Attachment: Sendable {
     let open: OpenFile
     private let mapping: Mapping
-    /// Nil if attached read-only.
-    let row: Int?
     let membership: Membership
+    /// 0 before the attachment has a row, else the row's mark, by which pins and claims name their owner.
+    let keptMark = Atomic<UInt64>(0)
+    let rowState = Lock(RowState())
+    /// Whether it keeps a reserved row when all others are taken, as an operator's does.
+    let mayKeepReservedRow: Bool
     /// Held by the one thread that sets: a row fills one slot at a time.
-    let writer = Mutex(())
-    let lastSweepMilliseconds = Mutex(0)
+    let writer = Lock(Writer())
     /// The number of the last publication whose text this process found to be UTF-8.
     let checkedNumber = Atomic<UInt64>(0)
     let notifier: ChangeNotifier
+    /// This process, for the texts that it sets.
+    let setter = ProcessDescription.current
 
     /// Whether it keeps the segment alive; an inspection does not.
     private let takesPart: Bool
+    /// Why it only reads, if it was meant to set too.
+    let reasonForReadingOnly: SegmentError?
 
-    private init(_ open: consuming OpenFile, _ mapping: consuming Mapping, row: Int?, takesPart: Bool) {
+    private init(
+        _ open: OpenFile, _ mapping: consuming Mapping, _ options: AttachmentOptions, takesPart: Bool
+    ) {
         membership = Membership(
-            view: SegmentView(mapping, capacity: open.capacity), instance: open.identity.instance,
-            mark: row.map(SegmentView.mark(ofRow:)) ?? 0, seed: .random(in: .min ... .max))
-        notifier = ChangeNotifier(membership, open.file, open.status.identity)
+            view: SegmentView(mapping, open.geometry), instance: open.identity.instance,
+            isWritable: takesPart && open.access == .readWrite)
+        notifier = ChangeNotifier(membership, open)
         self.open = open
         self.mapping = mapping
-        self.row = row
+        mayKeepReservedRow = options.isOperator
+        reasonForReadingOnly = options.reasonForReadingOnly
         self.takesPart = takesPart
     }
 
     deinit {
         unsafe clinux_do_not_call_at_exit(Unmanaged.passUnretained(self).toOpaque())
         notifier.stop()
-        if let row {
-            membership.view.clear(row: row)
-            try? open.descriptor.unlock(byte: Layout.rowLock(row))
+        if let row = rowState.withLock({ $0.kept }) {
+            open.release(row, membership.view)
             PausePoint.detachFreedRow.reached()
         }
         if takesPart { open.leaveLifetime() }
@@ -59,8 +67,11 @@ final class Attachment: Sendable {
 
     /// Attaches to a segment: opens its file, or creates it if the options allow that.
     ///
+    /// However many uses of a segment there are in this process, they share one attachment for each kind of access.
+    ///
+    /// - Returns: the attachment, with one use more, which is to be ended.
     /// - Throws: ``SegmentError/busy(doing:)`` if the segment stayed busy for a second.
-    static func attach(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
+    static func attach(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> AttachmentReference {
         let deadline = Clock.coarseMilliseconds + 1000
         var tries = 0
         repeat {
@@ -74,15 +85,16 @@ final class Attachment: Sendable {
     /// Returns nil if another process got in the way: try again.
     private static func attachOnce(
         _ file: SegmentFile, _ options: AttachmentOptions
-    ) throws(SegmentError) -> Attachment? {
+    ) throws(SegmentError) -> AttachmentReference? {
         guard let open = try OpenFile.open(file, options) else {
             guard options.creates, options.access == .readWrite else { throw file.notFound }
             guard let created = try OpenFile.create(file, options) else { return nil }
-            return try join(created, options, row: 0)
+            return try join(created, options)
         }
         PausePoint.attachOpened.reached()
+        if let shared = try shared(open, options) { return shared }
         switch try open.takeLifetime() {
-        case .taken: return try join(open, options, row: nil)
+        case .taken: return try join(open, options)
         case .moved: return nil
         case .refused:
             // Another process is in the middle of a change. Close the file before the pause: its locks refuse others.
@@ -92,56 +104,114 @@ final class Attachment: Sendable {
         }
     }
 
-    /// Opens and maps a segment for an inspection, which does not keep it alive.
-    static func inspect(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
-        guard let open = try OpenFile.open(file, options), try open.isAlive() else { throw file.notFound }
-        let mapping = try Mapping(open, writable: false)
-        return Attachment(open, mapping, row: nil, takesPart: false)
+    /// Attaches a forked child read-only: by the segment's path, or else by the descriptor for reading that its parent left.
+    ///
+    /// - Throws: `error`, with which attaching failed, if that is not for want of a right, or if this fails too.
+    static func attachToRead(
+        _ file: SegmentFile, _ options: AttachmentOptions, _ identity: FileIdentity, inPlaceOf error: SegmentError
+    ) throws(SegmentError) -> AttachmentReference {
+        guard error.isForWantOfRights else { throw error }
+        var options = options
+        options.access = .readOnly
+        options.leavesPermissions = true
+        options.reasonForReadingOnly = error
+        if let attachment = try? attach(file, options) { return attachment }
+        guard let descriptor = try fromSystem(FileDescriptor.inherited(identity)) else { throw error }
+        let inherited = try OpenFile.inherited(file, descriptor)
+        // Keeps the segment alive, unless it has gone already.
+        _ = try fromSystem(inherited.descriptor.tryLockShared(byte: Layout.lifetimeLock))
+        return try join(inherited, options)
     }
 
-    /// Maps a file whose lifetime byte is locked, and takes a row if one is needed and not taken yet.
+    /// Opens and maps a segment for an inspection, which does not keep it alive.
+    static func inspect(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
+        guard let open = try OpenFile.open(file, options) else { throw file.notFound }
+        guard try open.isAlive() else { throw try open.absence() }
+        let mapping = try Mapping(open, writable: false)
+        return Attachment(open, mapping, options, takesPart: false)
+    }
+
+    /// Uses the attachment that this process has to the file already.
+    private static func shared(
+        _ open: OpenFile, _ options: AttachmentOptions
+    ) throws(SegmentError) -> AttachmentReference? {
+        guard options.sharesAttachment, let object = unsafe clinux_shared_object(open.key) else { return nil }
+        let reference = AttachmentReference(bits: UInt(bitPattern: object))
+        do throws(SegmentError) {
+            try open.checkCapacity(options)
+            try open.changePermissions(options)
+            guard reference.with({ $0.hasDescriptor }) else {
+                // It can only be read; a new attachment can do everything again.
+                unsafe clinux_hide(object)
+                reference.endUse()
+                return nil
+            }
+        } catch {
+            reference.endUse()
+            throw error
+        }
+        if options.lifetime == .persistent { reference.with { $0.becomePersistent() } }
+        return reference
+    }
+
+    /// Maps a file whose lifetime byte is locked.
     private static func join(
-        _ open: consuming OpenFile, _ options: AttachmentOptions, row taken: Int?
-    ) throws(SegmentError) -> Attachment {
+        _ open: OpenFile, _ options: AttachmentOptions
+    ) throws(SegmentError) -> AttachmentReference {
         let attachment: Attachment
         do throws(SegmentError) {
-            let capacity = open.capacity
-            if let requested = options.capacity, requested != capacity {
-                throw .capacityMismatch(name: open.file.name.description, capacity: capacity, requested: requested)
-            }
-            let writable = options.access == .readWrite
-            let mapping = try Mapping(open, writable: writable)
-            let row: Int? = if let taken { taken } else if writable { try open.takeRow() } else { nil }
-            let view = SegmentView(mapping, capacity: capacity)
-            PausePoint.attachTookRow.reached()
-            if let row {
-                view.reclaim(row: row)
-                view.describe(row: row)
-                if options.lifetime == .persistent { view.header.state.persistent.store(1, ordering: .releasing) }
-            }
-            attachment = Attachment(open, mapping, row: row, takesPart: true)
+            try open.checkCapacity(options)
+            try open.changePermissions(options)
+            let mapping = try Mapping(open, writable: options.access == .readWrite)
+            PausePoint.attachMapped.reached()
+            attachment = Attachment(open, mapping, options, takesPart: true)
         } catch {
             open.leaveLifetime()
             throw error
         }
         try attachment.leaveAtExit()
-        return attachment
+        if options.lifetime == .persistent { attachment.becomePersistent() }
+        let own = unsafe Unmanaged.passRetained(attachment)
+        guard options.sharesAttachment, let object = unsafe clinux_share(own.toOpaque(), open.key),
+            unsafe object != own.toOpaque()
+        else { return unsafe AttachmentReference(bits: UInt(bitPattern: own.toOpaque())) }
+        // Another thread has attached meanwhile.
+        unsafe own.release()
+        return AttachmentReference(bits: UInt(bitPattern: object))
+    }
+
+    var hasDescriptor: Bool { (try? open.descriptor.number) != nil }
+
+    private func becomePersistent() {
+        if membership.isWritable { membership.view.state.persistent.store(1, ordering: .releasing) }
     }
 }
 
-/// The part of an attachment that setting and borrowing need; copying it counts no references.
+extension OpenFile {
+    /// The key by which this process finds its attachment to the file.
+    fileprivate var key: clinux_key {
+        clinux_key(
+            first: UInt64(status.identity.device), second: UInt64(status.identity.inode),
+            kind: access == .readOnly ? 0 : 1, is_kept_by_children: false)
+    }
+
+    fileprivate func checkCapacity(_ options: AttachmentOptions) throws(SegmentError) {
+        guard let requested = options.capacity, requested != geometry.capacity else { return }
+        throw .capacityMismatch(name: file.name.description, capacity: geometry.capacity, requested: requested)
+    }
+}
+
+/// The part of an attachment that reading and waiting need; copying it counts no references.
 struct Membership: Sendable {
     let view: SegmentView
     let instance: UInt64
-    /// The owner that claims and pins name; 0 if attached read-only.
-    let mark: UInt64
-    /// Spreads attachments over the pins.
-    let seed: UInt64
+    /// Whether the attachment may write to the file.
+    let isWritable: Bool
 }
 
 extension Mapping {
-    init(_ open: borrowing OpenFile, writable: Bool) throws(SegmentError) {
-        let byteCount = Layout.fileByteCount(capacity: open.capacity)
+    init(_ open: OpenFile, writable: Bool) throws(SegmentError) {
+        let byteCount = open.geometry.fileByteCount
         self = try fromSystem(Mapping(open.descriptor, byteCount: byteCount, writable: writable))
     }
 }

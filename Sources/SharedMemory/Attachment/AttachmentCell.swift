@@ -1,3 +1,4 @@
+import CLinux
 import LinuxSystem
 public import Synchronization
 
@@ -10,12 +11,12 @@ struct AttachmentCell: ~Copyable, Sendable {
     private static let none: UInt = 0
     private static let attaching: UInt = 1
 
-    /// 0 if this process has no attachment, 1 while a thread attaches, else the attachment, retained.
+    /// 0 if this process has no attachment, 1 while a thread attaches, else the attachment, in use.
     private let page: WipedOnFork<AtomicAddress>
 
     init() throws(SegmentError) { page = try fromSystem(WipedOnFork(AtomicAddress.self)) }
 
-    deinit { reference?.release() }
+    deinit { reference?.endUse() }
 
     var reference: AttachmentReference? {
         @inline(__always) get {
@@ -29,7 +30,7 @@ struct AttachmentCell: ~Copyable, Sendable {
     var address: UnsafePointer<AtomicAddress> { unsafe page.address }
 
     /// Attaches this process, unless another of its threads does so.
-    func fill(_ attach: () throws(SegmentError) -> Attachment) throws(SegmentError) -> AttachmentReference {
+    func fill(_ attach: () throws(SegmentError) -> AttachmentReference) throws(SegmentError) -> AttachmentReference {
         // Attaching takes a second at most.
         let deadline = Clock.coarseMilliseconds + 2000
         repeat {
@@ -41,8 +42,7 @@ struct AttachmentCell: ~Copyable, Sendable {
                 continue
             }
             do throws(SegmentError) {
-                let attachment = unsafe Unmanaged.passRetained(try attach())
-                let reference = unsafe AttachmentReference(bits: UInt(bitPattern: attachment.toOpaque()))
+                let reference = try attach()
                 page.content.word.store(reference.bits, ordering: .releasing)
                 return reference
             } catch {
@@ -72,5 +72,8 @@ struct AttachmentCell: ~Copyable, Sendable {
     /// The attachment, retained.
     var attachment: Attachment { unsafe unmanaged.takeUnretainedValue() }
 
-    func release() { unsafe unmanaged.release() }
+    /// Ends the use that ``Attachment/attach(_:_:)`` began, and the attachment with its last use.
+    func endUse() {
+        if unsafe clinux_stop_sharing(unmanaged.toOpaque()) { unsafe unmanaged.release() }
+    }
 }

@@ -5,7 +5,7 @@ extension OpenFile {
     /// Builds a whole segment in a file without a name, attaches to it, and only then gives it its name: the name never
     /// leads to a half-made segment, whichever process is killed at whatever moment.
     ///
-    /// - Returns: the file, with its lifetime byte locked (shared) and row 0 taken; nil if the name is taken.
+    /// - Returns: the file, with its lifetime byte locked (shared); nil if the name is taken.
     static func create(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> OpenFile? {
         do throws(SegmentError) {
             do throws(SegmentError) {
@@ -19,7 +19,7 @@ extension OpenFile {
                 return try create(file, options, under: temporaryPath)
             }
         } catch .system(let call, let code) where SystemError(call: call, code: code).isOutOfSpace {
-            throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
+            throw .noSpace(path: file.path, byteCount: Layout.pageByteCount)
         }
     }
 
@@ -34,10 +34,9 @@ extension OpenFile {
             }
         let identity = try fill(descriptor, file, options)
         // Locked before another process can open it, as it could under a temporary name.
-        guard try fromSystem(descriptor.tryLockShared(byte: Layout.lifetimeLock)),
-            try fromSystem(descriptor.tryLockExclusive(byte: Layout.rowLock(0)))
-        else { return nil }
-        try fromSystem(descriptor.setMode(options.mode))
+        guard try fromSystem(descriptor.tryLockShared(byte: Layout.lifetimeLock)) else { return nil }
+        if let group = options.group { try setGroup(group, of: descriptor) }
+        try fromSystem(descriptor.setMode(options.mode ?? AttachmentOptions.defaultMode))
         PausePoint.attachBuilt.reached()
         do throws(SystemError) {
             if let temporaryPath {
@@ -51,30 +50,63 @@ extension OpenFile {
         }
         PausePoint.attachNamed.reached()
         let status = try fromSystem(descriptor.status())
-        return OpenFile(file: file, descriptor: descriptor, status: status, identity: identity, access: .readWrite)
+        return try OpenFile(file, descriptor, status, identity, .readWrite)
     }
 
     private static func fill(
         _ descriptor: borrowing FileDescriptor, _ file: SegmentFile, _ options: AttachmentOptions
     ) throws(SegmentError) -> Identity {
         guard try fromSystem(descriptor.isOnTmpfs()) else { throw .notInMemory(path: file.directory) }
-        let capacity = try options.capacityToCreate()
-        let byteCount = Layout.fileByteCount(capacity: capacity)
+        // What could not be opened again is not created.
+        let status = try fromSystem(descriptor.status())
+        try checkOwner(status.owner, file.path, options)
+        let geometry = try options.geometryToCreate()
+        let identity = try Identity(
+            geometry, options.lifetime, instance: .random(in: .min ... .max), creationTime: Clock.realtimeNanoseconds,
+            status)
+        try lay(out: identity, mode: options.mode ?? AttachmentOptions.defaultMode, in: descriptor, file)
+        return identity
+    }
+
+    /// Writes the header of a new segment, whose text is empty.
+    static func lay(
+        out identity: Identity, mode: UInt32, in descriptor: borrowing FileDescriptor, _ file: SegmentFile
+    ) throws(SegmentError) {
+        let geometry = identity.geometry
         // Beyond this limit the kernel does not refuse: it kills the process (SIGXFSZ).
-        if let limit = Host.fileSizeLimit, limit < UInt64(byteCount) {
-            throw .fileSizeLimit(limit: limit, needed: byteCount)
+        if let limit = Host.fileSizeLimit, limit < UInt64(geometry.fileByteCount) {
+            throw .fileSizeLimit(limit: limit, needed: geometry.fileByteCount)
         }
-        let bootID = try fromSystem(Host.bootID)
-        let identity = Identity(
-            magic: Layout.magic, layoutVersion: Layout.version, lifetime: options.lifetime.rawValue,
-            capacity: UInt64(capacity), instance: .random(in: .min ... .max), bootIDHigh: bootID.0,
-            bootIDLow: bootID.1, creationTime: Clock.realtimeNanoseconds, features: 0)
-        try fromSystem(descriptor.setByteCount(byteCount))
-        guard try fromSystem(descriptor.reserve(0..<Layout.slotsOffset)) else {
-            throw .noSpace(path: file.path, byteCount: Layout.slotsOffset)
+        try fromSystem(descriptor.setByteCount(geometry.fileByteCount))
+        // Memory for what comes before the pins, and for the first lines of each table.
+        var needed = [0..<Layout.pinsOffset]
+        for table in Table.allCases {
+            needed.append(geometry.lines(0..<min(Table.step, geometry.count(of: table)), of: table))
+        }
+        for range in needed {
+            guard try fromSystem(descriptor.reserve(range)) else {
+                throw .noSpace(path: file.path, byteCount: Layout.pageByteCount)
+            }
         }
         try fromSystem(descriptor.write(identity, at: 0))
-        if options.mode & 0o044 != 0 { try fromSystem(descriptor.write(UInt32(1), at: Layout.wakesAlwaysOffset)) }
-        return identity
+        for table in Table.allCases {
+            let mark = min(table.initialMark, geometry.count(of: table))
+            try fromSystem(descriptor.write(UInt64(mark), at: Layout.marksOffset + 8 * table.rawValue))
+        }
+        if mode.letsOthersRead { try fromSystem(descriptor.write(UInt32(1), at: Layout.wakesAlwaysOffset)) }
+    }
+}
+
+extension Identity {
+    /// The identity of a file that this process builds.
+    init(
+        _ geometry: Geometry, _ lifetime: Lifetime, instance: UInt64, creationTime: UInt64, _ status: FileStatus
+    ) throws(SegmentError) {
+        let bootID = try fromSystem(Host.bootID)
+        self.init(
+            magic: Layout.magic, layoutVersion: Layout.version, lifetime: lifetime.rawValue,
+            capacity: UInt64(geometry.capacity), instance: instance, bootIDHigh: bootID.0, bootIDLow: bootID.1,
+            creationTime: creationTime, features: 0, rowCount: UInt32(geometry.rowCount),
+            pinCount: UInt32(geometry.pinCount), inode: UInt64(status.identity.inode))
     }
 }

@@ -21,7 +21,7 @@ extension OpenFile {
     /// Keeps the segment alive from now on, if it is not a leftover.
     func takeLifetime() throws(SegmentError) -> Taking {
         if access == .readOnly {
-            guard try isAlive() else { throw file.notFound }
+            guard try isAlive() else { throw try absence() }
         } else if try isLeftover() {
             PausePoint.attachFoundLeftover.reached()
             return try removeLeftover()
@@ -33,7 +33,7 @@ extension OpenFile {
         // Turns an exclusive lock into a shared one.
         guard try fromSystem(descriptor.tryLockShared(byte: Layout.lifetimeLock)) else { return .refused }
         PausePoint.attachSharedLifetime.reached()
-        return try file.leads(to: status.identity) ? .taken : .moved
+        return try isInDirectory() ? .taken : .moved
     }
 
     /// Whether the segment is not persistent and no process is attached; if so, none can attach until this descriptor is
@@ -68,6 +68,13 @@ extension OpenFile {
         return isAttached ? true : try isPersistent()
     }
 
+    /// Why a segment that no process keeps alive cannot be read.
+    func absence() throws(SegmentError) -> SegmentError {
+        // The last process to detach may be about to remove the name.
+        BackgroundThread.pause()
+        return try hasLostName() ? file.notFound : file.leftover
+    }
+
     /// Stops keeping the segment alive, and removes its name if no other process does.
     ///
     /// It drops the shared lock before it tries to get the exclusive one: if two last processes upgraded their locks at
@@ -78,10 +85,10 @@ extension OpenFile {
         if access == .readOnly {
             // If this process may write after all, it can check through another descriptor of the same file.
             guard let writable = try? FileDescriptor.open(file.path, .readWrite),
-                (try? writable.status().identity) == status.identity
+                writable.identity == status.identity
             else { return }
-            return OpenFile(file: file, descriptor: writable, status: status, identity: identity, access: .readWrite)
-                .leaveLifetime()
+            try? OpenFile(file, writable, status, identity, .readWrite).leaveLifetime()
+            return
         }
         PausePoint.detachDroppedLifetime.reached()
         if (try? isLeftover()) == true {
@@ -97,9 +104,9 @@ extension OpenFile {
     func unlinkName() throws(SegmentError) -> Bool {
         guard try fromSystem(descriptor.tryLockExclusive(byte: Layout.nameLock)) else { return false }
         PausePoint.unlinkLocked.reached()
-        if try file.leads(to: status.identity) {
+        if try isInDirectory() {
             PausePoint.unlinkChecked.reached()
-            try fromSystem(Directory.unlink(file.path))
+            try unlink()
         }
         PausePoint.unlinkDone.reached()
         try fromSystem(descriptor.unlock(byte: Layout.nameLock))

@@ -6,6 +6,8 @@ struct SegmentFile: Hashable, Sendable {
     /// An absolute path, as a process may change its working directory while it is attached.
     let directory: String
     let path: String
+    /// The file's name in the directory.
+    let fileName: String
 
     private static let suffix = ".sharedmem"
 
@@ -14,7 +16,8 @@ struct SegmentFile: Hashable, Sendable {
         let directory = directory ?? Environment["SHAREDMEM_DIRECTORY"] ?? "/dev/shm"
         let workingDirectory = directory.hasPrefix("/") ? nil : Host.workingDirectory
         self.directory = (workingDirectory.map { $0 + "/" } ?? "") + directory
-        path = self.directory + "/" + name.description + Self.suffix
+        fileName = name.description + Self.suffix
+        path = self.directory + "/" + fileName
     }
 
     /// - Throws: ``SegmentError/invalidName(_:)``
@@ -23,18 +26,29 @@ struct SegmentFile: Hashable, Sendable {
         self.init(name, in: directory)
     }
 
-    /// The names of the segments in the directory, sorted.
-    func neighbours() throws(SegmentError) -> [String] {
+    /// The names of the segments in the directory, sorted, including those that cannot be opened.
+    func segments() throws(SegmentError) -> [String] {
+        // Left out: a segment that was removed since it was listed, or that killed processes left behind.
+        try names().filter { (try? isAlive($0) == true) ?? true }
+    }
+
+    /// The names of the segments in the directory that killed processes left behind, sorted.
+    func leftovers() throws(SegmentError) -> [String] { try names().filter { (try? isAlive($0) == false) ?? false } }
+
+    private func names() throws(SegmentError) -> [String] {
         try fromSystem(Directory.names(in: directory)).filter { $0.hasSuffix(Self.suffix) }
             .compactMap { try? SegmentName(String($0.dropLast(Self.suffix.count))).description }.sorted()
     }
 
-    var notFound: SegmentError {
-        .notFound(name: name.description, directory: directory, found: (try? neighbours()) ?? [])
+    /// Whether the segment in the directory is more than a leftover; nil if there is none.
+    private func isAlive(_ name: String) throws(SegmentError) -> Bool? {
+        let file = try SegmentFile(named: name, in: directory)
+        return try OpenFile.open(file, AttachmentOptions(access: .readOnly), forListing: true)?.isAlive()
     }
 
-    /// Whether the name leads to the file with this identity.
-    func leads(to identity: FileIdentity) throws(SegmentError) -> Bool {
-        try fromSystem(FileStatus.ofPath(path))?.identity == identity
+    var notFound: SegmentError {
+        .notFound(name: name.description, directory: directory, found: (try? segments()) ?? [])
     }
+
+    var leftover: SegmentError { .leftover(name: name.description, directory: directory) }
 }

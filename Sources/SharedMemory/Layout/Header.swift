@@ -1,22 +1,10 @@
 public import Synchronization
 
-/// The part of a segment's file that comes before the slots.
-///
-/// It is bound to memory that other processes share, and Swift never initializes it: zero-filled pages are valid zeros.
-struct Header: ~Copyable {
-    let identity: Identity
-    let current: CurrentLine
-    let state: StateLine
-    let pins: InlineArray<64, PinLine>
-    let slots: InlineArray<191, SlotLine>
-    let rows: InlineArray<126, RowLine>
-}
-
 /// The properties of a segment that never change: they are written before the file has a name.
 struct Identity: BitwiseCopyable, Sendable {
     var magic: UInt64
     var layoutVersion: UInt32
-    /// The lifetime at creation: 0 = while attached, 1 = persistent; at this offset in every layout version to come.
+    /// The lifetime at creation: 0 = while attached, 1 = persistent; at this offset in every layout version.
     var lifetime: UInt32
     /// The most bytes that the text can have.
     var capacity: UInt64
@@ -27,12 +15,27 @@ struct Identity: BitwiseCopyable, Sendable {
     var creationTime: UInt64
     /// Features that a process must know to take part; none is defined yet.
     var features: UInt64
+    var rowCount: UInt32
+    var pinCount: UInt32
+    /// The inode number of the segment's file; a copy of the file has another one.
+    var inode: UInt64
+
+    static var zero: Identity {
+        Identity(
+            magic: 0, layoutVersion: 0, lifetime: 0, capacity: 0, instance: 0, bootIDHigh: 0, bootIDLow: 0,
+            creationTime: 0, features: 0, rowCount: 0, pinCount: 0, inode: 0)
+    }
 }
+
+// The lines of the file. They are bound to memory that other processes share, and Swift never initializes them:
+// zero-filled pages are valid zeros.
 
 struct CurrentLine: ~Copyable {
     /// A ``PublicationWord``; readers only load it.
     let word: Atomic<UInt64>
-    private let padding: InlineArray<7, UInt64>
+    /// About the longest text of late, in bytes: half of it is forgotten with each publication.
+    let recentByteCount: Atomic<UInt64>
+    private let padding: InlineArray<6, UInt64>
 }
 
 struct StateLine: ~Copyable {
@@ -48,6 +51,12 @@ struct StateLine: ~Copyable {
     /// All waiters for the replacement of a lower number than this have been woken.
     let woken: Atomic<UInt64>
     private let padding: InlineArray<4, UInt64>
+}
+
+struct MarksLine: ~Copyable {
+    /// By ``Table``: how many of its lines have ever been in use.
+    let words: InlineArray<3, AtomicWord>
+    private let padding: InlineArray<5, UInt64>
 }
 
 struct PinLine: ~Copyable {
@@ -66,18 +75,38 @@ struct SlotLine: ~Copyable {
     let reserved: Atomic<UInt64>
     /// Nanoseconds since 1970.
     let publicationTime: Atomic<UInt64>
-    private let padding: InlineArray<3, UInt64>
+    // For people only: which process set the text.
+    let setter: ProcessWords<2>
 
     static var beingFilled: UInt64 { .max }
 }
 
 struct RowLine: ~Copyable {
-    // For people only: no process decides anything from these.
-    let processID: Atomic<UInt64>
+    // For people only, except that a row without a process is tried first.
+    let owner: ProcessWords<4>
+    /// Nanoseconds since 1970.
     let attachmentTime: Atomic<UInt64>
-    /// The first 32 bytes of the program's name, padded with zeros.
-    let program: InlineArray<4, AtomicWord>
     private let padding: InlineArray<2, UInt64>
+}
+
+/// Describes a process to people; no process decides anything from it.
+struct ProcessWords<let programWordCount: Int>: ~Copyable {
+    /// The process id (low half) and the user id (high half); 0 = none.
+    let process: Atomic<UInt64>
+    /// The program's name, cut and padded with zeros.
+    let program: InlineArray<programWordCount, AtomicWord>
+
+    func store(_ description: ProcessDescription) {
+        process.store(description.process, ordering: .relaxed)
+        for index in program.indices { program[index].word.store(description.program[index], ordering: .relaxed) }
+    }
+
+    func load() -> ProcessDescription {
+        var description = ProcessDescription.none
+        description.process = process.load(ordering: .relaxed)
+        for index in program.indices { description.program[index] = program[index].word.load(ordering: .relaxed) }
+        return description
+    }
 }
 
 @frozen @usableFromInline struct AtomicWord: ~Copyable { @usableFromInline let word: Atomic<UInt64> }
@@ -88,11 +117,11 @@ struct RowLine: ~Copyable {
 
     @usableFromInline init(rawValue: UInt64) { self.rawValue = rawValue }
 
-    init(number: UInt64, slot: Int) { rawValue = number << 8 | UInt64(slot) }
+    init(number: UInt64, slot: Int) { rawValue = UInt64(slot) << 48 | number }
 
-    /// 56 bits: at one publication a microsecond, they last two thousand years.
-    static let maximumNumber: UInt64 = 1 << 56 - 1
+    /// 48 bits: at one publication a microsecond, they last nine years.
+    static let maximumNumber: UInt64 = 1 << 48 - 1
 
-    var number: UInt64 { rawValue >> 8 }
-    var slot: Int { Int(rawValue & 0xff) }
+    var number: UInt64 { rawValue & Self.maximumNumber }
+    var slot: Int { Int(rawValue >> 48) }
 }

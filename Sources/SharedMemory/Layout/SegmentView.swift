@@ -7,29 +7,54 @@ import Synchronization
 /// to the file, so a value that selects memory is checked before it is used.
 @safe struct SegmentView: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
-    let capacity: Int
-    let slotStride: Int
+    let geometry: Geometry
 
-    init(_ mapping: borrowing Mapping, capacity: Int) {
-        precondition(mapping.byteCount == Layout.fileByteCount(capacity: capacity))
+    init(_ mapping: borrowing Mapping, _ geometry: Geometry) {
+        precondition(mapping.byteCount == geometry.fileByteCount)
         unsafe base = mapping.address
-        self.capacity = capacity
-        slotStride = Layout.stride(capacity: capacity)
+        self.geometry = geometry
     }
 
-    var header: Header {
-        @inline(__always) unsafeAddress { unsafe UnsafePointer(base.assumingMemoryBound(to: Header.self)) }
+    var identity: Identity { unsafe base.assumingMemoryBound(to: Identity.self).pointee }
+
+    var current: CurrentLine {
+        @inline(__always) unsafeAddress { unsafe line(at: Layout.currentOffset) }
     }
+
+    var state: StateLine {
+        @inline(__always) unsafeAddress { unsafe line(at: Layout.persistentOffset) }
+    }
+
+    var marks: MarksLine {
+        @inline(__always) unsafeAddress { unsafe line(at: Layout.marksOffset) }
+    }
+
+    var pins: Lines<PinLine> {
+        @inline(__always) get { unsafe Lines(base: base + Layout.pinsOffset, count: geometry.pinCount) }
+    }
+
+    var slots: Lines<SlotLine> {
+        @inline(__always) get { unsafe Lines(base: base + geometry.slotHeadersOffset, count: geometry.slotCount) }
+    }
+
+    var rows: Lines<RowLine> {
+        @inline(__always) get { unsafe Lines(base: base + geometry.rowsOffset, count: geometry.rowCount) }
+    }
+
+    @inline(__always)
+    private func line<Line: ~Copyable>(at offset: Int) -> UnsafePointer<Line> {
+        unsafe UnsafePointer((base + offset).assumingMemoryBound(to: Line.self))
+    }
+
+    // MARK: The current publication
 
     @inline(__always)
     func loadCurrent() -> PublicationWord {
         // Sequentially consistent: pairs with the claims and pins around it. On most processors it is a plain load.
-        PublicationWord(rawValue: header.current.word.load(ordering: .sequentiallyConsistent))
+        PublicationWord(rawValue: current.word.load(ordering: .sequentiallyConsistent))
     }
 
-    var currentWord: UnsafePointer<AtomicWord> {
-        unsafe UnsafePointer((base + Layout.currentOffset).assumingMemoryBound(to: AtomicWord.self))
-    }
+    var currentWord: UnsafePointer<AtomicWord> { unsafe line(at: Layout.currentOffset) }
 
     /// Sleeps while the current word is `current`, but no longer than `nanoseconds`.
     ///
@@ -42,25 +67,20 @@ import Synchronization
     /// Wakes all sleeping waiters in all processes; those that find nothing new sleep again.
     func wakeSleepers() { unsafe Futex.wakeAll(on: currentWord) }
 
+    // MARK: Slots
+
     @inline(__always)
     func room(ofSlot slot: Int) -> UnsafeMutableRawBufferPointer {
-        precondition(slot < Layout.slotCount)
-        return unsafe UnsafeMutableRawBufferPointer(
-            start: base + Layout.slotsOffset + slot * slotStride, count: slotStride)
+        precondition(UInt(bitPattern: slot) < UInt(bitPattern: geometry.slotCount))
+        return unsafe UnsafeMutableRawBufferPointer(start: base + geometry.slotOffset(slot), count: geometry.stride)
     }
 
     /// A slot's text; nil if its byte count is impossible.
     @inline(__always)
     func text(ofSlot slot: Int) -> UnsafeRawBufferPointer? {
-        let byteCount = header.slots[slot].byteCount.load(ordering: .relaxed)
-        guard byteCount <= UInt64(capacity) else { return nil }
+        let byteCount = slots[slot].byteCount.load(ordering: .relaxed)
+        guard byteCount <= UInt64(geometry.capacity) else { return nil }
         return unsafe UnsafeRawBufferPointer(start: room(ofSlot: slot).baseAddress, count: Int(byteCount))
-    }
-
-    @inline(__always)
-    func pin(_ index: Int) -> UnsafePointer<PinLine> {
-        unsafe UnsafePointer(
-            (base + Layout.pinsOffset + index * Layout.lineByteCount).assumingMemoryBound(to: PinLine.self))
     }
 
     /// Copies the first words of a slot that a writer may be filling; no single word is torn.
@@ -72,5 +92,57 @@ import Synchronization
             unsafe copy.storeBytes(
                 of: word.pointee.word.load(ordering: .relaxed), toByteOffset: offset, as: UInt64.self)
         }
+    }
+
+    // MARK: Tables
+
+    /// How many of a table's lines have ever been in use.
+    @inline(__always)
+    func mark(of table: Table) -> Int {
+        // Sequentially consistent: a writer that does not see a raised mark has claimed its slot before a process that
+        // pins above that mark looks at the current word again. On most processors it is a plain load.
+        let mark = marks.words[table.rawValue].word.load(ordering: .sequentiallyConsistent)
+        return Int(min(mark, UInt64(geometry.count(of: table))))
+    }
+
+    /// Raises a table's mark to `count`, if it is lower.
+    func raiseMark(of table: Table, to count: Int) {
+        // Sequentially consistent, as in `mark(of:)`: another process may have raised it already.
+        var mark = marks.words[table.rawValue].word.load(ordering: .sequentiallyConsistent)
+        while mark < UInt64(count) {
+            let (isRaised, latest) = marks.words[table.rawValue].word.compareExchange(
+                expected: mark, desired: UInt64(count), ordering: .sequentiallyConsistent)
+            if isRaised { return }
+            mark = latest
+        }
+    }
+}
+
+/// The lines of a table, in shared memory.
+@safe struct Lines<Line: ~Copyable>: @unchecked Sendable {
+    private let base: UnsafeMutableRawPointer
+    let count: Int
+
+    fileprivate init(base: UnsafeMutableRawPointer, count: Int) {
+        unsafe self.base = base
+        self.count = count
+    }
+
+    subscript(index: Int) -> Line {
+        @inline(__always) unsafeAddress { unsafe address(of: index) }
+    }
+
+    /// The first word of the line at this address; nil if no line of the table is there.
+    @inline(__always)
+    func word(at address: UInt) -> UnsafePointer<AtomicWord>? {
+        let offset = unsafe address &- UInt(bitPattern: base)
+        guard offset < UInt(count * Layout.lineByteCount), offset % UInt(Layout.lineByteCount) == 0 else { return nil }
+        return unsafe UnsafePointer(bitPattern: address)
+    }
+
+    @inline(__always)
+    func address(of index: Int) -> UnsafePointer<Line> {
+        precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+        return unsafe UnsafePointer((base + index * Layout.lineByteCount).assumingMemoryBound(to: Line.self))
     }
 }

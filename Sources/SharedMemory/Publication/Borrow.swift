@@ -1,4 +1,5 @@
 import CLinux
+import LinuxSystem
 public import Synchronization
 
 /// Text that does not change: the shared bytes themselves under a pin, or a copy of them if no pin is available.
@@ -49,6 +50,9 @@ public import Synchronization
         BorrowToken(rawValue: UInt(bitPattern: address) | 1)
     }
 
+    @inline(__always)
+    var pin: UnsafePointer<PinLine>? { unsafe isPin ? UnsafePointer(bitPattern: rawValue) : nil }
+
     var copyAddress: UnsafeMutableRawPointer? {
         unsafe rawValue & 1 == 1 ? UnsafeMutableRawPointer(bitPattern: rawValue & ~1) : nil
     }
@@ -75,7 +79,8 @@ extension AttachmentReference {
         var current = view.loadCurrent()
         if current.number == 0 { return .empty }
         PausePoint.borrowLoaded.reached()
-        guard membership.mark != 0, let pin = unsafe membership.takePin(membership.pinWord(on: current.slot)) else {
+        let mark = with { $0.mark }
+        guard mark != 0, let pin = unsafe takePin(PinLine.word(mark, on: current.slot)) else {
             return try borrowWithoutPin()
         }
         PausePoint.borrowPinned.reached()
@@ -85,10 +90,10 @@ extension AttachmentReference {
             let latest = view.loadCurrent()
             if latest == current { break }
             current = latest
-            unsafe pin.pointee.word.store(membership.pinWord(on: current.slot), ordering: .sequentiallyConsistent)
+            unsafe pin.pointee.word.store(PinLine.word(mark, on: current.slot), ordering: .sequentiallyConsistent)
             PausePoint.borrowPinnedAgain.reached()
         }
-        guard current.slot < Layout.slotCount, let text = unsafe view.text(ofSlot: current.slot) else {
+        guard current.slot < view.geometry.slotCount, let text = unsafe view.text(ofSlot: current.slot) else {
             unsafe pin.pointee.word.store(0, ordering: .releasing)
             throw corrupted(current)
         }
@@ -105,45 +110,77 @@ extension AttachmentReference {
     @inline(never)
     private func borrowWithoutPin() throws(SegmentError) -> Borrow {
         let attachment = attachment
-        if attachment.row != nil { attachment.sweep() }
-        return try attachment.copyCurrent()
+        return try preservingErrno { () throws(SegmentError) in
+            attachment.sweepPins()
+            return try attachment.copyCurrent()
+        }
     }
 }
 
 extension Membership {
     /// The version of a borrowed text, and the time it became the current one.
     @inline(__always)
-    func identify(_ borrow: borrowing Borrow) -> (Version, Timestamp) {
-        guard let copy = unsafe borrow.token.copyAddress else { return identify(borrow.current) }
-        let time = unsafe copy.load(as: UInt64.self)
-        return (Version(instance: instance, number: borrow.number), Timestamp(nanosecondsSince1970: time))
-    }
+    func identify(_ borrow: borrowing Borrow) -> (Version, Timestamp) { identify(borrow.current, borrow.token) }
 
-    /// The version of a publication whose slot is pinned, and the time it became the current one.
+    /// The version of a publication that is held by a pin or a copy, and the time it became the current one.
     @inline(__always)
-    func identify(_ pinned: PublicationWord) -> (Version, Timestamp) {
-        let time =
-            pinned.number == 0
-            ? view.header.identity.creationTime
-            : view.header.slots[pinned.slot].publicationTime.load(ordering: .relaxed)
-        return (Version(instance: instance, number: pinned.number), Timestamp(nanosecondsSince1970: time))
+    func identify(_ publication: PublicationWord, _ hold: BorrowToken) -> (Version, Timestamp) {
+        let time: UInt64 =
+            if let copy = unsafe hold.copyAddress {
+                unsafe copy.load(as: UInt64.self)
+            } else if publication.number == 0 {
+                view.identity.creationTime
+            } else {
+                view.slots[publication.slot].publicationTime.load(ordering: .relaxed)
+            }
+        return (Version(instance: instance, number: publication.number), Timestamp(nanosecondsSince1970: time))
     }
+}
 
-    var holdsPins: Bool {
-        // Acquiring: pairs with the end of a borrow in another thread; its reading is over then.
-        (0..<Layout.pinCount).contains { view.header.pins[$0].word.load(ordering: .acquiring) >> 32 == mark }
-    }
+// MARK: Pins
 
+extension PinLine {
+    /// What a pin's owner stores in it.
     @inline(__always)
-    func pinWord(on slot: Int) -> UInt64 { mark << 32 | UInt64(slot + 1) }
+    static func word(_ mark: UInt64, on slot: Int) -> UInt64 { mark << 32 | UInt64(slot + 1) }
 
+    /// What a pin contains whose owner keeps it without reading.
+    static func word(_ mark: UInt64) -> UInt64 { mark << 32 }
+}
+
+extension AttachmentReference {
     /// Takes a free pin and stores `word` in it; nil if all are taken.
     @inline(__always)
     func takePin(_ word: UInt64) -> UnsafePointer<PinLine>? {
-        // Threads begin at different pins, so that they do not contend for one cache line.
-        let token = (clinux_thread_token() ^ seed) &* 0x9e37_79b9_7f4a_7c15
-        let preferred = Int(truncatingIfNeeded: token >> 58)
-        return unsafe view.take(pin: preferred, word) ? view.pin(preferred) : view.takePin(otherThan: preferred, word)
+        let view = membership.view
+        // The pin that this thread took last, which is most likely free, and in no other processor's cache.
+        let index = Int(clinux_last_pin())
+        if index < view.mark(of: .pins), view.take(pin: index, word) { return unsafe view.pins.address(of: index) }
+        return unsafe takePinElsewhere(word)
+    }
+
+    /// Whether a token stands for a pin of this attachment.
+    @inline(__always)
+    func owns(_ token: BorrowToken) -> Bool {
+        // The pin of a parent may have the same address here, but its owner's mark is another one.
+        guard let word = unsafe membership.view.pins.word(at: token.rawValue) else { return false }
+        return unsafe word.pointee.word.load(ordering: .relaxed) >> 32 == with { $0.keptMark.load(ordering: .relaxed) }
+    }
+
+    @inline(never)
+    private func takePinElsewhere(_ word: UInt64) -> UnsafePointer<PinLine>? {
+        let view = membership.view
+        var index = 0
+        while true {
+            // The mark comes first: a writer that does not see it raised has not looked at the current word yet, or the
+            // caller's second look finds what that writer published.
+            if index == view.mark(of: .pins), !preservingErrno({ attachment.growPins(beyond: index) }) { return nil }
+            if view.take(pin: index, word) {
+                clinux_set_last_pin(UInt32(index))
+                return unsafe view.pins.address(of: index)
+            }
+            index += 1
+        }
     }
 }
 
@@ -151,15 +188,20 @@ extension SegmentView {
     @inline(__always)
     fileprivate func take(pin index: Int, _ word: UInt64) -> Bool {
         // Sequentially consistent: see `borrow`.
-        header.pins[index].word.compareExchange(expected: 0, desired: word, ordering: .sequentiallyConsistent).exchanged
+        pins[index].word.compareExchange(expected: 0, desired: word, ordering: .sequentiallyConsistent).exchanged
+    }
+}
+
+extension Attachment {
+    fileprivate func growPins(beyond mark: Int) -> Bool {
+        (try? open.grow(.pins, of: membership.view, beyond: mark)) == true
     }
 
-    @inline(never)
-    fileprivate func takePin(otherThan preferred: Int, _ word: UInt64) -> UnsafePointer<PinLine>? {
-        for offset in 1..<Layout.pinCount {
-            let index = (preferred + offset) % Layout.pinCount
-            if take(pin: index, word) { return unsafe pin(index) }
-        }
-        return nil
+    var holdsPins: Bool {
+        let mark = keptMark.load(ordering: .acquiring)
+        let view = membership.view
+        // Acquiring: pairs with the end of a borrow in another thread; its reading is over then.
+        return mark != 0
+            && (0..<view.mark(of: .pins)).contains { view.pins[$0].word.load(ordering: .acquiring) >> 32 == mark }
     }
 }

@@ -11,7 +11,7 @@ extension Attachment {
         var isOvertaken = false
         for _ in 0..<1000 {
             let current = view.loadCurrent()
-            guard current.slot < Layout.slotCount else { throw corrupted("the current slot is \(current.slot)") }
+            guard current.slot < view.geometry.slotCount else { throw corrupted("the current slot is \(current.slot)") }
             if current != first { isOvertaken = true }
             if let copy = try copy(current) { return copy }
         }
@@ -27,11 +27,11 @@ extension Attachment {
         if current.number == 0 { return .empty }
         PausePoint.copyLoaded.reached()
         // Acquiring: pairs with the stamping of the filled slot.
-        guard view.header.slots[slot].stamp.load(ordering: .acquiring) == current.number else { return nil }
-        let byteCount = view.header.slots[slot].byteCount.load(ordering: .relaxed)
-        let publicationTime = view.header.slots[slot].publicationTime.load(ordering: .relaxed)
+        guard view.slots[slot].stamp.load(ordering: .acquiring) == current.number else { return nil }
+        let byteCount = view.slots[slot].byteCount.load(ordering: .relaxed)
+        let publicationTime = view.slots[slot].publicationTime.load(ordering: .relaxed)
         PausePoint.copyStamped.reached()
-        let isPossible = byteCount <= UInt64(view.capacity)
+        let isPossible = byteCount <= UInt64(view.geometry.capacity)
         let copiedByteCount = isPossible ? Int(byteCount) : 0
         // The publication time precedes the text.
         let allocation = UnsafeMutableRawBufferPointer.allocate(
@@ -46,7 +46,7 @@ extension Attachment {
         // Pairs with the writer's fence between its first stamp and the bytes: if any of its bytes was read, its stamp is
         // seen.
         atomicMemoryFence(ordering: .acquiring)
-        guard view.header.slots[slot].stamp.load(ordering: .relaxed) == current.number else { return nil }
+        guard view.slots[slot].stamp.load(ordering: .relaxed) == current.number else { return nil }
         guard isPossible else { throw corrupted("the text has \(byteCount) bytes") }
         return text
     }
@@ -57,7 +57,7 @@ extension Attachment {
     /// through the mapping would take memory, and raise `SIGBUS` if none is left; `pread` reads it as zeros.
     private func read(_ slot: Int, into copy: UnsafeMutableRawBufferPointer) throws(SegmentError) {
         guard copy.count <= Layout.pageByteCount else {
-            let offset = Layout.slotOffset(slot, capacity: membership.view.capacity)
+            let offset = membership.view.geometry.slotOffset(slot)
             let count = try fromSystem(unsafe open.descriptor.read(into: copy, at: offset))
             guard count == copy.count else { throw corrupted("the file ends within the text") }
             return

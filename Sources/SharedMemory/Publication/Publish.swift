@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 
 /// Describes the current text to a condition, before another text replaces it.
@@ -20,26 +21,44 @@ extension Attachment {
     ///   returned true.
     /// - Throws: ``SegmentError/versionMismatch(current:)`` if the condition returns false, and as ``Draft/check()``.
     func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
-        guard row != nil else { throw .readOnly(name: open.file.name.description) }
+        let geometry = membership.view.geometry
+        guard membership.isWritable else {
+            throw reasonForReadingOnly ?? .readOnly(name: open.file.name.description)
+        }
         let byteCount = unsafe draft.bytes.count
         // The length comes first: if the text is too long, it is not read.
-        guard byteCount <= membership.view.capacity else {
-            throw .tooLong(byteCount: byteCount, capacity: membership.view.capacity)
-        }
+        guard byteCount <= geometry.capacity else { throw .tooLong(byteCount: byteCount, capacity: geometry.capacity) }
         if !draft.isStreamed { try draft.check() }
-        let version = try writer.withLock { _ throws(SegmentError) in
+        let version = try writer.withLock { writer throws(SegmentError) in
+            try writer.checkName(of: open)
             if condition != nil { _ = try checkedInfo(condition) }
-            let claim = try claimSlot(reserving: byteCount)
-            try claim.fill(with: draft)
-            return try makeCurrent(claim, condition)
+            let recent = membership.view.recentByteCount(with: byteCount)
+            return try withRow { mark throws(SegmentError) in
+                let version = try makeCurrent(try filledSlot(draft, mark, recent), condition)
+                membership.view.current.recentByteCount.store(UInt64(recent), ordering: .relaxed)
+                writer.returnMemory(of: self, mark, recent)
+                return version
+            }
         }
         PausePoint.setUnclaimed.reached()
         membership.wakeWaiters(published: version.number)
         return version
     }
 
-    /// Makes a filled slot the current one; its exchange is the moment at which the text changes.
-    private func makeCurrent(_ claim: borrowing Claim, _ condition: SetCondition?) throws(SegmentError) -> Version {
+    private func filledSlot(_ draft: Draft, _ mark: UInt64, _ recent: Int) throws(SegmentError) -> Claim {
+        let claim = try claimSlot(reserving: unsafe draft.bytes.count, mark)
+        // Most slots never have more than one page. Not giving memory back does no harm: a later set tries again.
+        if claim.reservedByteCount > Layout.pageByteCount,
+            claim.reservedByteCount > membership.view.memoryLimit(ofSlot: claim.slot, recent: recent)
+        {
+            try? claim.giveMemoryBack(beyond: recent, in: open.descriptor)
+        }
+        try claim.fill(with: draft, setter: setter)
+        return claim
+    }
+
+    /// Makes a filled slot the current one, and ends the claim; the exchange is the moment at which the text changes.
+    private func makeCurrent(_ claim: consuming Claim, _ condition: SetCondition?) throws(SegmentError) -> Version {
         let view = membership.view
         while true {
             let (current, info) = try checkedInfo(condition)
@@ -48,7 +67,7 @@ extension Attachment {
             let time = max(Timestamp.now, info.publicationTime)
             claim.stamp(number: number, publicationTime: time.nanosecondsSince1970)
             PausePoint.setNumbered.reached()
-            let (exchanged, _) = view.header.current.word.compareExchange(
+            let (exchanged, _) = view.current.word.compareExchange(
                 expected: current.rawValue, desired: PublicationWord(number: number, slot: claim.slot).rawValue,
                 ordering: .sequentiallyConsistent)
             guard exchanged else { continue }
@@ -68,17 +87,19 @@ extension Attachment {
         let view = membership.view
         var current = view.loadCurrent()
         while true {
-            guard current.slot < Layout.slotCount else { throw corrupted("the current slot is \(current.slot)") }
-            var time = view.header.identity.creationTime
+            guard current.slot < view.geometry.slotCount else { throw corrupted("the current slot is \(current.slot)") }
+            var time = view.identity.creationTime
             var byteCount: UInt64 = 0
             if current.number > 0 {
-                time = view.header.slots[current.slot].publicationTime.load(ordering: .acquiring)
-                byteCount = view.header.slots[current.slot].byteCount.load(ordering: .acquiring)
+                time = view.slots[current.slot].publicationTime.load(ordering: .acquiring)
+                byteCount = view.slots[current.slot].byteCount.load(ordering: .acquiring)
             }
             // If the slot is still current, no writer filled it again while it was being read.
             let latest = view.loadCurrent()
             if latest == current {
-                guard byteCount <= UInt64(view.capacity) else { throw corrupted("the text has \(byteCount) bytes") }
+                guard byteCount <= UInt64(view.geometry.capacity) else {
+                    throw corrupted("the text has \(byteCount) bytes")
+                }
                 let info = PublicationInfo(
                     version: Version(instance: membership.instance, number: current.number),
                     publicationTime: Timestamp(nanosecondsSince1970: time), byteCount: Int(byteCount))
@@ -91,9 +112,9 @@ extension Attachment {
     // MARK: Finding a slot
 
     /// Claims a free slot with memory behind its first `byteCount` bytes.
-    private func claimSlot(reserving byteCount: Int) throws(SegmentError) -> Claim {
-        if let claim = try reserved(try claimSlot(for: byteCount), byteCount) { return claim }
-        return try claimSlotWithoutNewMemory(for: byteCount)
+    private func claimSlot(reserving byteCount: Int, _ mark: UInt64) throws(SegmentError) -> Claim {
+        if let claim = try reserved(try claimSlot(for: byteCount, mark), byteCount) { return claim }
+        return try claimSlotWithoutNewMemory(for: byteCount, mark)
     }
 
     /// The claim, with memory behind it; nil if no memory is left, and then the claim has ended.
@@ -109,46 +130,134 @@ extension Attachment {
 
     /// Makes do with the memory of free slots, because the tmpfs is full.
     @inline(never)
-    private func claimSlotWithoutNewMemory(for byteCount: Int) throws(SegmentError) -> Claim {
+    private func claimSlotWithoutNewMemory(for byteCount: Int, _ mark: UInt64) throws(SegmentError) -> Claim {
         sweep()
-        let slots = 0..<Layout.slotCount
-        for slot in slots where memory(ofSlot: slot) >= byteCount {
-            guard let claim = Claim.attempt(slot, membership) else { continue }
+        let view = membership.view
+        let slots = 0..<view.mark(of: .slots)
+        for slot in slots where view.memory(ofSlot: slot) >= byteCount {
+            guard let claim = Claim.attempt(slot, of: view, by: mark) else { continue }
             if claim.reservedByteCount >= byteCount { return claim }
         }
-        for slot in slots where memory(ofSlot: slot) > Layout.pageByteCount {
-            if let claim = Claim.attempt(slot, membership) { try claim.giveMemoryBack(in: open.descriptor) }
+        for slot in slots where view.memory(ofSlot: slot) > Layout.pageByteCount {
+            if let claim = Claim.attempt(slot, of: view, by: mark) { try claim.giveMemoryBack(in: open.descriptor) }
         }
         // A slot that has its first page is better than one that has no memory.
-        for slot in slots.filter({ memory(ofSlot: $0) > 0 }) + Array(slots) {
-            guard let claim = Claim.attempt(slot, membership) else { continue }
+        for slot in slots.filter({ view.memory(ofSlot: $0) > 0 }) + Array(slots) {
+            guard let claim = Claim.attempt(slot, of: view, by: mark) else { continue }
             if let claim = try reserved(claim, byteCount) { return claim }
             throw .noSpace(path: open.file.path, byteCount: byteCount)
         }
         throw .busy(doing: "setting '\(open.file.name)'")
     }
 
-    private func memory(ofSlot slot: Int) -> UInt64 {
-        membership.view.header.slots[slot].reserved.load(ordering: .relaxed)
-    }
-
-    private func claimSlot(for byteCount: Int) throws(SegmentError) -> Claim {
+    private func claimSlot(for byteCount: Int, _ mark: UInt64) throws(SegmentError) -> Claim {
+        let view = membership.view
         for pass in 0..<1000 {
             // Only the pins and claims of dead processes can be in the way more than once.
             if pass > 0 { sweep() }
-            let ring = Self.ringCount(for: byteCount)
-            let start = membership.view.loadCurrent().slot
-            for offset in 1...ring {
-                if let claim = Claim.attempt((start + offset) % ring, membership) { return claim }
+            let ring = view.ringCount(for: byteCount)
+            let start = view.loadCurrent().slot
+            if let claim = Claim.attempt((start + 1) % ring, of: view, by: mark) { return claim }
+            // Each attempt looks at all pins. If a thousand readers have pinned as many slots, only slots without a pin are
+            // worth one.
+            let pinned = view.pinnedSlots()
+            for offset in 2...max(ring, 2) where !pinned[(start + offset) % ring] {
+                if let claim = Claim.attempt((start + offset) % ring, of: view, by: mark) { return claim }
             }
-            for slot in ring..<Layout.slotCount {
-                if let claim = Claim.attempt(slot, membership) { return claim }
+            for slot in ring..<view.geometry.slotCount {
+                if slot == view.mark(of: .slots), try !open.grow(.slots, of: view, beyond: slot) {
+                    throw .noSpace(path: open.file.path, byteCount: byteCount)
+                }
+                if !pinned[slot], let claim = Claim.attempt(slot, of: view, by: mark) { return claim }
             }
         }
         throw .busy(doing: "setting '\(open.file.name)'")
     }
+}
 
+extension SegmentView {
     /// The number of slots that are used in turn: few, as each has memory behind it, but more than two, or a reader
     /// without a pin could be overtaken again and again.
-    private static func ringCount(for byteCount: Int) -> Int { min(max((1 << 20) / max(byteCount, 1), 3), 8) }
+    fileprivate func ringCount(for byteCount: Int) -> Int {
+        min(max((1 << 20) / max(byteCount, 1), 3), Table.step, geometry.slotCount)
+    }
+
+    /// Which slots are pinned, as far as one look at all pins can tell.
+    fileprivate func pinnedSlots() -> [Bool] {
+        var pinned = [Bool](repeating: false, count: geometry.slotCount)
+        for index in 0..<mark(of: .pins) {
+            let slot = Int(pins[index].word.load(ordering: .relaxed) & 0xffff_ffff) - 1
+            if pinned.indices.contains(slot) { pinned[slot] = true }
+        }
+        return pinned
+    }
+
+    /// How many bytes of a slot have memory.
+    fileprivate func memory(ofSlot slot: Int) -> UInt64 { slots[slot].reserved.load(ordering: .relaxed) }
+
+    /// About the longest of the recent texts and one of `byteCount` bytes: with each set, half of it is forgotten.
+    fileprivate func recentByteCount(with byteCount: Int) -> Int {
+        let forgotten = current.recentByteCount.load(ordering: .relaxed) / 2
+        return min(max(byteCount, Int(clamping: forgotten)), geometry.capacity)
+    }
+
+    /// How many bytes of memory a slot may keep while the longest of the recent texts has `recent` bytes.
+    ///
+    /// The slots that are used in turn may keep twice as much as they need, because taking memory costs time.
+    fileprivate func memoryLimit(ofSlot slot: Int, recent: Int) -> Int {
+        let small = (1 << 20) / Table.step
+        if slot < ringCount(for: recent) { return max(2 * recent, small) }
+        return slot < Table.step ? small : Layout.pageByteCount
+    }
+}
+
+extension Attachment {
+    /// What the one thread that sets keeps from one set to the next.
+    struct Writer {
+        /// The slot whose memory is looked at next.
+        private var hand = 0
+        /// When to look at the name next; coarse milliseconds.
+        private var nextNameCheck = 0
+
+        /// Checks that the file still has a name, at most once a second.
+        ///
+        /// It also refreshes the file's times, by which programs that clean directories know what is in use.
+        mutating func checkName(of open: OpenFile) throws(SegmentError) {
+            let now = Clock.coarseMilliseconds
+            guard now >= nextNameCheck else { return }
+            guard try fromSystem(open.descriptor.status()).linkCount > 0 else {
+                throw .unlinked(name: open.file.name.description)
+            }
+            // Failing at this does no harm.
+            try? open.descriptor.refreshTimes()
+            nextNameCheck = now + 1000
+        }
+
+        /// When to give back little memory next; coarse milliseconds.
+        private var nextSmallReturn = 0
+
+        /// Gives back memory that only an earlier, longer text needed: looks at two slots.
+        ///
+        /// The kernel takes memory away from each process that has mapped it, which takes milliseconds if thousands have. So
+        /// little memory is given back ten times a second at most.
+        mutating func returnMemory(of attachment: Attachment, _ mark: UInt64, _ recent: Int) {
+            let view = attachment.membership.view
+            let count = view.mark(of: .slots)
+            for _ in 0..<2 {
+                hand = hand + 1 < count ? hand + 1 : 0
+                let memory = view.memory(ofSlot: hand)
+                guard memory > Layout.pageByteCount else { continue }
+                let limit = view.memoryLimit(ofSlot: hand, recent: recent)
+                guard memory > limit else { continue }
+                if memory < 1 << 20 {
+                    let now = Clock.coarseMilliseconds
+                    guard now >= nextSmallReturn else { continue }
+                    nextSmallReturn = now + 100
+                }
+                guard let claim = Claim.attempt(hand, of: view, by: mark) else { continue }
+                // As above.
+                try? claim.giveMemoryBack(beyond: min(limit, recent), in: attachment.open.descriptor)
+            }
+        }
+    }
 }

@@ -4,11 +4,10 @@ import Synchronization
 /// Waits for the next publication, in the caller's thread, or in one thread for all callbacks of this attachment.
 final class ChangeNotifier: Sendable {
     private let membership: Membership
-    private let file: SegmentFile
-    private let identity: FileIdentity
+    private let open: OpenFile
     /// When to look at the name next; coarse milliseconds.
     private let nextNameCheck = Atomic<Int>(0)
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     fileprivate struct State: ~Copyable {
         var callbacks: [CallbackID: Callback] = [:]
@@ -32,10 +31,9 @@ final class ChangeNotifier: Sendable {
         let call: @Sendable () -> Void
     }
 
-    init(_ membership: Membership, _ file: SegmentFile, _ identity: FileIdentity) {
+    init(_ membership: Membership, _ open: OpenFile) {
         self.membership = membership
-        self.file = file
-        self.identity = identity
+        self.open = open
     }
 
     private func version(of current: PublicationWord) -> Version {
@@ -64,9 +62,9 @@ final class ChangeNotifier: Sendable {
     /// - Throws: ``SegmentError/unlinked(name:)`` if it does not.
     private func checkName() throws(SegmentError) {
         let now = Clock.coarseMilliseconds
-        let isTold = membership.view.header.state.retired.load(ordering: .relaxed) != 0
+        let isTold = membership.view.state.retired.load(ordering: .relaxed) != 0
         guard isTold || now >= nextNameCheck.load(ordering: .relaxed) else { return }
-        guard try file.leads(to: identity) else { throw .unlinked(name: file.name.description) }
+        guard try !open.hasLostName() else { throw .unlinked(name: open.file.name.description) }
         nextNameCheck.store(now + 1000, ordering: .relaxed)
     }
 

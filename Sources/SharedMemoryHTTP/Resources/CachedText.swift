@@ -7,8 +7,7 @@ import SharedMemory
 final class CachedText {
     let version: Version
     let entityTag: EntityTag
-    /// Seconds since 1970.
-    let lastModified: Int64
+    private let publicationTime: Timestamp
     private(set) var response: Response
     private let text: TextCopy
     /// The second in the response's date.
@@ -21,9 +20,9 @@ final class CachedText {
         text = copy
         self.version = version
         entityTag = EntityTag(version)
-        lastModified = Int64(time.secondsSince1970)
+        publicationTime = time
         second = Clock.realtimeSeconds
-        response = Self.response(copy, entityTag, lastModified)
+        response = Self.response(copy, entityTag, time.lastModified(before: second))
     }
 
     /// Makes sure that the response has the current date.
@@ -33,6 +32,9 @@ final class CachedText {
         second = now
         response = Self.response(text, entityTag, lastModified)
     }
+
+    /// Seconds since 1970; `Int64.max` while no date identifies the text.
+    var lastModified: Int64 { publicationTime.lastModified(before: second) }
 
     /// A response for a client that was prepared to wait for a change.
     func response(waitSeconds: Int) -> Response {
@@ -49,7 +51,18 @@ final class CachedText {
         response.add(.contentTypeOptions, "nosniff")
         response.add(.vary, "Accept")
         response.add(.entityTag, entityTag)
-        response.add(.lastModified, HTTPDate.format(lastModified))
+        if lastModified != .max { response.add(.lastModified, HTTPDate.format(lastModified)) }
         return response
+    }
+}
+
+extension Timestamp {
+    /// The time in seconds since 1970 if its second has passed; else `Int64.max`, which no date in a condition reaches.
+    ///
+    /// Before that, another change may follow with the same date. And where the clock was ahead, the date of the text may
+    /// still be to come.
+    func lastModified(before now: Int64) -> Int64 {
+        let seconds = Int64(clamping: secondsSince1970)
+        return seconds < now ? seconds : .max
     }
 }

@@ -1,4 +1,5 @@
 import HTTPMessages
+import LinuxSystem
 import MicroHTTPD
 import SharedMemory
 import Synchronization
@@ -108,6 +109,8 @@ extension Reply {
 
 extension Conditions {
     fileprivate func permitReplacing(_ current: PublicationInfo) -> Bool {
-        permitReplacing(EntityTag(current.version), lastModified: Int64(current.publicationTime.secondsSince1970))
+        permitReplacing(
+            EntityTag(current.version),
+            lastModified: current.publicationTime.lastModified(before: Clock.realtimeSeconds))
     }
 }

@@ -25,7 +25,7 @@ extension SegmentError {
             Problem(
                 .noSpace,
                 "The server's tmpfs is full, and nothing was set. Free memory there, then send the text again.")
-        case .busy, .tooManyAttached: .unavailable("The segment is busy. Try again.")
+        case .busy: .unavailable("The segment is busy. Try again.")
         default:
             Problem(
                 .internalError,

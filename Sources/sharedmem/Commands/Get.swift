@@ -14,7 +14,7 @@ struct GetCommand: ParsableCommand {
 
     func run() throws {
         let snapshot = try Segment.read(
-            segment.chosenName, directory: segment.location.directory, trustedOwners: segment.location.trusted)
+            segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
         try ByteStream.standardOutput.write(snapshot.text)
         if verbose { try ByteStream.standardError.write("\(snapshot.version)\n") }
     }

@@ -7,7 +7,8 @@ struct InfoCommand: ParsableCommand {
         commandName: "info", abstract: "Show a segment's capacity, version, memory, pins and attached processes.",
         discussion: """
             Does not create the segment, and does not keep it alive. Pins are held by the open borrows and readers of \
-            all processes.
+            all processes. A process takes a row when it first reads in place or sets the text; others are listed as far as \
+            you may see them in /proc.
             """)
 
     @OptionGroup var segment: SegmentArguments
@@ -17,12 +18,15 @@ struct InfoCommand: ParsableCommand {
 
     func run() throws {
         let info = try Segment.info(
-            segment.chosenName, directory: segment.location.directory, trustedOwners: segment.location.trusted)
-        try ByteStream.standardOutput.write(json ? try encoded(SegmentReport(info)) : Self.page(info))
+            segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
+        let processes = try Segment.processes(
+            segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
+        try ByteStream.standardOutput.write(
+            json ? try encoded(SegmentReport(info, processes)) : Self.page(info, processes))
     }
 
-    private static func page(_ info: SegmentInfo) -> String {
-        let report = SegmentReport(info)
+    private static func page(_ info: SegmentInfo, _ processes: [SegmentProcess]) -> String {
+        let report = SegmentReport(info, processes)
         var lines = [
             ("name", info.name),
             ("path", info.path),
@@ -30,15 +34,23 @@ struct InfoCommand: ParsableCommand {
             ("text", "\(info.byteCount) bytes"),
             ("version", "\(info.version)"),
             ("set", info.version.number == 0 ? "never" : report.publicationTime),
+            (
+                "set by",
+                report.setter.map { "\(printable($0.program)), process \($0.processID), user \($0.user)" } ?? "nobody"
+            ),
             ("created", report.creationTime),
             ("lifetime", info.lifetime == .persistent ? "persistent" : "while attached"),
-            ("mode", "\(report.mode), owner \(info.owner)"),
+            ("mode", "\(report.mode), owner \(info.owner), group \(info.group)"),
             ("memory", "\(info.memoryByteCount) bytes"),
-            ("pins", "\(info.pinCount) of 64"),
-            ("attached", "\(info.attached.count) of 126"),
+            ("pins", "\(info.pinCount) of \(info.pinLimit)"),
+            ("rows", "\(info.attached.count) of \(info.rowLimit)"),
         ]
         lines += report.attached.map {
             ("", "\(printable($0.program)), process \($0.processID), since \($0.attachmentTime)")
+        }
+        lines.append(("attached", info.attachmentCount.map { "\($0)" } ?? "unknown"))
+        lines += (report.withoutRow ?? []).map {
+            ("", "\(printable($0.program)), process \($0.processID), without a row")
         }
         return lines.map { $0 + String(repeating: " ", count: 10 - $0.count) + $1 + "\n" }.joined()
     }

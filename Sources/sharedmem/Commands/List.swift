@@ -3,7 +3,12 @@ import LinuxSystem
 import SharedMemory
 
 struct ListCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the segments in a directory.")
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the segments in a directory.",
+        discussion: """
+            It also shows what killed processes have left behind. Such a segment counts as removed: the next process that \
+            attaches replaces it, and unlink removes it.
+            """)
 
     @OptionGroup var location: SegmentLocation
 
@@ -11,14 +16,17 @@ struct ListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let entries = try Segment.list(directory: location.directory).map { name in
+        let trusted = try location.trusted
+        var entries = try Segment.list(directory: location.directory).map { name in
             do {
-                let info = try Segment.info(name, directory: location.directory, trustedOwners: location.trusted)
-                return Entry(name: name, info: SegmentReport(info), error: nil)
+                let info = try Segment.info(name, directory: location.directory, trustedOwners: trusted)
+                return Entry(name: name, info: SegmentReport(info))
             } catch {
-                return Entry(name: name, info: nil, error: "\(error)")
+                return Entry(name: name, error: "\(error)")
             }
         }
+        entries += try Segment.leftovers(directory: location.directory).map { Entry(name: $0, isLeftBehind: true) }
+        entries.sort { $0.name < $1.name }
         if json { return try ByteStream.standardOutput.write(try encoded(entries)) }
         if entries.isEmpty {
             let directory = location.directory ?? PrivateMemory.directory
@@ -30,15 +38,21 @@ struct ListCommand: ParsableCommand {
 
     private struct Entry: Encodable {
         let name: String
-        let info: SegmentReport?
+        var info: SegmentReport?
         /// Why the segment cannot be inspected.
-        let error: String?
+        var error: String?
+        /// Whether killed processes left it behind, so that it counts as removed.
+        var isLeftBehind = false
+
+        var remark: String {
+            isLeftBehind ? "left behind by killed processes; sharedmem unlink \(name) removes it" : error ?? ""
+        }
     }
 
     private static func table(_ entries: [Entry]) -> String {
         var rows = [["NAME", "BYTES", "CAPACITY", "ATTACHED", "VERSION"]]
         rows += entries.map { entry in
-            guard let info = entry.info else { return [entry.name, entry.error ?? ""] }
+            guard let info = entry.info else { return [entry.name, entry.remark] }
             return [info.name, "\(info.byteCount)", "\(info.capacity)", "\(info.attached.count)", info.version]
         }
         let widths = (0..<4).map { column in

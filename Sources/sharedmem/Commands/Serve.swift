@@ -72,9 +72,10 @@ struct ServeCommand: ParsableCommand {
         configuration.allowsAnonymous = try ServerOption.allowAnonymous.isSet(allowsAnonymous)
         configuration.allowedHosts = try ServerOption.allowHost.values(allowedHosts)
         configuration.directory = location.directory
-        configuration.trustedOwners = location.trusted
+        configuration.trustedOwners = try location.trusted
         configuration.capacity = creation.capacity
         configuration.mode = creation.mode
+        configuration.group = try creation.group
         for (option, given) in numbers {
             if let value = try option.value(given) { option.set(value, in: &configuration) }
         }

@@ -29,9 +29,10 @@ struct SetCommand: ParsableCommand {
         }
         let bytes =
             try text.map { Array($0.utf8) } ?? ByteStream.standardInput.readToEnd(limit: Segment.maximumCapacity)
-        let options = AttachmentOptions(
+        var options = AttachmentOptions(
             lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
-            mode: creation.mode, trustedOwners: segment.location.trusted)
+            mode: creation.mode, group: try creation.group, trustedOwners: try segment.location.trusted)
+        options.isOperator = true
         let version = try Segment.attach(segment.chosenName, options).set(utf8: bytes.span, ifVersion: expected)
         if verbose { try ByteStream.standardError.write("\(version)\n") }
     }

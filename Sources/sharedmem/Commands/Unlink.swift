@@ -7,12 +7,16 @@ struct UnlinkCommand: ParsableCommand {
         discussion: """
             Attached processes keep the text they have. The next process that attaches creates a new segment; a server \
             does so within a second.
+
+            It also removes what killed processes have left behind. Root can remove the segments of all users.
             """)
 
-    @Argument(help: "The segment's name.", completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
+    @Argument(help: "The segment's name.", completion: .custom { _, _, _ in names })
     var name: String
 
     @OptionGroup var location: SegmentLocation
 
-    func run() throws { try Segment.unlink(name, directory: location.directory, trustedOwners: location.trusted) }
+    func run() throws { try Segment.unlink(name, directory: location.directory, trustedOwners: try location.trusted) }
+
+    private static var names: [String] { ((try? Segment.list()) ?? []) + ((try? Segment.leftovers()) ?? []) }
 }

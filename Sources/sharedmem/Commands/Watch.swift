@@ -60,8 +60,10 @@ struct WatchCommand: ParsableCommand {
 
     func run() throws {
         TerminationSignals.handle()
-        let options = AttachmentOptions(
-            directory: segment.location.directory, creates: false, trustedOwners: segment.location.trusted)
+        var options = AttachmentOptions(
+            directory: segment.location.directory, creates: false,
+            trustedOwners: try segment.location.trusted)
+        options.isOperator = true
         let follower = try SegmentFollower(segment.chosenName, options, fallsBackToReadOnly: true)
         // With --exec, the command writes the output, and finds out by itself if it is closed.
         let output = command.isEmpty ? ByteStream.standardOutput : nil

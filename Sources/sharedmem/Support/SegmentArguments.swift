@@ -5,15 +5,25 @@ import SharedMemoryHTTP
 /// Where segments are, and whose are trusted.
 struct SegmentLocation: ParsableArguments {
     @Option(.directory, completion: .directory) var directory: String?
-    @Option(.trustOwner) var trustedOwners: [UInt32] = []
+    @Option(.trustOwner) private var trustedOwners: [String] = []
 
     mutating func validate() throws {
         if directory == "" { throw ValidationError("--directory is empty: name a directory, or leave the option out.") }
         directory = try ServerOption.directory.value(directory)
-        trustedOwners = try ServerOption.trustOwner.values(trustedOwners)
+        try orInvalid { () throws(SegmentError) in
+            _ = try trusted
+            // The library reads the variable, and takes both. But it does so only when it meets another user's segment.
+            _ = try TrustedOwner.inEnvironment()
+        }
     }
 
-    var trusted: Set<UInt32> { Set(trustedOwners) }
+    var trusted: Set<TrustedOwner> {
+        get throws(SegmentError) {
+            var owners: Set<TrustedOwner> = []
+            for text in trustedOwners { owners.insert(try TrustedOwner(text)) }
+            return owners
+        }
+    }
 }
 
 /// Which segment is meant.
@@ -40,11 +50,31 @@ struct SegmentArguments: ParsableArguments {
 struct CreationOptions: ParsableArguments {
     @Option(.capacity) var capacity: Int?
     @Option(.mode) private var fileMode: FileMode?
+    @Option(.group) private var groupName: String?
 
-    var mode: UInt32 { fileMode?.bits ?? 0o600 }
+    /// Nil for that of an existing segment, or the default.
+    var mode: UInt32? { fileMode?.bits }
+
+    /// Nil for that of an existing segment, or the default.
+    var group: UInt32? {
+        get throws(SegmentError) { if let groupName { try AttachmentOptions.groupID(groupName) } else { nil } }
+    }
 
     // The library reads SHAREDMEM_CAPACITY: unlike --capacity, it applies only to a segment that is created.
-    mutating func validate() throws { fileMode = try ServerOption.mode.value(fileMode) }
+    mutating func validate() throws {
+        fileMode = try ServerOption.mode.value(fileMode)
+        groupName = try ServerOption.group.value(groupName)
+        try orInvalid { () throws(SegmentError) in _ = try group }
+    }
+}
+
+/// Reports a user or a group that does not exist as wrong usage.
+private func orInvalid(_ check: () throws(SegmentError) -> Void) throws {
+    do throws(SegmentError) {
+        try check()
+    } catch {
+        throw ValidationError("\(error)")
+    }
 }
 
 /// Permissions in octal.

@@ -13,18 +13,33 @@ struct SegmentReport: Encodable {
     let lifetime: String
     let mode: String
     let owner: UInt32
+    let group: UInt32
     let memoryByteCount: Int
     let pinCount: Int
+    let pinLimit: Int
+    let rowLimit: Int
+    let setter: Setter?
+    /// The number of attachments, one for each process and kind of access; nil if it cannot be found out.
+    let attachmentCount: Int?
     let attached: [Process]
+    /// The processes that have the segment mapped and no row; nil if nobody looked for them.
+    let withoutRow: [Setter]?
+
+    struct Setter: Encodable {
+        let processID: Int
+        let user: UInt32
+        let program: String
+    }
 
     struct Process: Encodable {
         let row: Int
         let processID: Int
+        let user: UInt32
         let program: String
         let attachmentTime: String
     }
 
-    init(_ info: SegmentInfo) {
+    init(_ info: SegmentInfo, _ processes: [SegmentProcess]? = nil) {
         name = info.name
         path = info.path
         capacity = info.capacity
@@ -35,11 +50,20 @@ struct SegmentReport: Encodable {
         lifetime = info.lifetime == .persistent ? "persistent" : "whileAttached"
         mode = String(info.mode, radix: 8)
         owner = info.owner
+        group = info.group
         memoryByteCount = info.memoryByteCount
         pinCount = info.pinCount
+        pinLimit = info.pinLimit
+        rowLimit = info.rowLimit
+        setter = info.setter.map { Setter(processID: $0.processID, user: $0.user, program: $0.program) }
+        attachmentCount = info.attachmentCount
+        let haveRow = Set(info.attached.map(\.processID))
+        withoutRow = processes?.filter { !haveRow.contains($0.processID) }
+            .map { Setter(processID: $0.processID, user: $0.user, program: $0.program) }
         attached = info.attached.map {
             Process(
-                row: $0.row, processID: $0.processID, program: $0.program, attachmentTime: $0.attachmentTime.rfc3339)
+                row: $0.row, processID: $0.processID, user: $0.user, program: $0.program,
+                attachmentTime: $0.attachmentTime.rfc3339)
         }
     }
 }

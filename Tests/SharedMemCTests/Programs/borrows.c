@@ -42,20 +42,46 @@ static void detach_is_refused(sharedmem_t *segment) {
 }
 
 static void detach_is_refused_while_a_borrow_is_open(void) {
-    sharedmem_t *keeper = attach();
     detach_is_refused(attach()); // of the empty text, that no slot holds
+    sharedmem_t *keeper = attach_with(0, SHAREDMEM_PERSISTENT);
     set(keeper, "texto");
-    detach_is_refused(attach());
     detach_is_refused(attach_with(0, SHAREDMEM_READ_ONLY)); // of a copy
     sharedmem_borrow_t borrow;
     CHECK(sharedmem_borrow(keeper, &borrow) == 0);
-    detach_is_refused(attach()); // only of its own
+    CHECK(attach() == keeper && sharedmem_detach(keeper) == 0); // not the last use
     sharedmem_release(keeper, &borrow);
-    CHECK(sharedmem_detach(keeper) == 0);
+    detach_is_refused(keeper);
+    CHECK(sharedmem_unlink("test", NULL) == 0);
+}
+
+static void a_forked_child_cannot_release_what_its_parent_has_borrowed(void) {
+    sharedmem_t *segment = attach();
+    set(segment, "padre");
+    sharedmem_borrow_t borrow;
+    CHECK(sharedmem_borrow(segment, &borrow) == 0);
+    for (int i = 0; i < 2; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            sharedmem_borrow_t own;
+            if (i == 1) CHECK(sharedmem_borrow(segment, &own) == 0 && borrow_holds(&own, "padre"));
+            REFUSED(sharedmem_release(segment, &borrow), EINVAL);
+            CHECK(borrow.text == NULL && sharedmem_release(segment, &borrow) == 0);
+            if (i == 1) CHECK(sharedmem_release(segment, &own) == 0);
+            for (int round = 0; round < 400; round++) set(segment, "hijo");
+            _exit(0);
+        }
+        end_well(child);
+        CHECK(borrow_holds(&borrow, "padre"));
+        set(segment, "padre");
+    }
+    CHECK(sharedmem_release(segment, &borrow) == 0 && sharedmem_detach(segment) == 0);
 }
 
 static void more_borrows_than_pins_are_copies(void) {
-    sharedmem_t *segment = attach();
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    options.pin_count = 64;
+    sharedmem_t *segment = sharedmem_attach("test", &options);
     set(segment, "texto");
     sharedmem_borrow_t borrows[100];
     for (int i = 0; i < 100; i++) CHECK(sharedmem_borrow(segment, &borrows[i]) == 0);
@@ -114,5 +140,6 @@ static void threads_share_a_handle(void) {
 }
 
 MAIN(TEST(borrow_is_the_text_in_place), TEST(borrow_stays_while_others_set),
-     TEST(detach_is_refused_while_a_borrow_is_open), TEST(more_borrows_than_pins_are_copies),
+     TEST(detach_is_refused_while_a_borrow_is_open),
+     TEST(a_forked_child_cannot_release_what_its_parent_has_borrowed), TEST(more_borrows_than_pins_are_copies),
      TEST(any_thread_may_release), TEST(threads_share_a_handle))

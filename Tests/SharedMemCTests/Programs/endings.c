@@ -74,8 +74,12 @@ static void end_with_a_borrow(void) {
 }
 
 static void *begin_late(void *unused) {
-    const char *name = getenv("SHAREDMEM_NAME");
-    while (exists(name ? name : "shared")) usleep(100);
+    // Until the library is unloaded, and leaves the segment to the parent.
+    sharedmem_info_t info = {.attachments = 2};
+    while (info.attachments > 1) {
+        CHECK(sharedmem_info(NULL, NULL, &info) == 0);
+        usleep(100);
+    }
     wchar_t buffer[2] = {1, 1};
     errno = 0;
     GetSharedMem(buffer, 2);
@@ -84,12 +88,27 @@ static void *begin_late(void *unused) {
 }
 
 static void end_before_the_first_use(void) {
+    if (!getenv("SHAREDMEM_NAME")) return; // It needs a segment that exists when it is loaded.
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, begin_late, NULL) == 0);
     linger_at_the_end();
 }
 
-static void first_use_may_come_after_the_end(void) { run_often("end_before_the_first_use"); }
+static void first_use_may_come_after_the_end(void) {
+    sharedmem_t *theirs = sharedmem_attach("theirs", NULL);
+    CHECK(theirs && setenv("SHAREDMEM_NAME", "theirs", 1) == 0);
+    for (int i = 0; i < 30; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            execl("/proc/self/exe", "endings", "end_before_the_first_use", NULL);
+            _exit(127);
+        }
+        end_well(child);
+        CHECK(exists("theirs"));
+    }
+    CHECK(sharedmem_detach(theirs) == 0 && !exists("theirs"));
+}
 
 static void open_borrow_ends_with_the_process(void) { run_often("end_with_a_borrow"); }
 

@@ -101,9 +101,11 @@ static void versions_as_text_come_back(void) {
     for (int i = 0; i < 6; i++) REFUSED(sharedmem_version_parse(others[i], &parsed), EINVAL);
 }
 
-static void two_attachments_in_one_process_are_two(void) {
+static void attaching_again_gets_the_same_handle(void) {
     sharedmem_t *one = attach(), *two = attach();
-    CHECK(one != two);
+    CHECK(one == two);
+    sharedmem_t *reader = attach_with(0, SHAREDMEM_READ_ONLY);
+    CHECK(reader && reader != one && sharedmem_detach(reader) == 0);
     set(one, "uno");
     CHECK(holds(two, "uno"));
     CHECK(sharedmem_detach(one) == 0);
@@ -171,6 +173,6 @@ static void every_error_has_words(void) {
 
 MAIN(TEST(new_segment_is_empty), TEST(text_is_as_long_as_the_capacity_at_most), TEST(text_is_utf8_without_zeros),
      TEST(get_is_like_snprintf), TEST(versions_count_what_was_set), TEST(set_if_sets_only_what_is_still_so),
-     TEST(versions_as_text_come_back), TEST(two_attachments_in_one_process_are_two),
+     TEST(versions_as_text_come_back), TEST(attaching_again_gets_the_same_handle),
      TEST(handles_lead_to_many_segments), TEST(null_is_refused), TEST(last_error_is_the_threads_own),
      TEST(every_error_has_words))

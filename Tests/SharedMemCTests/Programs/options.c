@@ -149,18 +149,61 @@ static void owners_are_trusted_by_name(void) {
     CHECK(sharedmem_detach(trusting) == 0 && sharedmem_detach(segment) == 0);
 }
 
-static void attachments_that_set_are_126(void) {
-    sharedmem_t *segments[126];
-    for (int i = 0; i < 126; i++) CHECK((segments[i] = attach()));
-    ATTACH_REFUSED("test", NULL, EUSERS);
-    sharedmem_t *reader = attach_with(0, SHAREDMEM_READ_ONLY);
-    CHECK(reader && sharedmem_detach(reader) == 0);
-    for (int i = 0; i < 126; i++) CHECK(sharedmem_detach(segments[i]) == 0);
-    CHECK(!exists("test"));
+/// As a script does that attaches at every request.
+static void attaching_without_end_uses_nothing_up(void) {
+    sharedmem_t *segment = attach();
+    set(segment, "texto");
+    for (int i = 0; i < 100000; i++) CHECK(attach() == segment && holds(segment, "texto"));
+    sharedmem_info_t info;
+    CHECK(sharedmem_info("test", NULL, &info) == 0 && info.rows == 1 && info.attachments == 1);
+    for (int i = 0; i < 100000; i++) CHECK(sharedmem_detach(segment) == 0 && exists("test"));
+    CHECK(sharedmem_detach(segment) == 0 && !exists("test"));
+}
+
+static void sizes_of_tables_are_the_creators(void) {
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    options.row_count = 1;
+    ATTACH_REFUSED("test", &options, EINVAL);
+    options.row_count = 2;
+    options.pin_count = 16385;
+    ATTACH_REFUSED("test", &options, EINVAL);
+    options.pin_count = 3;
+    sharedmem_t *segment = sharedmem_attach("test", &options);
+    CHECK(segment);
+    sharedmem_info_t info;
+    CHECK(sharedmem_info("test", NULL, &info) == 0 && info.row_count == 2 && info.pin_count == 3);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
+/// Options of the first version end before the sizes of the tables.
+static void options_of_the_first_version_are_understood(void) {
+    struct {
+        size_t size;
+        const char *directory;
+        size_t capacity;
+        uint32_t flags, mode;
+        const uid_t *trusted_owners;
+        size_t trusted_owner_count;
+        uint64_t beyond;
+    } first = {48, NULL, 4000, 0, 0640, NULL, 0, UINT64_MAX};
+    sharedmem_t *segment = sharedmem_attach("test", (const sharedmem_options_t *)&first);
+    CHECK(segment && sharedmem_capacity(segment) == 4000);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
+static void scalars_say_what_options_say(void) {
+    CHECK(sharedmem_attach_simple("test", NULL, 0, SHAREDMEM_EXISTING) == NULL && errno == ENOENT);
+    CHECK(sharedmem_attach_simple("test", NULL, 0, 1u << 31) == NULL && errno == EINVAL);
+    CHECK(sharedmem_attach_simple("test", "/no/such/directory", 0, 0) == NULL && errno == ENOENT);
+    sharedmem_t *segment = sharedmem_attach_simple("test", getenv("SHAREDMEM_DIRECTORY"), 5000, SHAREDMEM_PERSISTENT);
+    CHECK(segment && sharedmem_capacity(segment) == 5000);
+    CHECK(sharedmem_detach(segment) == 0 && exists("test"));
+    CHECK(sharedmem_unlink("test", NULL) == 0 && !exists("test"));
 }
 
 MAIN(TEST(names_are_checked), TEST(options_of_other_versions_are_told), TEST(capacity_is_fixed_when_created),
      TEST(environment_is_checked),
      TEST(existing_only_creates_nothing), TEST(read_only_reads_only), TEST(persistent_stays), TEST(mode_is_the_files),
      TEST(directory_is_one_on_a_tmpfs), TEST(what_is_no_segment_is_left_alone), TEST(owners_are_trusted_by_name),
-     TEST(attachments_that_set_are_126))
+     TEST(attaching_without_end_uses_nothing_up), TEST(sizes_of_tables_are_the_creators),
+     TEST(options_of_the_first_version_are_understood), TEST(scalars_say_what_options_say))

@@ -43,6 +43,19 @@ final class TestServer: Sendable {
         try Segment.attach(name, AttachmentOptions(directory: directory.path))
     }
 
+    /// Makes it look as if the current text was set so many seconds ago; if negative, in the future.
+    func setTextsAge(seconds: Double, _ name: String = "text") throws {
+        let path = try segment(name).path
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        let format = try SegmentFormat(ofFile: path)
+        try file.seek(toOffset: UInt64(SegmentFormat.currentOffset + 6))
+        let word = try file.read(upToCount: 2) ?? Data()
+        let slot = word.reversed().reduce(0) { $0 << 8 | Int($1) }
+        try file.seek(toOffset: UInt64(format.slotHeaderOffset(slot) + 32))
+        let time = UInt64((Date().timeIntervalSince1970 - seconds) * 1e9)
+        try file.write(contentsOf: withUnsafeBytes(of: time) { Data($0) })
+    }
+
     /// Sends a request over a connection of its own.
     func request(
         _ method: String = "GET", _ target: String = "/shared", _ fields: [String] = [], body: [UInt8]? = nil

@@ -1,0 +1,27 @@
+import ArgumentParser
+import LinuxSystem
+import SharedMemory
+
+struct MigrateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate", abstract: "Move a segment of an earlier version to this version's layout.",
+        discussion: """
+            Versions before this one created segments of layout version 1, which this version cannot use. End all \
+            programs that use the segment, then migrate it. It keeps its text, its version, its capacity and its \
+            permissions, and must be persistent.
+
+            If the command fails or is killed, the old segment or the new one is there, whole.
+            """)
+
+    @Argument(help: "The segment's name.", completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
+    var name: String
+
+    @OptionGroup var location: SegmentLocation
+
+    func run() throws {
+        let isMoved = try Segment.migrate(
+            name, directory: location.directory, trustedOwners: try location.trusted)
+        try ByteStream.standardOutput.write(
+            "'\(name)' \(isMoved ? "now has" : "already has") this version's layout.\n")
+    }
+}
