@@ -44,7 +44,7 @@ const char *sharedmem_strerror(int error) {
                         "ask for that one, ask for none, or unlink the segment first.";
     case ENOTSUP: return "The name leads to a file that is not a segment this version can use: move the file away, or "
                          "use another name.";
-    case EPERM: return "The segment belongs to a user who is not trusted: name that user as trusted, for instance in "
+    case EPERM: return "The caller does not trust the owner of the segment's file: name the owner in "
                        "SHAREDMEM_TRUST_OWNER, or use another directory.";
     case EOWNERDEAD: return "The segment's last process is gone: have its owner or root unlink it, or use another "
                             "name.";

@@ -62,7 +62,7 @@ public struct AttachmentOptions: Hashable, Sendable {
     var rootTrustsAll = false
     /// Whether an existing segment is attached whatever its mode and its group.
     var leavesPermissions = false
-    /// Whether an operator uses the attachment, who gets in even if all rows but the reserved ones are taken.
+    /// Whether the attachment is an operator's, which keeps a reserved row if all others are taken.
     package var isOperator = false
     /// Why a forked child only reads, although its parent could set.
     var reasonForReadingOnly: SegmentError?

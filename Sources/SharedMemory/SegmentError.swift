@@ -46,7 +46,7 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     case descriptorLost
     /// The segment exists with a capacity other than the one asked for.
     case capacityMismatch(name: String, capacity: Int, requested: Int)
-    /// The segment exists with this mode and this group, and the caller, who asked for others, may not change them.
+    /// The caller asked for another mode or group than the segment's file has, and may not change it.
     case permissionsMismatch(path: String, mode: UInt32, group: UInt32, owner: UInt32)
     /// The segment cannot be migrated, because processes are attached to it.
     case stillAttached(name: String)
@@ -146,8 +146,8 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "programs, or, if no program uses the segment, "
                 + (version < ownVersion ? "have `sharedmem migrate` take over its text." : "unlink it.")
         case .untrustedOwner(let path, let owner):
-            "\(path) belongs to user \(AccountName.ofUser(owner)), who could change or truncate it at any time: trust that "
-                + "user (--trust-owner \(AccountName.optionValue(ofUser: owner)), or "
+            "\(path) belongs to user \(AccountName.ofUser(owner)), and its owner could change or truncate it at any time: "
+                + "name the owner as trusted (--trust-owner \(AccountName.optionValue(ofUser: owner)), or "
                 + "SHAREDMEM_TRUST_OWNER=\(AccountName.optionValue(ofUser: owner))), or use another directory."
         case .leftBehind(let path, let owner):
             "\(path) was left behind by user \(owner), and in this directory only that user or root can remove it: "

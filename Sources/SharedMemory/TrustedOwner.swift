@@ -10,7 +10,7 @@ import LinuxSystem
 public enum TrustedOwner: Hashable, Sendable {
     /// The user with this id.
     case user(UInt32)
-    /// Every user who is a member of the group with this id, according to the host's user database.
+    /// All members of the group with this id, according to the host's user database.
     case group(UInt32)
 
     /// Looks up the name of a user, or that of a group after an `@`.

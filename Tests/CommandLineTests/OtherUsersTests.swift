@@ -129,8 +129,8 @@ struct OtherUsersTests: CommandTests {
         }
         expected += [
             " 1",
-            "sharedmem: \(path) belongs to user 12345 (alice), who could change or truncate it at any time: trust that user "
-                + "(--trust-owner alice, or SHAREDMEM_TRUST_OWNER=alice), or use another directory.",
+            "sharedmem: \(path) belongs to user 12345 (alice), and its owner could change or truncate it at any time: name the "
+                + "owner as trusted (--trust-owner alice, or SHAREDMEM_TRUST_OWNER=alice), or use another directory.",
             "--trust-owner bob --trust-owner alice 0", "--group team --mode 660 --trust-owner @team 0",
         ]
         #expect(result.text.split(separator: "\n").map(String.init) == expected, "\(result.errors)")
