@@ -16,7 +16,7 @@
 #define LOOK_CURRENT seq_cst    /* Claim.swift attempt: loadCurrent() */
 #endif
 #ifndef LOOK_PIN
-#define LOOK_PIN seq_cst        /* Claim.swift isPinned: pins.load */
+#define LOOK_PIN seq_cst        /* Claim.swift isPinned: pin.load */
 #endif
 #ifndef CLAIM_END
 #define CLAIM_END release       /* Claim.swift deinit: slots.claim.store */
@@ -229,7 +229,7 @@
    Publish.swift recentByteCount: current.recentByteCount.load -- as above
    Publish.swift pinnedSlots: mark(of: .pins) -- a hint: a claim is followed by a look of its own at the pins
    Publish.swift pinnedSlots: pins.load -- as above
-   Rows.swift growRows: mark(of: .rows) -- whether the row has memory; its lock decides who has it
+   Rows.swift growRows: mark(of: .rows) -- shows only whether the row has memory; the row's lock decides which process owns it
    Rows.swift growRows: mark(of: .rows) (2) -- as above
    Rows.swift withReservedRow: rows.owner.process.load -- a hint: whether to sleep before the row's lock is tried
    Rows.swift sweepPins: mark(of: .pins) -- a hint: a pin that is missed is swept later

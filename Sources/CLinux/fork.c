@@ -149,9 +149,11 @@ static int open_listed(const char *path, int flags, uint64_t *serial) {
     if (make_room()) {
         result = above_standard_streams(open(path, flags | O_CLOEXEC, S_IRUSR | S_IWUSR));
         struct stat status;
-        if (result < 0) {
-            result = -errno;
-        } else if (fstat(result, &status) == 0) {
+        if (result < 0 || fstat(result, &status) < 0) {
+            int error = errno;
+            if (result >= 0) close(result);
+            result = -error;
+        } else {
             // Whatever had this number before, the program has closed it.
             for (size_t index = 0; index < count; index++)
                 if (descriptors[index].number == result) descriptors[index--] = descriptors[--count];

@@ -6,47 +6,33 @@ internal import Glibc
 /// A program may close descriptors that are not its own, and then get the same number for another file. So every call checks
 /// first that the number still leads to the file.
 package struct FileDescriptor: ~Copyable {
-    private let opened: Opened
-    package let identity: FileIdentity
-
-    /// A number, and which opening it stands for.
-    private struct Opened {
-        var number: CInt = -1
-        var serial: UInt64 = 0
-
-        func close() { clinux_close(number, serial) }
-    }
+    private let openedNumber: CInt
+    /// Which opening the number stood for.
+    private let serial: UInt64
 
     /// - Throws: ``SystemError/lostDescriptor`` if the number leads to another file by now, or to none.
     package var number: CInt {
         get throws(SystemError) {
-            guard clinux_is_open(opened.number, opened.serial) else { throw .lostDescriptor }
-            return opened.number
+            guard clinux_is_open(openedNumber, serial) else { throw .lostDescriptor }
+            return openedNumber
         }
     }
 
-    private init(_ opened: Opened) throws(SystemError) {
-        var status = stat()
-        do throws(SystemError) {
-            try systemCall("fstat") { negatedErrno(unsafe fstat(opened.number, &status)) }
-        } catch {
-            opened.close()
-            throw error
-        }
-        self.opened = opened
-        identity = FileIdentity(status)
+    private init(_ number: CInt, serial: UInt64) {
+        openedNumber = number
+        self.serial = serial
     }
 
     /// Opens a file by a call that returns its number and stores its serial number.
     private init(
         _ call: StaticString, on path: String, _ open: (UnsafeMutablePointer<UInt64>) -> CInt
     ) throws(SystemError) {
-        var opened = Opened()
-        opened.number = try systemCall(call, on: path) { unsafe open(&opened.serial) }
-        try self.init(opened)
+        var serial: UInt64 = 0
+        openedNumber = try systemCall(call, on: path) { unsafe open(&serial) }
+        self.serial = serial
     }
 
-    deinit { opened.close() }
+    deinit { clinux_close(openedNumber, serial) }
 
     package enum Access { case readOnly, readWrite }
 
@@ -72,10 +58,10 @@ package struct FileDescriptor: ~Copyable {
     }
 
     /// In a forked child, a descriptor for reading a file that its parent had open; nil if there is none.
-    package static func inherited(_ identity: FileIdentity) throws(SystemError) -> FileDescriptor? {
-        var opened = Opened()
-        opened.number = unsafe clinux_take_inherited(UInt64(identity.device), UInt64(identity.inode), &opened.serial)
-        return opened.number < 0 ? nil : try FileDescriptor(opened)
+    package static func inherited(_ identity: FileIdentity) -> FileDescriptor? {
+        var serial: UInt64 = 0
+        let number = unsafe clinux_take_inherited(UInt64(identity.device), UInt64(identity.inode), &serial)
+        return number < 0 ? nil : FileDescriptor(number, serial: serial)
     }
 
     /// Gives a name to a file that was created without one.

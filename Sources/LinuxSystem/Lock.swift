@@ -1,12 +1,12 @@
-internal import Glibc
+public import Glibc
 
 /// A value that one thread uses at a time.
 ///
 /// Unlike the standard library's `Mutex`, it works in a forked child: that one remembers the id of its thread, and a child
 /// inherits what its parent remembered.
-@safe package struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let value: UnsafeMutablePointer<Value>
+@safe @usableFromInline package struct Lock<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline let value: UnsafeMutablePointer<Value>
 
     package init(_ initial: consuming sending Value) {
         unsafe mutex = .allocate(capacity: 1)
@@ -22,6 +22,7 @@ internal import Glibc
         unsafe mutex.deallocate()
     }
 
+    @inlinable @inline(__always)
     package borrowing func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
@@ -31,7 +32,7 @@ internal import Glibc
     }
 
     /// Does nothing, and returns nil, while another thread uses the value.
-    @discardableResult
+    @discardableResult @inlinable
     package borrowing func withLockIfAvailable<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result? {

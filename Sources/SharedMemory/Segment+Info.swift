@@ -179,8 +179,8 @@ extension OpenFile {
     /// Marks an unlinked segment as retired, if this library knows its layout.
     fileprivate func retire() throws(SegmentError) {
         try identity.checkUse(status, file.path)
-        let mapping = try Mapping(self, writable: true)
-        SegmentView(mapping, geometry).retire()
+        let mapping = try SegmentMapping(descriptor, geometry, writable: true)
+        mapping.view.retire()
         extendLifetime(mapping)
     }
 }

@@ -129,8 +129,8 @@ struct AttachmentTests {
         let row = try #require(try info().attached.last?.row)
         let file = try FileDescriptor.open(segment.path, .readWrite)
         let geometry = Geometry(capacity: 1 << 20, rowCount: 126, pinCount: 64)
-        let mapping = try Mapping(file, byteCount: geometry.fileByteCount, writable: true)
-        let view = SegmentView(mapping, geometry)
+        let mapping = try SegmentMapping(file, geometry, writable: true)
+        let view = mapping.view
         for slot in 0..<geometry.slotCount {
             view.slots[slot].claim.store(SegmentView.mark(ofRow: row), ordering: .sequentiallyConsistent)
         }

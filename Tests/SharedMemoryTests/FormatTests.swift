@@ -49,8 +49,8 @@ struct FormatTests {
         try segment.set("one")
         let file = try FileDescriptor.open(segment.path, .readWrite)
         let geometry = Geometry(capacity: 5000, rowCount: 20, pinCount: 10)
-        let mapping = try Mapping(file, byteCount: geometry.fileByteCount, writable: true)
-        let view = SegmentView(mapping, geometry)
+        let mapping = try SegmentMapping(file, geometry, writable: true)
+        let view = mapping.view
         func number(at offset: Int) throws -> UInt64 {
             var value: UInt64 = 0
             _ = try withUnsafeMutableBytes(of: &value) { try file.read(into: $0, at: offset) }

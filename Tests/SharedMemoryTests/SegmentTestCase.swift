@@ -67,9 +67,9 @@ extension SegmentTestCase {
         let info = try Segment.info(name, directory: directory.path)
         let geometry = Geometry(capacity: info.capacity, rowCount: info.rowLimit, pinCount: info.pinLimit)
         let file = try FileDescriptor.open(path, .readWrite)
-        let mapping = try Mapping(file, byteCount: geometry.fileByteCount, writable: true)
+        let mapping = try SegmentMapping(file, geometry, writable: true)
         defer { extendLifetime(mapping) }
-        return try look(SegmentView(mapping, geometry))
+        return try look(mapping.view)
     }
 
     /// Expects that no pin and no claim is left.

@@ -7,7 +7,7 @@ import Synchronization
 /// A forked child cannot use its parent's: see ``AttachmentCell``.
 final class Attachment: Sendable {
     let open: OpenFile
-    private let mapping: Mapping
+    private let mapping: SegmentMapping
     let membership: Membership
     /// 0 before the attachment has a row, else the row's mark, by which pins and claims name their owner.
     let keptMark = Atomic<UInt64>(0)
@@ -28,10 +28,10 @@ final class Attachment: Sendable {
     let reasonForReadingOnly: SegmentError?
 
     private init(
-        _ open: OpenFile, _ mapping: consuming Mapping, _ options: AttachmentOptions, takesPart: Bool
+        _ open: OpenFile, _ mapping: consuming SegmentMapping, _ options: AttachmentOptions, takesPart: Bool
     ) {
         membership = Membership(
-            view: SegmentView(mapping, open.geometry), instance: open.identity.instance,
+            view: mapping.view, instance: open.identity.instance,
             isWritable: takesPart && open.access == .readWrite)
         notifier = ChangeNotifier(membership, open)
         self.open = open
@@ -116,7 +116,7 @@ final class Attachment: Sendable {
         options.leavesPermissions = true
         options.reasonForReadingOnly = error
         if let attachment = try? attach(file, options) { return attachment }
-        guard let descriptor = try fromSystem(FileDescriptor.inherited(identity)) else { throw error }
+        guard let descriptor = FileDescriptor.inherited(identity) else { throw error }
         let inherited = try OpenFile.inherited(file, descriptor)
         // Keeps the segment alive, unless it has gone already.
         _ = try fromSystem(inherited.descriptor.tryLockShared(byte: Layout.lifetimeLock))
@@ -127,7 +127,7 @@ final class Attachment: Sendable {
     static func inspect(_ file: SegmentFile, _ options: AttachmentOptions) throws(SegmentError) -> Attachment {
         guard let open = try OpenFile.open(file, options) else { throw file.notFound }
         guard try open.isAlive() else { throw try open.absence() }
-        let mapping = try Mapping(open, writable: false)
+        let mapping = try SegmentMapping(open.descriptor, open.geometry, writable: false)
         return Attachment(open, mapping, options, takesPart: false)
     }
 
@@ -162,7 +162,8 @@ final class Attachment: Sendable {
         do throws(SegmentError) {
             try open.checkCapacity(options)
             try open.changePermissions(options)
-            let mapping = try Mapping(open, writable: options.access == .readWrite)
+            let mapping = try SegmentMapping(
+                open.descriptor, open.geometry, writable: options.access == .readWrite)
             PausePoint.attachMapped.reached()
             attachment = Attachment(open, mapping, options, takesPart: true)
         } catch {
@@ -207,11 +208,4 @@ struct Membership: Sendable {
     let instance: UInt64
     /// Whether the attachment may write to the file.
     let isWritable: Bool
-}
-
-extension Mapping {
-    init(_ open: OpenFile, writable: Bool) throws(SegmentError) {
-        let byteCount = open.geometry.fileByteCount
-        self = try fromSystem(Mapping(open.descriptor, byteCount: byteCount, writable: writable))
-    }
 }

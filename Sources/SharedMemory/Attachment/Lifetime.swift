@@ -85,7 +85,7 @@ extension OpenFile {
         if access == .readOnly {
             // If this process may write after all, it can check through another descriptor of the same file.
             guard let writable = try? FileDescriptor.open(file.path, .readWrite),
-                writable.identity == status.identity
+                (try? writable.status().identity) == status.identity
             else { return }
             try? OpenFile(file, writable, status, identity, .readWrite).leaveLifetime()
             return

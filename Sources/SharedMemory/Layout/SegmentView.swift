@@ -1,18 +1,39 @@
 import LinuxSystem
 import Synchronization
 
+/// A segment in this process's memory, and the sizes of its parts.
+@safe struct SegmentMapping: ~Copyable, @unchecked Sendable {
+    private let mapping: Mapping
+    /// In one place for all views, which are copied with every call.
+    private let geometry: UnsafeMutablePointer<Geometry>
+
+    init(_ file: borrowing FileDescriptor, _ geometry: Geometry, writable: Bool) throws(SegmentError) {
+        mapping = try fromSystem(Mapping(file, byteCount: geometry.fileByteCount, writable: writable))
+        unsafe self.geometry = .allocate(capacity: 1)
+        unsafe self.geometry.initialize(to: geometry)
+    }
+
+    deinit { unsafe geometry.deallocate() }
+
+    /// Valid for as long as the mapping lives.
+    var view: SegmentView { unsafe SegmentView(base: mapping.address, sizes: UnsafePointer(geometry)) }
+}
+
 /// The header and the slots of a mapped segment.
 ///
 /// It does not own the mapping. Values that are read through it can be anything if something other than this library wrote
 /// to the file, so a value that selects memory is checked before it is used.
 @safe struct SegmentView: @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
-    let geometry: Geometry
+    private let sizes: UnsafePointer<Geometry>
 
-    init(_ mapping: borrowing Mapping, _ geometry: Geometry) {
-        precondition(mapping.byteCount == geometry.fileByteCount)
-        unsafe base = mapping.address
-        self.geometry = geometry
+    fileprivate init(base: UnsafeMutableRawPointer, sizes: UnsafePointer<Geometry>) {
+        unsafe self.base = base
+        unsafe self.sizes = sizes
+    }
+
+    var geometry: Geometry {
+        @inline(__always) unsafeAddress { unsafe sizes }
     }
 
     var identity: Identity { unsafe base.assumingMemoryBound(to: Identity.self).pointee }
@@ -130,6 +151,14 @@ import Synchronization
 
     subscript(index: Int) -> Line {
         @inline(__always) unsafeAddress { unsafe address(of: index) }
+    }
+
+    /// The addresses of the first lines, and the one behind them.
+    @inline(__always)
+    func prefix(_ count: Int) -> (start: UnsafePointer<Line>, end: UnsafePointer<Line>) {
+        precondition(UInt(bitPattern: count) <= UInt(bitPattern: self.count))
+        let start = unsafe UnsafePointer(base.assumingMemoryBound(to: Line.self))
+        return unsafe (start, start + count)
     }
 
     /// The first word of the line at this address; nil if no line of the table is there.

@@ -108,9 +108,13 @@ struct Claim: ~Copyable {
 
 extension SegmentView {
     fileprivate func isPinned(slot: Int) -> Bool {
-        for index in 0..<mark(of: .pins) {
-            let word = pins[index].word.load(ordering: .sequentiallyConsistent)
+        // Walked by addresses: every set looks at all pins below the mark.
+        let pins = unsafe pins.prefix(mark(of: .pins))
+        var pin = unsafe pins.start
+        while unsafe pin < pins.end {
+            let word = unsafe pin.pointee.word.load(ordering: .sequentiallyConsistent)
             if word & 0xffff_ffff == UInt64(slot + 1) { return true }
+            unsafe pin += 1
         }
         return false
     }
