@@ -22,7 +22,13 @@ enum LibrarySegment {
         defer { callCount.subtract(1, ordering: .releasing) }
         let before = errno
         do throws(SegmentError) {
-            try body(try attached(AttachmentOptions()))
+            let segment = try attached(AttachmentOptions())
+            do throws(SegmentError) {
+                try body(segment)
+            } catch .descriptorLost {
+                // The program has closed all descriptors, as daemons do when they start.
+                try body(try attached(AttachmentOptions(), inPlaceOf: segment))
+            }
             // Unless the body has left an error of its own.
             if unsafe sharedmem_last_error().pointee == 0 { errno = before }
         } catch {
@@ -31,19 +37,22 @@ enum LibrarySegment {
     }
 
     /// Returns the segment, and attaches to it first if need be.
-    static func attached(_ options: AttachmentOptions) throws(SegmentError) -> Segment {
+    ///
+    /// - Parameter lost: a segment that cannot be used any more; it is left to the threads that still read from it.
+    static func attached(
+        _ options: AttachmentOptions, inPlaceOf lost: Segment? = nil
+    ) throws(SegmentError) -> Segment {
         let known = word.load(ordering: .acquiring)
-        if let segment = unsafe object(known)?.takeUnretainedValue(), !segment.hasLostDescriptor { return segment }
+        if let segment = unsafe object(known)?.takeUnretainedValue(), segment !== lost { return segment }
         // Without a lock, for which a child that is forked meanwhile would wait for ever. Several threads may attach at
-        // once, and the first one's attachment stays. One that has lost its descriptor is left to the threads that still
-        // read from it.
+        // once, and the first one's attachment stays.
         let new = unsafe Unmanaged.passRetained(try Segment.attach(nil, options))
         // Releasing: pairs with the acquiring load, so that a thread that finds the segment finds all of it.
         let (isFirst, _) = word.compareExchange(
             expected: known, desired: unsafe UInt(bitPattern: new.toOpaque()), ordering: .acquiringAndReleasing)
         if isFirst { return unsafe new.takeUnretainedValue() }
         unsafe new.release()
-        return try attached(options)
+        return try attached(options, inPlaceOf: lost)
     }
 
     /// Detaches, unless a thread is in a call even now: then the process is exiting, and the core detaches.

@@ -113,12 +113,6 @@ extension Segment {
         return cell.reference?.bits ?? 0
     }
 
-    /// Whether the program has closed the attachment's descriptor.
-    package var hasLostDescriptor: Bool {
-        defer { extendLifetime(self) }
-        return cell.reference?.with { !$0.hasDescriptor } ?? false
-    }
-
     /// Ends a borrow that holds a pin; false if the pin is not one of this process's attachment, as in a forked child.
     @inline(__always)
     package func end(_ pin: BorrowToken) -> Bool {

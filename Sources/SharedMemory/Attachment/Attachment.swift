@@ -181,7 +181,7 @@ final class Attachment: Sendable {
         return AttachmentReference(bits: UInt(bitPattern: object))
     }
 
-    var hasDescriptor: Bool { (try? open.descriptor.number) != nil }
+    private var hasDescriptor: Bool { (try? open.descriptor.number) != nil }
 
     private func becomePersistent() {
         if membership.isWritable { membership.view.state.persistent.store(1, ordering: .releasing) }
