@@ -43,7 +43,7 @@
 /* Publishing */
 
 #ifndef START
-#define START seq_cst           /* Publish.swift claimSlot: loadCurrent() */
+#define START seq_cst           /* Publish.swift claimSlot: loadCurrent(); Publish.swift claimAnotherSlot: loadCurrent() */
 #endif
 #ifndef INFO_CURRENT
 #define INFO_CURRENT seq_cst    /* Publish.swift currentInfo: loadCurrent() */
@@ -64,25 +64,25 @@
 /* Borrowing */
 
 #ifndef BORROW_CURRENT
-#define BORROW_CURRENT seq_cst  /* Borrow.swift borrow: loadCurrent() */
+#define BORROW_CURRENT seq_cst  /* Borrow.swift borrow: loadCurrent(); Borrow.swift borrowAnyhow: loadCurrent() */
 #endif
 #ifndef PIN_CAS
-#define PIN_CAS seq_cst         /* Borrow.swift take: pins.compareExchange */
+#define PIN_CAS seq_cst         /* Borrow.swift take: pin.compareExchange */
 #endif
 #ifndef BORROW_AGAIN
-#define BORROW_AGAIN seq_cst    /* Borrow.swift borrow: loadCurrent() (2) */
+#define BORROW_AGAIN seq_cst    /* Borrow.swift move: loadCurrent() */
 #endif
 #ifndef PIN_AGAIN
-#define PIN_AGAIN seq_cst       /* Borrow.swift borrow: pin.store */
+#define PIN_AGAIN seq_cst       /* Borrow.swift move: pin.store */
 #endif
 #ifndef PIN_END
-#define PIN_END release         /* Borrow.swift end: UnsafePointer.store */
+#define PIN_END release         /* Borrow.swift end: UnsafePointer.store; Borrow.swift end: pin.store */
 #endif
 #ifndef TEXT_COUNT
 #define TEXT_COUNT relaxed      /* SegmentView.swift text: slots.byteCount.load */
 #endif
 #ifndef IDENTIFY
-#define IDENTIFY relaxed        /* Borrow.swift identify: slots.publicationTime.load */
+#define IDENTIFY relaxed        /* Borrow.swift publication: slots.publicationTime.load */
 #endif
 #ifndef CHECKED_LOAD
 #define CHECKED_LOAD relaxed    /* Segment+Reading.swift check: checkedNumber.load */
@@ -170,7 +170,7 @@
 /* The marks: how many pins, slots and rows have ever been in use. One pair of functions serves all three. */
 
 #ifndef PIN_MARK_LOAD
-#define PIN_MARK_LOAD seq_cst   /* Borrow.swift takePin: mark(of: .pins); Borrow.swift takePinElsewhere: mark(of: .pins) */
+#define PIN_MARK_LOAD seq_cst   /* Borrow.swift takePin: mark(of: .pins); Borrow.swift takeLastPin: mark(of: .pins) */
 #endif
 #ifndef GROW_MARK
 #define GROW_MARK seq_cst       /* Rows.swift grow: mark(of: table) */
@@ -185,7 +185,7 @@
 #define LOOK_MARK seq_cst       /* Claim.swift isPinned: mark(of: .pins) */
 #endif
 #ifndef SLOT_MARK_LOAD
-#define SLOT_MARK_LOAD seq_cst  /* Publish.swift claimSlot: mark(of: .slots) */
+#define SLOT_MARK_LOAD seq_cst  /* Publish.swift claimAnotherSlot: mark(of: .slots) */
 #endif
 #ifndef SLOT_MARK_RAISE
 #define SLOT_MARK_RAISE seq_cst /* SegmentView.swift raiseMark: marks.words.compareExchange */
@@ -220,7 +220,7 @@
    Header.swift load: program.load -- for people
    Rows.swift takeRow: rows.owner.process.load -- a hint: the lock on the row decides
    Rows.swift take: rows.attachmentTime.store -- for people
-   Rows.swift mark: keptMark.load -- within one process: pairs with the store by the thread that took the row
+   Rows.swift knownMark: keptMark.load -- within one process: pairs with the store by the thread that took the row
    Rows.swift takeRowNow: keptMark.store -- within one process: the row's lock is held, and what was left in its name is reclaimed
    Borrow.swift holdsPins: keptMark.load -- within one process: before the library is unloaded
    Borrow.swift holdsPins: mark(of: .pins) -- within one process: its threads raised the mark, or saw it raised, before they took a pin
@@ -229,22 +229,24 @@
    Publish.swift recentByteCount: current.recentByteCount.load -- as above
    Publish.swift pinnedSlots: mark(of: .pins) -- a hint: a claim is followed by a look of its own at the pins
    Publish.swift pinnedSlots: pins.load -- as above
+   Publish.swift pinnedSlots: mark(of: .slots) -- as above: slots above it count as not pinned
    Rows.swift growRows: mark(of: .rows) -- shows only whether the row has memory; the row's lock decides which process owns it
    Rows.swift growRows: mark(of: .rows) (2) -- as above
-   Rows.swift withReservedRow: rows.owner.process.load -- a hint: whether to sleep before the row's lock is tried
+   Rows.swift endSet: keptMark.load -- within one process, and within the thread that sets: only its own value matters
+   Rows.swift takeReservedRow: rows.owner.process.load -- a hint: whether to sleep before the row's lock is tried
    Rows.swift sweepPins: mark(of: .pins) -- a hint: a pin that is missed is swept later
    Rows.swift sweepPins: pins.load -- a hint: whose lock to try; reclaiming loads the pins again under that lock
-   Publish.swift returnMemory: mark(of: .slots) -- a slot above the mark has no memory to give back
+   Publish.swift returnMemoryNow: mark(of: .slots) -- a slot above the mark has no memory to give back
    Segment+Info.swift info: mark(of: .rows) -- for people
    Segment+Info.swift info: mark(of: .pins) -- for people
    PausePoint.swift reached: next.load -- for tests
    PausePoint.swift reached: next.store -- for tests
-   Borrow.swift borrow: pin.store (2) -- the file is damaged, and nothing was read under the pin
+   Borrow.swift move: pin.store (2) -- the file is damaged, and nothing was read under the pin
    Borrow.swift holdsPins: pins.load -- within one process: pairs with the end of a borrow, before the library is unloaded
-   Borrow.swift owns: word.load -- within one process: whether the pin is the one that this process has taken
-   Borrow.swift owns: keptMark.load -- as above
+   Borrow.swift end: pin.load -- within one process: whether the pin is the one that this process has taken
+   Borrow.swift end: keptMark.load -- as above
    Claim.swift reservedByteCount: slots.reserved.load -- only the claim's owner stores it, and CLAIM_END and CLAIM_CAS order one owner and the next
-   Claim.swift reserve: slots.reserved.store -- as above; if the process is killed before it, memory that exists is reserved again
+   Claim.swift reserveMore: slots.reserved.store -- as above; if the process is killed before it, memory that exists is reserved again
    Publish.swift memory: slots.reserved.load -- a hint: it is loaded again under the claim
    Reader.swift isOfThisProcess: attached.load -- within one process: only a forked child finds another value, on a page of its own
    Reader.swift moveToCurrent: pin.store (2) -- the file is damaged, and nothing was read under the pin

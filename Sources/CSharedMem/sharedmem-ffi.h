@@ -33,6 +33,7 @@ typedef struct sharedmem_options_t {
     size_t trusted_owner_count;
     uint32_t row_count;
     uint32_t pin_count;
+    const char *group;
 } sharedmem_options_t;
 
 sharedmem_t *sharedmem_attach(const char *name, const sharedmem_options_t *options);

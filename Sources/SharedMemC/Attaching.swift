@@ -90,6 +90,14 @@ extension AttachmentOptions {
                 "\(function): the directory is not UTF-8, or trusted_owners does not match its count: correct it.")
             return nil
         }
+        if let group = unsafe options.group {
+            do throws(SegmentError) {
+                self.group = try AttachmentOptions.groupID(unsafe String(cString: group))
+            } catch {
+                fail(error)
+                return nil
+            }
+        }
         let owners = unsafe UnsafeBufferPointer(start: options.trusted_owners, count: ownerCount)
         trustedOwners = unsafe Set(owners.map { TrustedOwner.user($0) })
         let capacity = unsafe UInt(bitPattern: options.capacity)

@@ -6,18 +6,7 @@ internal import SharedMemory
 public func sharedmem_borrow(_ segment: OpaquePointer?, _ borrow: UnsafeMutablePointer<sharedmem_borrow_t>?) -> CInt {
     guard let segment = unsafe segment else { return failForNull("segment") }
     guard let borrow = unsafe borrow else { return failForNull("borrow") }
-    return unsafe Handle.with(segment) { handle in
-        do throws(SegmentError) {
-            // Where borrowing makes system calls, the core keeps errno, which costs time.
-            let new = try handle.segment.borrow()
-            let text = unsafe new.text
-            let identity = try handle.segment.identify(new)
-            unsafe borrow.pointee = sharedmem_borrow_t(text, identity, opaque: handle.keep(new).rawValue)
-            return 0
-        } catch {
-            return fail(error)
-        }
-    }
+    return unsafe Handle.with(segment) { unsafe $0.beginBorrow(borrow) }
 }
 
 @c @implementation
@@ -35,14 +24,21 @@ public func sharedmem_release(
             + "the text release it.")
 }
 
+extension Handle {
+    fileprivate func beginBorrow(_ borrow: UnsafeMutablePointer<sharedmem_borrow_t>) -> CInt {
+        attemptKeepingErrno { () throws(SegmentError) in
+            let new = try segment.beginBorrow()
+            if !new.hold.isPin { countUnpinned() }
+            unsafe borrow.pointee = sharedmem_borrow_t(new)
+        }
+    }
+}
+
 extension sharedmem_borrow_t {
-    @inline(__always)
-    init(_ text: UnsafeRawBufferPointer, _ identity: (version: Version, time: Timestamp), opaque: UInt) {
-        // The text of a borrow is never null.
-        let address = unsafe text.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start)
+    init(_ publication: Publication) {
         unsafe self.init(
-            text: address.assumingMemoryBound(to: CChar.self), length: text.count,
-            version: sharedmem_version_t(identity.version), publication_time: identity.time.nanosecondsSince1970,
-            opaque: opaque)
+            text: publication.address.assumingMemoryBound(to: CChar.self), length: publication.byteCount,
+            version: sharedmem_version_t(publication.version),
+            publication_time: publication.time.nanosecondsSince1970, opaque: publication.hold.rawValue)
     }
 }

@@ -8,9 +8,16 @@ internal import SharedMemory
 @inline(__always) @discardableResult
 func attempt(_ body: () throws(SegmentError) -> Void) -> CInt {
     let before = errno
+    let result = attemptKeepingErrno(body)
+    if result == 0 { errno = before }
+    return result
+}
+
+/// As ``attempt(_:)``, for a body that keeps errno itself where it makes system calls, as borrowing does.
+@inline(__always)
+func attemptKeepingErrno(_ body: () throws(SegmentError) -> Void) -> CInt {
     do throws(SegmentError) {
         try body()
-        errno = before
         return 0
     } catch {
         return fail(error)

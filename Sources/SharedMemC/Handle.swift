@@ -51,20 +51,22 @@ final class Handle: Sendable {
 
     // MARK: Borrowing
 
-    @inline(__always)
-    func keep(_ borrow: consuming Borrow) -> BorrowToken {
-        let token = borrow.leak()
-        if !token.isPin { unpinnedBorrows.add(1, ordering: .relaxed) }
-        return token
-    }
+    /// Counts a borrow without a pin, which has begun.
+    @inline(never)
+    func countUnpinned() { unpinnedBorrows.add(1, ordering: .relaxed) }
 
     /// Ends a borrow; false if it is none of this process's.
     @inline(__always)
     func end(_ token: BorrowToken) -> Bool {
         if token.isPin { return segment.end(token) }
+        endUnpinned(token)
+        return true
+    }
+
+    @inline(never)
+    private func endUnpinned(_ token: BorrowToken) {
         token.end()
         unpinnedBorrows.subtract(1, ordering: .releasing)
-        return true
     }
 
     // MARK: The change event

@@ -59,7 +59,9 @@ public func sharedmem_reader_close(_ reader: OpaquePointer?) {
     mutating func renewText() -> CInt {
         attempt { () throws(SegmentError) in
             try reader.renew()
-            unsafe text = sharedmem_borrow_t(reader.text, reader.identify(), opaque: 0)
+            unsafe text = sharedmem_borrow_t(reader.publication)
+            // Only the reader ends this.
+            unsafe text.opaque = 0
         }
     }
 }

@@ -9,21 +9,28 @@ public func sharedmem_get(
 ) -> Int {
     guard let segment = unsafe segment else { return Int(failForNull("segment")) }
     guard unsafe buffer != nil || size == 0 else { return Int(failForNull("buffer")) }
-    var length = 0
-    let result = unsafe Handle.with(segment) { handle in
-        attempt { () throws(SegmentError) in
-            let borrow = try handle.segment.borrow()
+    // A size_t beyond Int.max is more than enough.
+    let room = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: size >= 0 ? size : .max)
+    return unsafe Handle.with(segment) { unsafe $0.copyText(into: room, version) }
+}
+
+extension Handle {
+    /// Copies as much of the text as fits, and returns the length of all of it, or -1.
+    fileprivate func copyText(
+        into room: UnsafeMutableRawBufferPointer, _ version: UnsafeMutablePointer<sharedmem_version_t>?
+    ) -> Int {
+        do throws(SegmentError) {
+            let borrow = try segment.borrow()
             defer { extendLifetime(borrow) }
-            length = unsafe borrow.text.count
-            // A size_t beyond Int.max is more than enough.
-            let room = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: size >= 0 ? size : .max)
             unsafe copyWholeCharacters(borrow.text, into: room)
             if let version = unsafe version {
-                unsafe version.pointee = sharedmem_version_t(try handle.segment.identify(borrow).0)
+                unsafe version.pointee = sharedmem_version_t(try segment.version(of: borrow))
             }
+            return unsafe borrow.text.count
+        } catch {
+            return Int(fail(error))
         }
     }
-    return result == 0 ? length : -1
 }
 
 @c @implementation
@@ -38,16 +45,14 @@ public func sharedmem_get_alloc(
     var copy: UnsafeMutableRawPointer?
     _ = unsafe Handle.with(segment) { handle in
         attempt { () throws(SegmentError) in
-            let borrow = try handle.segment.borrow()
-            defer { extendLifetime(borrow) }
-            let text = unsafe borrow.text
-            unsafe copy = malloc(text.count + 1)
+            let current = try handle.segment.beginBorrow()
+            defer { current.hold.end() }
+            let size = current.byteCount + 1
+            unsafe copy = malloc(size)
             guard let copy = unsafe copy else { throw .system(call: "malloc", code: ENOMEM) }
-            unsafe copyWholeCharacters(text, into: UnsafeMutableRawBufferPointer(start: copy, count: text.count + 1))
-            unsafe length?.pointee = text.count
-            if let version = unsafe version {
-                unsafe version.pointee = sharedmem_version_t(try handle.segment.identify(borrow).0)
-            }
+            unsafe copyWholeCharacters(current.bytes, into: UnsafeMutableRawBufferPointer(start: copy, count: size))
+            unsafe length?.pointee = current.byteCount
+            unsafe version?.pointee = sharedmem_version_t(current.version)
         }
     }
     return unsafe copy?.assumingMemoryBound(to: CChar.self)
@@ -57,6 +62,7 @@ public func sharedmem_get_alloc(
 public func sharedmem_free(_ text: UnsafeMutablePointer<CChar>?) { unsafe free(text) }
 
 /// Copies as many whole characters as fit in front of a terminating zero.
+@inline(__always)
 func copyWholeCharacters(_ text: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) {
     guard unsafe !buffer.isEmpty else { return }
     var count = min(text.count, buffer.count - 1)
@@ -74,7 +80,9 @@ public func sharedmem_version(
     guard let segment = unsafe segment else { return failForNull("segment") }
     guard let version = unsafe version else { return failForNull("version") }
     return unsafe Handle.with(segment) { handle in
-        attempt { () throws(SegmentError) in unsafe version.pointee = sharedmem_version_t(try handle.segment.version) }
+        attemptKeepingErrno { () throws(SegmentError) in
+            unsafe version.pointee = sharedmem_version_t(try handle.segment.version)
+        }
     }
 }
 

@@ -25,7 +25,7 @@ public import Synchronization
     @usableFromInline var attachment: UInt
     @usableFromInline var currentWord: UnsafePointer<AtomicWord>
     /// What keeps the text: the reader's pin, which it owns from its first read on, or a copy.
-    private var hold = BorrowToken(rawValue: 0)
+    private var hold = BorrowToken.none
     /// The publication that is held, or ``PublicationWord/none``.
     @usableFromInline var held = PublicationWord.none
     /// Equals `held` once its text was found to be UTF-8.
@@ -115,8 +115,8 @@ public import Synchronization
     @inlinable @inline(__always)
     package var isUpToDate: Bool { isCurrent(held) }
 
-    /// The version of the text that was read last, and the time it was set; for the C interface.
-    package func identify() -> (Version, Timestamp) { reference.membership.identify(held, hold) }
+    /// The text that was read last, which the reader holds; for the C interface.
+    package var publication: Publication { unsafe reference.membership.publication(text, held, hold) }
 
     private var reference: AttachmentReference { AttachmentReference(bits: attachment) }
 
@@ -127,7 +127,7 @@ public import Synchronization
         forget()
         if reference.bits != attachment {
             // A forked child takes a pin of its own, and leaves its parent's pin alone.
-            hold = BorrowToken(rawValue: 0)
+            hold = .none
             unsafe currentWord = reference.membership.view.currentWord
             attachment = reference.bits
         }
@@ -193,21 +193,21 @@ public import Synchronization
         unsafe text = UnsafeRawBufferPointer(start: nil, count: 0)
         if !hold.isPin {
             hold.end()
-            hold = BorrowToken(rawValue: 0)
+            hold = .none
         }
     }
 }
 
 extension AttachmentReference {
-    /// Takes a pin for a reader; 0 if none is to be had.
+    /// Takes a pin for a reader, or returns ``BorrowToken/none``.
     fileprivate func ownPin() -> BorrowToken {
         let attachment = attachment
         let mark = attachment.mark
-        guard mark != 0 else { return BorrowToken(rawValue: 0) }
+        guard mark != 0 else { return .none }
         if let pin = unsafe takePin(PinLine.word(mark)) { return unsafe .pin(pin) }
         attachment.sweepPins()
         if let pin = unsafe takePin(PinLine.word(mark)) { return unsafe .pin(pin) }
-        return BorrowToken(rawValue: 0)
+        return .none
     }
 }
 

@@ -91,8 +91,9 @@ extension Segment {
         if let offset = unsafe borrow.text.firstInvalidOffset {
             throw attachment.corrupted("the text is not UTF-8 at offset \(offset)")
         }
-        let (version, time) = attachment.membership.identify(borrow)
-        return Snapshot(text: String(copying: borrow), version: version, publicationTime: time)
+        let publication = attachment.membership.publication(borrow)
+        return Snapshot(
+            text: String(copying: borrow), version: publication.version, publicationTime: publication.time)
     }
 
     /// Describes a segment, without attaching.

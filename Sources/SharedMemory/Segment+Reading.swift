@@ -12,8 +12,9 @@ extension Segment {
     public func snapshot() throws(SegmentError) -> Snapshot {
         defer { extendLifetime(self) }
         let borrow = try borrowChecked()
-        let (version, time) = try identify(borrow)
-        return Snapshot(text: String(copying: borrow), version: version, publicationTime: time)
+        let publication = try reference().membership.publication(borrow)
+        return Snapshot(
+            text: String(copying: borrow), version: publication.version, publicationTime: publication.time)
     }
 
     /// The version of the current text.
@@ -92,19 +93,33 @@ extension Segment {
 
     // MARK: For the C and HTTP interfaces
 
-    /// The version of a borrowed text, and the time it was set.
-    package func identify(_ borrow: borrowing Borrow) throws(SegmentError) -> (Version, Timestamp) {
-        try reference().membership.identify(borrow)
+    /// Begins a borrow, which the caller ends with ``end(_:)``; otherwise as ``borrow()``.
+    package func beginBorrow() throws(SegmentError) -> Publication {
+        let reference = try reference()
+        let borrow = try reference.borrow()
+        let publication = reference.membership.publication(borrow)
+        _ = borrow.leak()
+        return publication
+    }
+
+    /// The version of a borrowed text.
+    package func version(of borrow: borrowing Borrow) throws(SegmentError) -> Version {
+        defer { extendLifetime(self) }
+        return Version(instance: try reference().membership.instance, number: borrow.number)
     }
 
     /// Reads the current text in place, together with its version and the time it was set.
     package func withPublication<Result>(
         _ body: (Span<UInt8>, Version, Timestamp) -> Result
     ) throws(SegmentError) -> Result {
-        let borrow = try borrow()
-        defer { extendLifetime(borrow) }
-        let (version, time) = try identify(borrow)
-        return unsafe body(Span(_bytes: borrow.text.bytes), version, time)
+        let reference = try reference()
+        let borrow = try reference.borrow()
+        defer {
+            extendLifetime(borrow)
+            extendLifetime(self)
+        }
+        let publication = reference.membership.publication(borrow)
+        return unsafe body(Span(_bytes: publication.bytes.bytes), publication.version, publication.time)
     }
 
     /// Identifies this process's attachment; 0 in a forked child that has not attached yet.
@@ -117,9 +132,7 @@ extension Segment {
     @inline(__always)
     package func end(_ pin: BorrowToken) -> Bool {
         defer { extendLifetime(self) }
-        guard let reference = cell.reference, reference.owns(pin) else { return false }
-        pin.end()
-        return true
+        return cell.reference?.end(pin) ?? false
     }
 
     /// Whether a borrow of this process's attachment holds a pin.

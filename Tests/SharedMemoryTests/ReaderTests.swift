@@ -162,7 +162,7 @@ struct ReaderTests: SegmentTestCase {
             #expect(try reader.get() == text(round))
             #expect(try reader.withText { String(copying: $0) } == text(round))
             #expect(reader.version == version)
-            #expect(try segment.snapshot().publicationTime == reader.identify().1)
+            #expect(try segment.snapshot().publicationTime == reader.publication.time)
             reader.unpin()
             #expect(reader.version == nil)
             #expect(try reader.get() == text(round))

@@ -98,6 +98,22 @@ struct SegmentTests {
         #expect(try segment.snapshot().text == "before")
     }
 
+    @Test(
+        "An invalid byte is refused with its offset, wherever it is",
+        arguments: [1, 15, 16, 17, 33, 100, 4096, 4113])
+    func everyByteIsChecked(_ byteCount: Int) throws {
+        let segment = try attach(capacity: 8192)
+        var text = [UInt8](repeating: UInt8(ascii: "x"), count: byteCount)
+        try segment.set(utf8: text.span)
+        for offset in text.indices {
+            text[offset] = 0
+            #expect(throws: SegmentError.containsNUL(offset: offset)) { try segment.set(utf8: text.span) }
+            text[offset] = 0x80
+            #expect(throws: SegmentError.notUTF8(offset: offset)) { try segment.set(utf8: text.span) }
+            text[offset] = UInt8(ascii: "x")
+        }
+    }
+
     static let large = 4 << 20
 
     @Test(

@@ -137,14 +137,13 @@ struct TablesTests: SegmentTestCase {
         let attachment = try Segment.attach(name, options).attachment
         #expect(attachment.mark == 0)
         last = nil
-        let taken = try attachment.withRow { mark throws(SegmentError) in
-            #expect(mark == 8, "the only row that is free")
-            // It looks for a row again after a tenth of a second.
-            let end = ContinuousClock.now + .milliseconds(300)
-            var taken: UInt64 = 0
-            while ContinuousClock.now < end { taken = max(taken, attachment.mark) }
-            return taken
-        }
+        let mark = try attachment.beginSet()
+        #expect(mark == 8, "the only row that is free")
+        // It looks for a row again after a tenth of a second.
+        let end = ContinuousClock.now + .milliseconds(300)
+        var taken: UInt64 = 0
+        while ContinuousClock.now < end { taken = max(taken, attachment.mark) }
+        attachment.endSet(mark)
         #expect(taken == 0)
         extendLifetime(others)
     }
@@ -174,6 +173,24 @@ struct TablesTests: SegmentTestCase {
         #expect(try segment.get() == "short 9")
         try segment.set(utf8: long.span)
         #expect(try segment.withBytes { $0.byteCount } == long.count)
+    }
+
+    @Test("Memory that a killed process left behind is given back by a process that sets only short texts")
+    func memoryLeftBehind() async throws {
+        let segment = try Segment.attach(name, AttachmentOptions(capacity: 4 << 20, directory: directory.path))
+        for round in 0..<100 { try segment.set("short \(round)") }
+        let before = try memory()
+        try withView { view in
+            let open = try segment.attachment.open
+            let offset = view.geometry.slotOffset(5)
+            #expect(try open.descriptor.reserve(offset..<offset + (2 << 20)))
+            view.slots[5].reserved.store(2 << 20, ordering: .relaxed)
+        }
+        #expect(try memory() >= before + (1 << 20))
+        let _: Bool = try await eventually("the return of the memory", within: 20) {
+            _ = try? segment.set("short")
+            return (try? memory()) == before ? true : nil
+        }
     }
 
     @Test("Long texts that alternate with short ones keep their memory")

@@ -83,7 +83,7 @@ extension Segment {
     fileprivate func borrowedDigest() throws -> (Version, UInt64?) {
         let borrow = try borrow()
         defer { extendLifetime(borrow) }
-        let (version, _) = try identify(borrow)
+        let version = try version(of: borrow)
         return (version, ChecksummedText.digest(of: borrow.text.bytes))
     }
 }

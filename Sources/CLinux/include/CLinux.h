@@ -92,6 +92,9 @@ int clinux_lock_elsewhere(int descriptor, int64_t byte);
 
 // MARK: Shared memory
 
+/// Whether all bytes are ASCII other than U+0000.
+bool clinux_is_plain(const void *text, size_t byte_count);
+
 /// Copies past the caches, to an address that is a multiple of 16; true if all bytes are ASCII other than U+0000.
 ///
 /// If neither side fits a cache, this is as fast as memory is, and leaves the contents of the caches alone.

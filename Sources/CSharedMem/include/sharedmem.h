@@ -32,11 +32,11 @@
 //     EAGAIN     the segment stayed busy; try again
 //     ETIMEDOUT  the timeout expired
 //     EINTR      this thread handled a signal while it was waiting
-//     EIDRM      the segment was unlinked, or another file has its name; attach again
+//     EIDRM      the segment was unlinked, or another file has its name: attach again, unless the process is exiting
 //     ENOENT     the segment or the directory does not exist, or only a file that killed processes left behind
-//     EEXIST     the segment exists with another capacity, or with another mode that the caller may not change
+//     EEXIST     the segment exists with another capacity, or with another mode or group that the caller may not change
 //     ENOTSUP    the file at the segment's path is not a segment that this version of the library can use
-//     EPERM      the file belongs to a user whom the caller does not trust
+//     EPERM      the file belongs to a user whom the caller does not trust, or the caller is not a member of the group
 //     EOWNERDEAD the segment's last process has ended, and only the file's owner or root can remove the file
 //     ENODEV     the directory is not on a tmpfs, so the text would not be in memory
 //     EREMOTE    the segment belongs to another kernel, whose locks are not visible here
@@ -139,9 +139,13 @@ typedef struct sharedmem_options_t {
     uint32_t row_count;
     /// How many borrows and readers of a new segment can read in place at a time, 1 to 16,384; by default, 1,024.
     uint32_t pin_count;
+    /// The group of the segment's file, by name or number, for a mode that lets the group in; the caller must be a member,
+    /// or root. By default, the system chooses the group of a new segment, and an existing one keeps its own. If an
+    /// existing segment has another group than this, it is changed, which only its owner and root may do.
+    const char *group;
 } sharedmem_options_t;
 
-#define SHAREDMEM_OPTIONS {sizeof(sharedmem_options_t), NULL, 0, 0, 0, NULL, 0, 0, 0}
+#define SHAREDMEM_OPTIONS {sizeof(sharedmem_options_t), NULL, 0, 0, 0, NULL, 0, 0, 0, NULL}
 
 /// Attaches to a segment, and creates it if it does not exist.
 ///
@@ -153,10 +157,11 @@ typedef struct sharedmem_options_t {
 /// Errors:
 ///     EINVAL     the name, an option or an environment variable is invalid
 ///     ENOENT     the segment does not exist, and a flag says not to create it; or the directory does not exist
-///     EEXIST     the segment exists, and its capacity is not `options->capacity`; or its mode is not `options->mode`, and
-///                the caller may not change it
+///     EEXIST     the segment exists, and its capacity is not `options->capacity`; or its mode or its group is not that of
+///                the options, and the caller may not change it
 ///     EACCES     the permissions of the directory or the file deny access
-///     EPERM, EOWNERDEAD, ENODEV, ENOTSUP, EREMOTE   the file or its directory cannot be used: see the list above
+///     EPERM      the file belongs to a user whom the caller does not trust, or the caller is not in `options->group`
+///     EOWNERDEAD, ENODEV, ENOTSUP, EREMOTE   the file or its directory cannot be used: see the list above
 ///     ENOSPC, EFBIG, EMFILE, ENOMEM   there is no memory, or a limit of the process is reached
 ///     EAGAIN     other processes kept attaching or detaching for a second
 sharedmem_t *sharedmem_attach(const char *name, const sharedmem_options_t *options);

@@ -154,11 +154,17 @@ extension Attachment {
         }
     }
 
+    /// The mark of this attachment's row; 0 if it has taken none yet.
+    @inline(__always)
+    var knownMark: UInt64 {
+        // Acquiring: pairs with the store by the thread that took the row.
+        keptMark.load(ordering: .acquiring)
+    }
+
     /// The mark of this attachment's row, which it takes if it has none yet; 0 if none is to be had.
     @inline(__always)
     var mark: UInt64 {
-        // Acquiring: pairs with the store by the thread that took the row.
-        let mark = keptMark.load(ordering: .acquiring)
+        let mark = knownMark
         return mark != 0 ? mark : takeRow()
     }
 
@@ -188,21 +194,25 @@ extension Attachment {
         }
     }
 
-    /// Runs `body` with the mark of a row: the one that is kept, or a reserved one that is taken for that long.
+    /// The mark of a row for one set: the row that is kept, or a reserved one.
     ///
-    /// Only the one thread that sets calls this.
+    /// Only the one thread that sets calls this, and then ``endSet(_:)``.
     ///
     /// - Throws: ``SegmentError/busy(doing:)`` if other processes held all rows for ten seconds.
     @inline(__always)
-    func withRow<Result: ~Copyable>(_ body: (UInt64) throws(SegmentError) -> Result) throws(SegmentError) -> Result {
+    func beginSet() throws(SegmentError) -> UInt64 {
         let mark = mark
-        return mark != 0 ? try body(mark) : try withReservedRow(body)
+        return mark != 0 ? mark : try takeReservedRow()
+    }
+
+    /// Gives back the row for one set, unless it is the one that is kept.
+    @inline(__always)
+    func endSet(_ mark: UInt64) {
+        if mark != keptMark.load(ordering: .relaxed) { giveBackReservedRow() }
     }
 
     @inline(never)
-    private func withReservedRow<Result: ~Copyable>(
-        _ body: (UInt64) throws(SegmentError) -> Result
-    ) throws(SegmentError) -> Result {
+    private func takeReservedRow() throws(SegmentError) -> UInt64 {
         let view = membership.view
         let deadline = Clock.coarseMilliseconds + 10_000
         repeat {
@@ -218,19 +228,17 @@ extension Attachment {
                 state.borrowed = row
                 return true
             }
-            guard isTaken else {
-                if owner == 0 { BackgroundThread.pause() }
-                continue
-            }
-            defer {
-                rowState.withLock { state in
-                    open.release(row, view)
-                    state.borrowed = nil
-                }
-            }
-            return try body(SegmentView.mark(ofRow: row))
+            if isTaken { return SegmentView.mark(ofRow: row) }
+            if owner == 0 { BackgroundThread.pause() }
         } while Clock.coarseMilliseconds < deadline
         throw .busy(doing: "setting '\(open.file.name)'")
+    }
+
+    @inline(never)
+    private func giveBackReservedRow() {
+        rowState.withLock { state in
+            if let row = state.borrowed.take() { open.release(row, membership.view) }
+        }
     }
 
     /// Clears the pins and claims of a few dead processes that hold pins, at most every 100 ms.

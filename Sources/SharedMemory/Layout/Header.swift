@@ -96,6 +96,7 @@ struct ProcessWords<let programWordCount: Int>: ~Copyable {
     /// The program's name, cut and padded with zeros.
     let program: InlineArray<programWordCount, AtomicWord>
 
+    @inline(__always)
     func store(_ description: ProcessDescription) {
         process.store(description.process, ordering: .relaxed)
         for index in program.indices { program[index].word.store(description.program[index], ordering: .relaxed) }

@@ -70,7 +70,10 @@ struct Geometry: Hashable, Sendable {
     /// The byte that a row's owner holds a lock on: the row's first one.
     func rowLock(_ row: Int) -> Int { rowsOffset + row * Layout.lineByteCount }
 
-    func slotOffset(_ slot: Int) -> Int { slotsOffset + slot * stride }
+    func slotOffset(_ slot: Int) -> Int {
+        // The sizes were checked when the file was opened: this cannot overflow.
+        slotsOffset &+ slot &* stride
+    }
 
     /// Where a table's lines are, from its first one up to `count`.
     func lines(_ range: Range<Int>, of table: Table) -> Range<Int> {

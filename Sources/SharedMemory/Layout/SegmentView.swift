@@ -100,7 +100,7 @@ import Synchronization
     @inline(__always)
     func text(ofSlot slot: Int) -> UnsafeRawBufferPointer? {
         let byteCount = slots[slot].byteCount.load(ordering: .relaxed)
-        guard byteCount <= UInt64(geometry.capacity) else { return nil }
+        guard byteCount <= UInt64(truncatingIfNeeded: geometry.capacity) else { return nil }
         return unsafe UnsafeRawBufferPointer(start: room(ofSlot: slot).baseAddress, count: Int(byteCount))
     }
 
@@ -123,7 +123,7 @@ import Synchronization
         // Sequentially consistent: a writer that does not see a raised mark has claimed its slot before a process that
         // pins above that mark looks at the current word again. On most processors it is a plain load.
         let mark = marks.words[table.rawValue].word.load(ordering: .sequentiallyConsistent)
-        return Int(min(mark, UInt64(geometry.count(of: table))))
+        return Int(truncatingIfNeeded: min(mark, UInt64(truncatingIfNeeded: geometry.count(of: table))))
     }
 
     /// Raises a table's mark to `count`, if it is lower.
@@ -165,8 +165,10 @@ import Synchronization
     @inline(__always)
     func word(at address: UInt) -> UnsafePointer<AtomicWord>? {
         let offset = unsafe address &- UInt(bitPattern: base)
-        guard offset < UInt(count * Layout.lineByteCount), offset % UInt(Layout.lineByteCount) == 0 else { return nil }
-        return unsafe UnsafePointer(bitPattern: address)
+        // The bits of a remainder come out on top, and make it no line's index.
+        let index = offset >> 6 | offset << (UInt.bitWidth - 6)
+        guard index < UInt(bitPattern: count) else { return nil }
+        return unsafe UnsafePointer<AtomicWord>(bitPattern: address).unsafelyUnwrapped
     }
 
     @inline(__always)

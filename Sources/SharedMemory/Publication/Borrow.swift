@@ -14,7 +14,7 @@ public import Synchronization
     static var empty: Borrow {
         unsafe Borrow(
             text: UnsafeRawBufferPointer(start: nil, count: 0), current: PublicationWord(rawValue: 0),
-            token: BorrowToken(rawValue: 0))
+            token: .none)
     }
 
     @inlinable
@@ -33,7 +33,7 @@ public import Synchronization
 
 /// Ends a borrow: it stands for a pin, or for the allocation of a copy.
 @frozen @safe @usableFromInline package struct BorrowToken: RawRepresentable, Sendable {
-    /// 0 for the empty text, else the address of a pin, or the address of a copy plus 1.
+    /// The address of a pin, or the address of a copy plus 1; 1 if there is neither, as for the empty text.
     @usableFromInline package let rawValue: UInt
 
     @inlinable
@@ -41,7 +41,10 @@ public import Synchronization
 
     /// Whether the text is the shared bytes themselves.
     @inlinable
-    package var isPin: Bool { rawValue != 0 && rawValue & 1 == 0 }
+    package var isPin: Bool { rawValue & 1 == 0 }
+
+    /// Holds nothing.
+    @usableFromInline static let none = BorrowToken(rawValue: 1)
 
     @inline(__always)
     static func pin(_ pin: UnsafePointer<PinLine>) -> BorrowToken { BorrowToken(rawValue: UInt(bitPattern: pin)) }
@@ -54,13 +57,12 @@ public import Synchronization
     var pin: UnsafePointer<PinLine>? { unsafe isPin ? UnsafePointer(bitPattern: rawValue) : nil }
 
     var copyAddress: UnsafeMutableRawPointer? {
-        unsafe rawValue & 1 == 1 ? UnsafeMutableRawPointer(bitPattern: rawValue & ~1) : nil
+        unsafe isPin ? nil : UnsafeMutableRawPointer(bitPattern: rawValue & ~1)
     }
 
     @inlinable @inline(__always)
     package func end() {
-        if rawValue == 0 { return }
-        if rawValue & 1 == 1 { return endCopy() }
+        guard isPin else { return endCopy() }
         // Releasing: pairs with a writer's load of the pin; all reading comes before.
         unsafe UnsafePointer<AtomicWord>(bitPattern: rawValue).unsafelyUnwrapped.pointee.word
             .store(0, ordering: .releasing)
@@ -70,19 +72,54 @@ public import Synchronization
     func endCopy() { unsafe copyAddress?.deallocate() }
 }
 
+/// A borrowed text, and which one it is.
+@safe package struct Publication {
+    /// Valid for as long as the text is borrowed, and never nil: the empty text has an address too.
+    package let address: UnsafeRawPointer
+    package let byteCount: Int
+    package let version: Version
+    /// When the text was set.
+    package let time: Timestamp
+    package let hold: BorrowToken
+
+    package var bytes: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(start: address, count: byteCount) }
+}
+
 extension AttachmentReference {
     /// Borrows the current text: one compare-and-exchange to begin, one store to end.
     @inline(__always)
     func borrow() throws(SegmentError) -> Borrow {
-        let membership = membership
         let view = membership.view
-        var current = view.loadCurrent()
+        let current = view.loadCurrent()
+        let mark = with { $0.knownMark }
+        guard current.number > 0, mark != 0 else { return try borrowAnyhow() }
+        PausePoint.borrowLoaded.reached()
+        guard let pin = unsafe view.takeLastPin(PinLine.word(mark, on: current.slot)) else {
+            return try borrowAnyhow()
+        }
+        return try unsafe move(pin, to: current, mark)
+    }
+
+    /// Borrows the current text where that takes a row first, or another pin than the last one, or a copy.
+    @inline(never)
+    private func borrowAnyhow() throws(SegmentError) -> Borrow {
+        let current = membership.view.loadCurrent()
         if current.number == 0 { return .empty }
         PausePoint.borrowLoaded.reached()
         let mark = with { $0.mark }
         guard mark != 0, let pin = unsafe takePin(PinLine.word(mark, on: current.slot)) else {
             return try borrowWithoutPin()
         }
+        return try unsafe move(pin, to: current, mark)
+    }
+
+    /// Moves a pin from the slot that was current when it was taken to the current one, and borrows its text.
+    @inline(__always)
+    private func move(
+        _ pin: UnsafePointer<PinLine>, to current: PublicationWord, _ mark: UInt64
+    ) throws(SegmentError) -> Borrow {
+        let view = membership.view
+        var current = current
         PausePoint.borrowPinned.reached()
         // A writer claims a slot and then looks at the pins; a reader pins a slot and then looks whether it is still
         // current. All four are sequentially consistent, so one of the two sees the other.
@@ -118,22 +155,27 @@ extension AttachmentReference {
 }
 
 extension Membership {
-    /// The version of a borrowed text, and the time it became the current one.
+    /// The text that a pin or a copy holds.
     @inline(__always)
-    func identify(_ borrow: borrowing Borrow) -> (Version, Timestamp) { identify(borrow.current, borrow.token) }
-
-    /// The version of a publication that is held by a pin or a copy, and the time it became the current one.
-    @inline(__always)
-    func identify(_ publication: PublicationWord, _ hold: BorrowToken) -> (Version, Timestamp) {
+    func publication(_ text: UnsafeRawBufferPointer, _ current: PublicationWord, _ hold: BorrowToken) -> Publication {
         let time: UInt64 =
-            if let copy = unsafe hold.copyAddress {
-                unsafe copy.load(as: UInt64.self)
-            } else if publication.number == 0 {
+            if current.number == 0 {
                 view.identity.creationTime
+            } else if let copy = unsafe hold.copyAddress {
+                unsafe copy.load(as: UInt64.self)
             } else {
-                view.slots[publication.slot].publicationTime.load(ordering: .relaxed)
+                view.slots[current.slot].publicationTime.load(ordering: .relaxed)
             }
-        return (Version(instance: instance, number: publication.number), Timestamp(nanosecondsSince1970: time))
+        return unsafe Publication(
+            address: text.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start), byteCount: text.count,
+            version: Version(instance: instance, number: current.number),
+            time: Timestamp(nanosecondsSince1970: time), hold: hold)
+    }
+
+    /// A borrowed text, whose borrow goes on.
+    @inline(__always)
+    func publication(_ borrow: borrowing Borrow) -> Publication {
+        unsafe publication(borrow.text, borrow.current, borrow.token)
     }
 }
 
@@ -150,45 +192,50 @@ extension PinLine {
 
 extension AttachmentReference {
     /// Takes a free pin and stores `word` in it; nil if all are taken.
-    @inline(__always)
     func takePin(_ word: UInt64) -> UnsafePointer<PinLine>? {
         let view = membership.view
-        // The pin that this thread took last, which is most likely free, and in no other processor's cache.
-        let index = Int(clinux_last_pin())
-        if index < view.mark(of: .pins), view.take(pin: index, word) { return unsafe view.pins.address(of: index) }
-        return unsafe takePinElsewhere(word)
-    }
-
-    /// Whether a token stands for a pin of this attachment.
-    @inline(__always)
-    func owns(_ token: BorrowToken) -> Bool {
-        // The pin of a parent may have the same address here, but its owner's mark is another one.
-        guard let word = unsafe membership.view.pins.word(at: token.rawValue) else { return false }
-        return unsafe word.pointee.word.load(ordering: .relaxed) >> 32 == with { $0.keptMark.load(ordering: .relaxed) }
-    }
-
-    @inline(never)
-    private func takePinElsewhere(_ word: UInt64) -> UnsafePointer<PinLine>? {
-        let view = membership.view
+        if let pin = unsafe view.takeLastPin(word) { return unsafe pin }
         var index = 0
         while true {
             // The mark comes first: a writer that does not see it raised has not looked at the current word yet, or the
             // caller's second look finds what that writer published.
             if index == view.mark(of: .pins), !preservingErrno({ attachment.growPins(beyond: index) }) { return nil }
-            if view.take(pin: index, word) {
+            if let pin = unsafe view.take(pin: index, word) {
                 clinux_set_last_pin(UInt32(index))
-                return unsafe view.pins.address(of: index)
+                return unsafe pin
             }
             index += 1
         }
     }
+
+    /// Ends a borrow that holds a pin; false if the pin is not one of this attachment.
+    @inline(__always)
+    func end(_ token: BorrowToken) -> Bool {
+        // The pin of a parent may have the same address here, but its owner's mark is another one.
+        guard let pin = unsafe membership.view.pins.word(at: token.rawValue),
+            unsafe pin.pointee.word.load(ordering: .relaxed) >> 32 == with({ $0.keptMark.load(ordering: .relaxed) })
+        else { return false }
+        // Releasing: pairs with a writer's load of the pin; all reading comes before.
+        unsafe pin.pointee.word.store(0, ordering: .releasing)
+        return true
+    }
 }
 
 extension SegmentView {
+    /// Takes the pin that this thread took last, which is most likely free, and in no other processor's cache.
     @inline(__always)
-    fileprivate func take(pin index: Int, _ word: UInt64) -> Bool {
+    fileprivate func takeLastPin(_ word: UInt64) -> UnsafePointer<PinLine>? {
+        let index = Int(clinux_last_pin())
+        return unsafe index < mark(of: .pins) ? take(pin: index, word) : nil
+    }
+
+    @inline(__always)
+    fileprivate func take(pin index: Int, _ word: UInt64) -> UnsafePointer<PinLine>? {
+        let pin = unsafe pins.address(of: index)
         // Sequentially consistent: see `borrow`.
-        pins[index].word.compareExchange(expected: 0, desired: word, ordering: .sequentiallyConsistent).exchanged
+        let (isTaken, _) = unsafe pin.pointee.word.compareExchange(
+            expected: 0, desired: word, ordering: .sequentiallyConsistent)
+        return unsafe isTaken ? pin : nil
     }
 }
 

@@ -8,6 +8,7 @@ struct Claim: ~Copyable {
     private let view: SegmentView
 
     /// Claims a slot if it is free; nil if it is current, claimed or pinned.
+    @inline(__always)
     static func attempt(_ slot: Int, of view: SegmentView, by mark: UInt64) -> Claim? {
         PausePoint.setChosen.reached()
         guard view.slots[slot].claim.load(ordering: .relaxed) == 0,
@@ -30,11 +31,13 @@ struct Claim: ~Copyable {
         view.slots[slot].claim.store(0, ordering: .releasing)
     }
 
+    @inline(__always)
     var reservedByteCount: Int {
         min(Int(clamping: view.slots[slot].reserved.load(ordering: .relaxed)), view.geometry.stride)
     }
 
     /// Tells readers without a pin that the slot's text is about to go.
+    @inline(__always)
     func beginFilling() {
         view.slots[slot].stamp.store(SlotLine.beingFilled, ordering: .relaxed)
         // Pairs with the fence before a reader's second look at the stamp: if the reader has read any byte that is written
@@ -48,7 +51,13 @@ struct Claim: ~Copyable {
     /// It does so in pieces, as a signal makes the kernel begin a call again.
     ///
     /// - Returns: false if no memory is left.
+    @inline(__always)
     func reserve(_ byteCount: Int, in descriptor: borrowing FileDescriptor) throws(SegmentError) -> Bool {
+        reservedByteCount >= byteCount ? true : try reserveMore(byteCount, in: descriptor)
+    }
+
+    @inline(never)
+    private func reserveMore(_ byteCount: Int, in descriptor: borrowing FileDescriptor) throws(SegmentError) -> Bool {
         let needed = Layout.roundedToPage(byteCount)
         let offset = view.geometry.slotOffset(slot)
         var reserved = reservedByteCount
@@ -82,6 +91,7 @@ struct Claim: ~Copyable {
     /// Copies the text into the slot, and checks it if that is left to the copying.
     ///
     /// - Throws: as ``Draft/check()``.
+    @inline(__always)
     func fill(with draft: Draft, setter: ProcessDescription) throws(SegmentError) {
         beginFilling()
         PausePoint.setStamped.reached()
@@ -107,6 +117,7 @@ struct Claim: ~Copyable {
 }
 
 extension SegmentView {
+    @inline(__always)
     fileprivate func isPinned(slot: Int) -> Bool {
         // Walked by addresses: every set looks at all pins below the mark.
         let pins = unsafe pins.prefix(mark(of: .pins))

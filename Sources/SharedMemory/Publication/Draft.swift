@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Text that is about to be set.
@@ -12,7 +13,13 @@ internal import Glibc
     /// Checks that the text is UTF-8 without U+0000, where C programs would see it end.
     ///
     /// - Throws: ``SegmentError/notUTF8(offset:)`` or ``SegmentError/containsNUL(offset:)``, for the first fault.
+    @inline(__always)
     func check() throws(SegmentError) {
+        if unsafe !clinux_is_plain(bytes.baseAddress, bytes.count) { try checkCharacters() }
+    }
+
+    @inline(never)
+    private func checkCharacters() throws(SegmentError) {
         let invalid = isUTF8 ? nil : unsafe bytes.firstInvalidOffset
         let valid = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<(invalid ?? bytes.count)])
         if let start = valid.baseAddress, let zero = unsafe memchr(start, 0, valid.count) {

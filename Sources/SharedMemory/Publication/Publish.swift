@@ -32,19 +32,20 @@ extension Attachment {
         let version = try writer.withLock { writer throws(SegmentError) in
             try writer.checkName(of: open)
             if condition != nil { _ = try checkedInfo(condition) }
+            let mark = try beginSet()
+            defer { endSet(mark) }
             let recent = membership.view.recentByteCount(with: byteCount)
-            return try withRow { mark throws(SegmentError) in
-                let version = try makeCurrent(try filledSlot(draft, mark, recent), condition)
-                membership.view.current.recentByteCount.store(UInt64(recent), ordering: .relaxed)
-                writer.returnMemory(of: self, mark, recent)
-                return version
-            }
+            let version = try makeCurrent(try filledSlot(draft, mark, recent), condition)
+            membership.view.current.recentByteCount.store(UInt64(recent), ordering: .relaxed)
+            writer.returnMemory(of: self, mark, recent)
+            return version
         }
         PausePoint.setUnclaimed.reached()
         membership.wakeWaiters(published: version.number)
         return version
     }
 
+    @inline(__always)
     private func filledSlot(_ draft: Draft, _ mark: UInt64, _ recent: Int) throws(SegmentError) -> Claim {
         let claim = try claimSlot(reserving: unsafe draft.bytes.count, mark)
         // Most slots never have more than one page. Not giving memory back does no harm: a later set tries again.
@@ -58,6 +59,7 @@ extension Attachment {
     }
 
     /// Makes a filled slot the current one, and ends the claim; the exchange is the moment at which the text changes.
+    @inline(__always)
     private func makeCurrent(_ claim: consuming Claim, _ condition: SetCondition?) throws(SegmentError) -> Version {
         let view = membership.view
         while true {
@@ -77,12 +79,14 @@ extension Attachment {
     }
 
     /// The current publication, for which the condition has returned true.
+    @inline(__always)
     private func checkedInfo(_ condition: SetCondition?) throws(SegmentError) -> (PublicationWord, PublicationInfo) {
         let (current, info) = try currentInfo()
         if let condition, !condition(info) { throw .versionMismatch(current: info.version) }
         return (current, info)
     }
 
+    @inline(__always)
     func currentInfo() throws(SegmentError) -> (PublicationWord, PublicationInfo) {
         let view = membership.view
         var current = view.loadCurrent()
@@ -112,12 +116,14 @@ extension Attachment {
     // MARK: Finding a slot
 
     /// Claims a free slot with memory behind its first `byteCount` bytes.
+    @inline(__always)
     private func claimSlot(reserving byteCount: Int, _ mark: UInt64) throws(SegmentError) -> Claim {
         if let claim = try reserved(try claimSlot(for: byteCount, mark), byteCount) { return claim }
         return try claimSlotWithoutNewMemory(for: byteCount, mark)
     }
 
     /// The claim, with memory behind it; nil if no memory is left, and then the claim has ended.
+    @inline(__always)
     private func reserved(_ claim: consuming Claim, _ byteCount: Int) throws(SegmentError) -> Claim? {
         if try claim.reserve(byteCount, in: open.descriptor) {
             PausePoint.setReserved.reached()
@@ -150,25 +156,36 @@ extension Attachment {
         throw .busy(doing: "setting '\(open.file.name)'")
     }
 
+    @inline(__always)
     private func claimSlot(for byteCount: Int, _ mark: UInt64) throws(SegmentError) -> Claim {
+        let view = membership.view
+        // The one after the current slot was the current one longest ago, and is most likely free.
+        let next = (view.loadCurrent().slot + 1) % view.ringCount(for: byteCount)
+        if let claim = Claim.attempt(next, of: view, by: mark) { return claim }
+        return try claimAnotherSlot(for: byteCount, mark)
+    }
+
+    @inline(never)
+    private func claimAnotherSlot(for byteCount: Int, _ mark: UInt64) throws(SegmentError) -> Claim {
         let view = membership.view
         for pass in 0..<1000 {
             // Only the pins and claims of dead processes can be in the way more than once.
             if pass > 0 { sweep() }
             let ring = view.ringCount(for: byteCount)
             let start = view.loadCurrent().slot
-            if let claim = Claim.attempt((start + 1) % ring, of: view, by: mark) { return claim }
             // Each attempt looks at all pins. If a thousand readers have pinned as many slots, only slots without a pin are
             // worth one.
             let pinned = view.pinnedSlots()
-            for offset in 2...max(ring, 2) where !pinned[(start + offset) % ring] {
+            for offset in 1...ring where !pinned[(start + offset) % ring] {
                 if let claim = Claim.attempt((start + offset) % ring, of: view, by: mark) { return claim }
             }
             for slot in ring..<view.geometry.slotCount {
                 if slot == view.mark(of: .slots), try !open.grow(.slots, of: view, beyond: slot) {
                     throw .noSpace(path: open.file.path, byteCount: byteCount)
                 }
-                if !pinned[slot], let claim = Claim.attempt(slot, of: view, by: mark) { return claim }
+                if slot >= pinned.count || !pinned[slot], let claim = Claim.attempt(slot, of: view, by: mark) {
+                    return claim
+                }
             }
         }
         throw .busy(doing: "setting '\(open.file.name)'")
@@ -182,9 +199,10 @@ extension SegmentView {
         min(max((1 << 20) / max(byteCount, 1), 3), Table.step, geometry.slotCount)
     }
 
-    /// Which slots are pinned, as far as one look at all pins can tell.
+    /// Whether each of the slots that have ever been in use is pinned, as far as one look at all pins can tell.
     fileprivate func pinnedSlots() -> [Bool] {
-        var pinned = [Bool](repeating: false, count: geometry.slotCount)
+        // At least as many as are used in turn, whatever the mark is.
+        var pinned = [Bool](repeating: false, count: max(mark(of: .slots), Table.step))
         for index in 0..<mark(of: .pins) {
             let slot = Int(pins[index].word.load(ordering: .relaxed) & 0xffff_ffff) - 1
             if pinned.indices.contains(slot) { pinned[slot] = true }
@@ -214,41 +232,61 @@ extension SegmentView {
 extension Attachment {
     /// What the one thread that sets keeps from one set to the next.
     struct Writer {
-        /// The slot whose memory is looked at next.
-        private var hand = 0
-        /// When to look at the name next; coarse milliseconds.
-        private var nextNameCheck = 0
+        /// The second in which the name was looked at last.
+        private var nameCheckTime = Int64.min
 
         /// Checks that the file still has a name, at most once a second.
         ///
         /// It also refreshes the file's times, by which programs that clean directories know what is in use.
+        @inline(__always)
         mutating func checkName(of open: OpenFile) throws(SegmentError) {
-            let now = Clock.coarseMilliseconds
-            guard now >= nextNameCheck else { return }
+            let now = Clock.realtimeSeconds
+            if now != nameCheckTime { try checkName(of: open, at: now) }
+        }
+
+        @inline(never)
+        private mutating func checkName(of open: OpenFile, at now: Int64) throws(SegmentError) {
             guard try fromSystem(open.descriptor.status()).linkCount > 0 else {
                 throw .unlinked(name: open.file.name.description)
             }
             // Failing at this does no harm.
             try? open.descriptor.refreshTimes()
-            nextNameCheck = now + 1000
+            nameCheckTime = now
+            // Another process may have left memory behind.
+            slotsToLookAt = .max
         }
 
+        /// The slot whose memory was looked at last.
+        private var hand = 0
+        /// How many slots are still to be looked at, if all texts are short from now on.
+        private var slotsToLookAt = 0
         /// When to give back little memory next; coarse milliseconds.
         private var nextSmallReturn = 0
 
-        /// Gives back memory that only an earlier, longer text needed: looks at two slots.
+        /// Gives back memory that only an earlier, longer text needed, unless all slots have been looked at since.
+        @inline(__always)
+        mutating func returnMemory(of attachment: Attachment, _ mark: UInt64, _ recent: Int) {
+            if recent > Layout.pageByteCount || slotsToLookAt > 0 { returnMemoryNow(of: attachment, mark, recent) }
+        }
+
+        /// Looks at two slots.
         ///
         /// The kernel takes memory away from each process that has mapped it, which takes milliseconds if thousands have. So
         /// little memory is given back ten times a second at most.
-        mutating func returnMemory(of attachment: Attachment, _ mark: UInt64, _ recent: Int) {
+        @inline(never)
+        private mutating func returnMemoryNow(of attachment: Attachment, _ mark: UInt64, _ recent: Int) {
             let view = attachment.membership.view
             let count = view.mark(of: .slots)
+            slotsToLookAt = recent > Layout.pageByteCount ? count : min(slotsToLookAt, count)
             for _ in 0..<2 {
                 hand = hand + 1 < count ? hand + 1 : 0
+                slotsToLookAt -= 1
                 let memory = view.memory(ofSlot: hand)
                 guard memory > Layout.pageByteCount else { continue }
                 let limit = view.memoryLimit(ofSlot: hand, recent: recent)
                 guard memory > limit else { continue }
+                // Even if it cannot be given back now.
+                slotsToLookAt = count
                 if memory < 1 << 20 {
                     let now = Clock.coarseMilliseconds
                     guard now >= nextSmallReturn else { continue }

@@ -69,6 +69,12 @@ static inline const char *path_of(const char *name) {
 
 static inline bool exists(const char *name) { return access(path_of(name), F_OK) == 0; }
 
+static inline gid_t group_of(const char *name) {
+    struct stat status;
+    CHECK(stat(path_of(name), &status) == 0);
+    return status.st_gid;
+}
+
 static inline void end_well(pid_t child) {
     int status;
     CHECK(waitpid(child, &status, 0) == child);

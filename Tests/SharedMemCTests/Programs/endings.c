@@ -29,7 +29,8 @@ static void *keep_reading(void *unused) {
 static void *keep_setting(void *unused) {
     (void)unused;
     while (true) {
-        set(segment, "texto");
+        // The process has left the segment when its exit handlers have run: then the segment may be gone.
+        CHECK(sharedmem_set(segment, "texto", 5, NULL) == 0 || errno == EIDRM);
         SetSharedMem(L"texto");
     }
     return NULL;

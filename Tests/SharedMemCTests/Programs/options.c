@@ -2,6 +2,8 @@
 
 #include "handle.h"
 
+#include <grp.h>
+
 #define ATTACH_REFUSED(name, options, error)                                                                           \
     do {                                                                                                               \
         errno = 0;                                                                                                     \
@@ -66,6 +68,30 @@ static void environment_is_checked(void) {
     CHECK(setenv("SHAREDMEM_CAPACITY", "5", 1) == 0);
     sharedmem_t *segment = attach();
     REFUSED(sharedmem_set(segment, "123456", 6, NULL), EMSGSIZE);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
+static void group_is_that_of_the_options(void) {
+    sharedmem_options_t options = SHAREDMEM_OPTIONS;
+    options.group = "";
+    ATTACH_REFUSED("test", &options, EINVAL);
+    options.group = "no such group";
+    ATTACH_REFUSED("test", &options, EINVAL);
+    CHECK(strstr(sharedmem_last_error(), "no such group"));
+    CHECK(!exists("test"));
+
+    char number[20];
+    snprintf(number, sizeof number, "%u", getegid());
+    options.group = number;
+    options.mode = 0660;
+    sharedmem_t *segment = sharedmem_attach("test", &options);
+    CHECK(segment && group_of("test") == getegid());
+    if (geteuid() == 0) {
+        // The group has changed when an existing segment is attached, too.
+        options.group = "daemon";
+        sharedmem_t *other = sharedmem_attach("test", &options);
+        CHECK(other && group_of("test") == getgrnam("daemon")->gr_gid && sharedmem_detach(other) == 0);
+    }
     CHECK(sharedmem_detach(segment) == 0);
 }
 
@@ -202,7 +228,7 @@ static void scalars_say_what_options_say(void) {
 }
 
 MAIN(TEST(names_are_checked), TEST(options_of_other_versions_are_told), TEST(capacity_is_fixed_when_created),
-     TEST(environment_is_checked),
+     TEST(environment_is_checked), TEST(group_is_that_of_the_options),
      TEST(existing_only_creates_nothing), TEST(read_only_reads_only), TEST(persistent_stays), TEST(mode_is_the_files),
      TEST(directory_is_one_on_a_tmpfs), TEST(what_is_no_segment_is_left_alone), TEST(owners_are_trusted_by_name),
      TEST(attaching_without_end_uses_nothing_up), TEST(sizes_of_tables_are_the_creators),

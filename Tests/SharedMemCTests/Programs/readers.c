@@ -49,6 +49,19 @@ static void what_was_read_stays(void) {
     CHECK(sharedmem_detach(segment) == 0);
 }
 
+static void a_reader_s_text_is_not_released(void) {
+    sharedmem_t *segment = attach();
+    set(segment, "primero");
+    sharedmem_reader_t *reader = open_reader(segment);
+    const sharedmem_borrow_t *read = sharedmem_reader_read(reader);
+    sharedmem_borrow_t copy = *read;
+    REFUSED(sharedmem_release(segment, &copy), EINVAL);
+    for (int i = 0; i < 1000; i++) set(segment, i % 2 ? "segundo" : "tercero");
+    CHECK(borrow_holds(read, "primero") && reads(reader, "segundo"));
+    sharedmem_reader_close(reader);
+    CHECK(sharedmem_detach(segment) == 0);
+}
+
 static void detach_is_refused_while_a_reader_is_open(void) {
     sharedmem_t *segment = attach();
     sharedmem_reader_t *reader = open_reader(segment);
@@ -129,6 +142,7 @@ static void child_reads_on(void) {
     CHECK(sharedmem_detach(segment) == 0 && !exists("test"));
 }
 
-MAIN(TEST(reads_each_text_in_place), TEST(what_was_read_stays), TEST(detach_is_refused_while_a_reader_is_open),
+MAIN(TEST(reads_each_text_in_place), TEST(what_was_read_stays),
+     TEST(a_reader_s_text_is_not_released), TEST(detach_is_refused_while_a_reader_is_open),
      TEST(what_cannot_be_is_refused), TEST(without_a_pin_a_reader_reads_copies),
      TEST(child_reads_on))
