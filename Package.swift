@@ -98,7 +98,9 @@ let package = Package(
         .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages"], swiftSettings: tests),
         .testTarget(
             name: "SharedMemoryHTTPTests",
-            dependencies: ["HTTPMessages", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe"],
+            dependencies: [
+                "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe",
+            ],
             swiftSettings: tests),
         .testTarget(
             name: "CommandLineTests",

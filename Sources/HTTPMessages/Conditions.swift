@@ -12,8 +12,8 @@ package struct Conditions: Sendable {
         func permitsChange(_ entityTag: EntityTag, _ lastModified: Int64?) -> Bool {
             if ifMatch.isPresent { return ifMatch.matchesStrongly(entityTag) }
             guard let date = ifUnmodifiedSince.date, let lastModified else { return true }
-            // An equal date is not enough: another change may have followed within that second.
-            return date > lastModified
+            // The resource has no date before its second has passed, so no change has followed an equal one.
+            return date >= lastModified
         }
     }
 
@@ -70,6 +70,9 @@ package struct Conditions: Sendable {
         guard let parsed = parsed.first else { return true }
         return parsed.permitsChange(entityTag, lastModified) && !parsed.ifNoneMatch.matchesWeakly(entityTag)
     }
+
+    /// Whether `If-Match` has the tag as a proxy alters it that compresses responses: weak, or with the coding behind it.
+    package func hasAltered(_ entityTag: EntityTag) -> Bool { parsed.first?.ifMatch.hasAltered(entityTag) == true }
 
     /// Whether a reader that knows `entityTag` waits for another one: it names the tag in `If-None-Match`, and no other
     /// condition decides.

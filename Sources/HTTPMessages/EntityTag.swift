@@ -30,6 +30,23 @@ package struct EntityTag: Equatable, Sendable {
 
     package var quoted: String { "\"" + opaque + "\"" }
 
+    /// Whether this is `original` with a content coding behind it, such as `-gzip`, `--br` or `;deflate`.
+    func isVariant(of original: EntityTag) -> Bool {
+        withOpaque { variant in
+            original.withOpaque { original in
+                guard variant.count > original.count, variant.extracting(first: original.count).equals(original)
+                else { return false }
+                let rest = variant.extracting(original.count..<variant.count)
+                var start = 0
+                while start < rest.count, rest[start] == UInt8(ascii: "-") || rest[start] == UInt8(ascii: ";") {
+                    start += 1
+                }
+                return start > 0 && start < rest.count
+                    && rest.extracting(start..<rest.count).allSatisfy { Span.isLetter($0) }
+            }
+        }
+    }
+
     package static func == (left: EntityTag, right: EntityTag) -> Bool {
         left.withOpaque { left in right.withOpaque { left.equals($0) } }
     }

@@ -20,8 +20,11 @@ struct EntityTagList: Sendable {
     /// Whether `tag` matches by the weak comparison.
     func matchesWeakly(_ tag: EntityTag) -> Bool { isAny || names(tag) }
 
-    /// Whether `tag` itself is in the list.
-    func names(_ tag: EntityTag) -> Bool { contains { $0.tag == tag } }
+    /// Whether `tag` itself is in the list, or as a compressing proxy has altered it.
+    func names(_ tag: EntityTag) -> Bool { contains { $0.tag == tag || $0.tag.isVariant(of: tag) } }
+
+    /// Whether `tag` is in the list as a proxy has altered it.
+    func hasAltered(_ tag: EntityTag) -> Bool { contains { $0.isWeak && $0.tag == tag || $0.tag.isVariant(of: tag) } }
 
     private func contains(_ isMeant: (Entry) -> Bool) -> Bool {
         first.map(isMeant) == true || others.contains(where: isMeant)

@@ -66,6 +66,9 @@ package struct EventChunk: Sendable {
     /// The end of the stream.
     package static let end = EventChunk(byteCount: 0) { _ in }
 
+    /// The head of a response that ends with its connection.
+    package static func head(date: Int64) -> [UInt8] { head(date: date, isChunked: false).bytes }
+
     /// The head of the response.
     package static func head(date: Int64, isChunked: Bool) -> EventChunk {
         let framing = isChunked ? "Transfer-Encoding: chunked\r\n" : ""

@@ -1,14 +1,16 @@
 /// `Prefer` (RFC 7240): how long a client is prepared to wait for a change.
 enum Preference {
-    /// The seconds of `wait=SECONDS` in a header value; nil if there is no such preference.
-    static func waitSeconds(_ value: Span<UInt8>) -> Int? {
-        var seconds: Int?
+    enum Wait { case none, seconds(Int), malformed }
+
+    /// What a header value says of `wait=SECONDS`.
+    static func wait(_ value: Span<UInt8>) -> Wait {
+        var wait = Wait.none
         value.forEachElement(at: UInt8(ascii: ",")) {
             let preference = $0.extracting(first: $0.endOfElement(from: 0, at: UInt8(ascii: ";")))
-            if seconds == nil, let value = preference.value(ofParameter: "wait") {
-                seconds = preference.extracting(value).decimal.map { Int(clamping: $0) }
-            }
+            guard case .none = wait, let value = preference.value(ofParameter: "wait") else { return }
+            let seconds = preference.extracting(value).decimal
+            wait = seconds.map { .seconds(Int(clamping: $0)) } ?? .malformed
         }
-        return seconds
+        return wait
     }
 }

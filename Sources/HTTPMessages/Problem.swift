@@ -83,12 +83,15 @@ package final class Problem: Sendable {
         return json + "}\n"
     }
 
-    /// A whole response, for a connection that has no request to answer.
-    package var message: String {
-        let (body, status) = (json, type.status.rawValue)
-        return
-            "HTTP/1.1 \(status) \(type.title)\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
-            + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    /// A whole response, for a client that is still sending its request.
+    ///
+    /// - Parameter date: whole seconds since 1970.
+    package func message(date: Int64) -> String {
+        let body = json
+        var message = "HTTP/1.1 \(type.status.rawValue) \(type.title)\r\nDate: \(HTTPDate.format(date))\r\n"
+        message += "Content-Type: application/problem+json\r\nCache-Control: no-store\r\nConnection: close\r\n"
+        for (name, value) in headers { message += "\(name.rawValue): \(value)\r\n" }
+        return message + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     }
 }
 
@@ -100,7 +103,13 @@ extension Problem {
     package static let notFound = Problem(.notFound, "Nothing is served at this path.")
     package static let requestTimeout = Problem(
         .requestTimeout, "The body took too long to arrive, and nothing was set. Send the request again.")
-    package static let charset = Problem(.unsupportedMediaType, "The charset must be UTF-8, whatever the media type.")
+    package static let uselessBody = Problem(
+        .tooLong, "This request has no use for a body, and not all of it was read. Send the request without one.")
+    package static let charset = Problem(
+        .unsupportedMediaType, "The charset must be UTF-8 or US-ASCII, whatever the media type.")
+    package static let multipart = Problem(
+        .unsupportedMediaType, "A multipart body has an envelope around the text. Send the text alone, as with curl -T."
+    )
     package static let contentCoding = Problem(
         .unsupportedMediaType, "Content-Encoding is not supported. Send the text as it is.",
         headers: [(.acceptEncoding, "identity")])
@@ -125,6 +134,14 @@ extension Problem {
     package static func preconditionFailed(current: EntityTag) -> Problem {
         Problem(
             .preconditionFailed, "The current version is \(current.opaque). Get it, then retry.",
+            members: [("version", .text(current.opaque))], headers: [(.entityTag, current.quoted)])
+    }
+
+    package static func alteredTag(current: EntityTag) -> Problem {
+        Problem(
+            .preconditionFailed,
+            "A proxy on the way has altered the tag of the current version, \(current.opaque), as it does when it compresses. "
+                + "Have it leave these responses as they are.",
             members: [("version", .text(current.opaque))], headers: [(.entityTag, current.quoted)])
     }
 

@@ -8,6 +8,8 @@ package struct RequestHead: Sendable {
     package private(set) var acceptance = Acceptance()
     /// How many seconds the client is prepared to wait for a change.
     package private(set) var waitSeconds: Int?
+    /// Whether it says for how long in a form other than whole seconds.
+    package private(set) var hasMalformedWait = false
     /// The id of the last event that the client of an event stream received.
     package private(set) var lastEventID: String?
     package private(set) var expectsContinue = false
@@ -16,6 +18,8 @@ package struct RequestHead: Sendable {
     package private(set) var isForThisHost = true
     package private(set) var isChunked = false
     package private(set) var contentLength: UInt64 = 0
+    /// Whether a body of this request would end with its connection, as in HTTP/1.0.
+    package private(set) var hasNoLength = false
 
     private var framingFault: FramingFault?
     private var contentFault: ContentFault?
@@ -54,6 +58,7 @@ package struct RequestHead: Sendable {
         switch contentFault {
         case nil: nil
         case .charset: .charset
+        case .multipart: .multipart
         case .coding: .contentCoding
         case .range: .malformed("Content-Range is not supported: PUT replaces the whole text.")
         }
@@ -63,7 +68,7 @@ package struct RequestHead: Sendable {
         case notIntact, invalidName, invalidHost, noHost, repeated(HeaderName), ambiguousLength, unknownTransferCoding
     }
 
-    private enum ContentFault { case charset, coding, range }
+    private enum ContentFault { case charset, multipart, coding, range }
 
     private mutating func refuse(_ fault: FramingFault) { framingFault = framingFault ?? fault }
 }
@@ -102,12 +107,19 @@ extension RequestHead {
         case .contentType:
             addOnce(.contentType, name)
             if !ContentType.isUTF8(value) { contentFault = .charset }
+            if ContentType.isMultipart(value) { contentFault = .multipart }
         case .contentEncoding:
             if !value.equalsIgnoringCase("identity") { contentFault = .coding }
         case .contentRange: contentFault = .range
         case .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince: conditions.add(name, value)
         case .accept: acceptance.add(value)
-        case .prefer: waitSeconds = waitSeconds ?? Preference.waitSeconds(value)
+        case .prefer:
+            guard waitSeconds == nil else { break }
+            switch Preference.wait(value) {
+            case .none: break
+            case .seconds(let seconds): waitSeconds = seconds
+            case .malformed: hasMalformedWait = true
+            }
         case .lastEventID: lastEventID = value.text
         default: break
         }
@@ -121,6 +133,7 @@ extension RequestHead {
     package mutating func finish(isHTTP10: Bool) {
         if isChunked, isHTTP10 || seen.contains(.contentLength) { refuse(.ambiguousLength) }
         if !isHTTP10, !seen.contains(.host) { refuse(.noHost) }
+        hasNoLength = isHTTP10 && !seen.contains(.contentLength)
     }
 }
 

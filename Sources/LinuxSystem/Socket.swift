@@ -70,6 +70,9 @@ extension Socket {
     /// All uses of SHUT_RDWR are in this file: an optimized build with Swift 6.3 does not find it in a second one.
     package static func shutDown(_ descriptor: CInt) { shutdown(descriptor, CInt(SHUT_RDWR)) }
 
+    /// Ends what is sent to the other side, which may go on sending.
+    package static func finishSending(_ descriptor: CInt) { shutdown(descriptor, CInt(SHUT_WR)) }
+
     /// Sends as many bytes as the socket takes at once.
     ///
     /// - Returns: the number of bytes sent; −errno if it failed, −EAGAIN if the client must read first.

@@ -100,18 +100,23 @@ extension Daemon {
             unsafe state.pointee = RequestContext.none.bits
             let isIntact = request.isIntact(targetByteCount: targetByteCount)
             switch unsafe handler.begin(request, target: request.target.span, isIntact: isIntact) {
-            case .refuse(let reply): return perform(reply, request, open)
+            case .refuse(let reply): return open.beginReply() && perform(reply, request, open)
             case .proceed(let context, let bodyLimit):
                 unsafe state.pointee = context.bits
-                if let bodyLimit { open.awaitBody(atMost: bodyLimit) }
-                return true
+                return bodyLimit.map(open.awaitBody(atMost:)) ?? true
             }
         }
-        if let upload { return open.receive(upload) }
-        if open.body.isExpected, !open.finishBody() { return false }
+        if let upload {
+            guard !open.receive(upload) else { return true }
+            return perform(.last(handler.problem(for: open.body.fault ?? .noMemory)), request, open)
+        }
+        guard open.beginReply() else { return false }
         let reply = handler.finish(request, context, open.body)
         open.body.clear()
-        return perform(reply, request, open)
+        let goesOn = perform(reply, request, open)
+        // The request has arrived in full: there is nothing to wait for.
+        if case .last = reply { return false }
+        return goesOn
     }
 
     /// Carries out a reply: the one place where responses are queued and connections held.
@@ -119,13 +124,14 @@ extension Daemon {
         switch reply {
         case .response(let status, let response, let endsConnection):
             if endsConnection { guard unsafe cmicrohttpd_end(request.connection) == .YES else { return false } }
-            open.respond(byteCount: response.byteCount)
+            guard open.respond(byteCount: response.byteCount) else { return false }
             return unsafe MHD_queue_response(request.connection, status.rawValue, response.pointer) == .YES
         case .hold(let take):
-            open.hold()
+            guard open.hold() else { return false }
             unsafe MHD_suspend_connection(request.connection)
             unsafe take(HeldConnection(request.connection, open))
             return true
+        case .last(let message): return open.finish(with: message)
         case .close: return false
         }
     }

@@ -35,57 +35,69 @@ final class OpenConnection: Sendable {
     let waker: Waker
     let body: RequestBody
     private let limits: TimeLimits
-    /// The deadline in coarse milliseconds, times four, plus a ``Phase``; negative once the connection was ended.
-    private let deadline = Atomic(0)
-    /// The deadline at the time the client was first seen to have stopped sending.
-    private let deadlineWhenHalfClosed = Atomic<Int>(.min)
-
-    private enum Phase: Int { case awaitsHead, awaitsBody, responds, isHeld }
+    private let state: ConnectionState
+    /// The state in which the client was first seen to have stopped sending.
+    private let stateWhenHalfClosed = Mutex<ConnectionState.Seen?>(nil)
 
     init(_ transport: any Transport, _ limits: TimeLimits, _ waker: Waker, _ body: RequestBody) {
         self.transport = transport
         self.waker = waker
         self.body = body
         self.limits = limits
-        setDeadline(.awaitsHead, limits.headSeconds)
+        state = ConnectionState(.awaitsHead, until: waker.milliseconds + limits.headSeconds * 1000)
     }
 
-    private func setDeadline(_ phase: Phase, _ seconds: Int, byteCount: Int = 0) {
-        let milliseconds = waker.milliseconds + seconds * 1000 + TimeLimits.milliseconds(for: byteCount)
-        deadline.store(4 * milliseconds + phase.rawValue, ordering: .relaxed)
-    }
-
-    /// No deadline: others see to it that the phase ends.
-    private static func never(_ phase: Phase) -> Int { Int.max & ~3 | phase.rawValue }
+    /// How long to read what a client sends after its last response.
+    ///
+    /// If the connection were closed while the client is sending, its system would throw the response away.
+    private static let discardMilliseconds = 10_000
 }
 
 // MARK: Phases, entered by the connection's own thread
+//
+// Those that return a Boolean return false if its last response was sent or it has ended: then the request has no effect.
 
 extension OpenConnection {
     func awaitHead() {
         body.clear()
-        setDeadline(.awaitsHead, limits.idleSeconds)
+        _ = state.enter(.awaitsHead, until: waker.milliseconds + limits.idleSeconds * 1000)
     }
 
-    func awaitBody(atMost limit: Int) {
+    func awaitBody(atMost limit: Int) -> Bool {
         body.expect(atMost: limit)
-        setDeadline(.awaitsBody, limits.bodySeconds)
+        return state.enter(.awaitsBody, until: waker.milliseconds + limits.bodySeconds * 1000)
     }
 
     /// - Returns: false if the client has sent more than enough.
     func receive(_ piece: RawSpan) -> Bool {
-        deadline.add(4 * TimeLimits.milliseconds(for: piece.byteCount), ordering: .relaxed)
+        guard state.seen.phase == .awaitsBody else { return true }
+        state.extend(by: TimeLimits.milliseconds(for: piece.byteCount))
         return body.receive(piece)
     }
 
-    /// Ends the wait for the body; a reply is about to follow.
-    ///
-    /// - Returns: false if the time was up before: the client has been told that its request had no effect.
-    func finishBody() -> Bool { deadline.exchange(Self.never(.responds), ordering: .relaxed) >= 0 }
+    /// The request has arrived; a reply follows at once.
+    func beginReply() -> Bool { state.enter(.responds) }
 
-    func respond(byteCount: Int) { setDeadline(.responds, limits.sendSeconds, byteCount: byteCount) }
+    func respond(byteCount: Int) -> Bool {
+        let milliseconds = limits.sendSeconds * 1000 + TimeLimits.milliseconds(for: byteCount)
+        return state.enter(.responds, until: waker.milliseconds + milliseconds)
+    }
 
-    func hold() { deadline.store(Self.never(.isHeld), ordering: .relaxed) }
+    func hold() -> Bool { state.enter(.isHeld) }
+
+    /// Sends the last response while the client may still be sending, and reads on for a while.
+    func finish(with message: [UInt8]) -> Bool {
+        body.clear()
+        guard state.enter(.discards, until: waker.milliseconds + Self.discardMilliseconds) else { return false }
+        sendLast(message)
+        return true
+    }
+
+    private func sendLast(_ message: [UInt8]) {
+        // It fits into the socket's buffer, which is empty.
+        _ = try? transport.send(message.span)
+        transport.finishSending()
+    }
 }
 
 // MARK: Ending, by the watchdog, while the descriptor cannot be closed
@@ -94,9 +106,11 @@ extension OpenConnection {
     /// Ends the connection if its time is up.
     ///
     /// - Parameter message: sent to a client whose body does not arrive; nothing else is being sent then.
-    func endIfLate(now: Int, message: [UInt8]) {
-        let seen = deadline.load(ordering: .relaxed)
-        if seen >= 0, seen >> 2 <= now { end(seen, message) }
+    func endIfLate(now: Int, message: () -> [UInt8]) {
+        let seen = state.seen
+        guard seen.phase != .hasEnded, seen.deadline <= now else { return }
+        guard seen.phase == .awaitsBody else { return end(seen) }
+        if state.enter(.discards, until: now + Self.discardMilliseconds, from: seen) { sendLast(message()) }
     }
 
     /// Ends the connection if its client has sent part of a request and will send no more.
@@ -104,15 +118,23 @@ extension OpenConnection {
     /// libmicrohttpd misses the end of a stream that arrives together with its last bytes. They may complete a request,
     /// which deserves a response: only a client that is seen here twice, without any progress in between, has left.
     func endIfAbandoned() {
-        let seen = deadline.load(ordering: .relaxed)
-        guard seen >= 0, seen & 3 < Phase.responds.rawValue else { return }
-        if deadlineWhenHalfClosed.exchange(seen, ordering: .relaxed) == seen { end(seen, []) }
+        let seen = state.seen
+        guard [.awaitsHead, .awaitsBody, .discards].contains(seen.phase) else { return }
+        let before = stateWhenHalfClosed.withLock { before in
+            defer { before = seen }
+            return before
+        }
+        if before == seen { end(seen) }
     }
 
-    private func end(_ seen: Int, _ message: [UInt8]) {
+    /// Ends the connection if no request is under way.
+    func endIfIdle() {
+        let seen = state.seen
+        if seen.phase == .awaitsHead { end(seen) }
+    }
+
+    private func end(_ seen: ConnectionState.Seen) {
         // If the connection's own thread gets in first, the client is no longer late.
-        guard deadline.compareExchange(expected: seen, desired: .min, ordering: .relaxed).exchanged else { return }
-        if seen & 3 == Phase.awaitsBody.rawValue { _ = try? transport.send(message.span) }
-        transport.close()
+        if state.enter(.hasEnded, until: 0, from: seen) { transport.close() }
     }
 }

@@ -1,4 +1,5 @@
 package import HTTPMessages
+import LinuxSystem
 
 /// What a handler makes of a request; ``Daemon`` carries it out, in one place.
 package enum Reply {
@@ -6,10 +7,17 @@ package enum Reply {
     case response(Status, Response, endsConnection: Bool = false)
     /// No response yet: libmicrohttpd leaves the connection alone until it is resumed, then the handler is asked again.
     case hold((HeldConnection) -> Void)
+    /// A whole message, which is the last one: the client may still be sending, and what it sends is read for a while.
+    case last([UInt8])
     /// Close the connection without a response.
     case close
 
     package static func problem(_ problem: Problem) -> Reply { .response(problem.type.status, Response(problem)) }
+
+    /// A problem for a client that may still be sending.
+    package static func last(_ problem: Problem) -> Reply {
+        .last(Array(problem.message(date: Clock.realtimeSeconds).utf8))
+    }
 
     /// The same response, after which the connection ends.
     package var endingConnection: Reply {
@@ -33,12 +41,16 @@ package protocol RequestHandler: AnyObject, Sendable {
     ///
     /// After a hold, called again when the connection is resumed.
     func finish(_ request: Request, _ context: RequestContext, _ body: RequestBody) -> Reply
+
+    /// What to tell a client that goes on sending a body which is not kept.
+    func problem(for fault: RequestBody.Fault) -> Problem
 }
 
 /// What becomes of a request after its head.
 package enum Beginning {
     /// Read the body, keep it if it has at most so many bytes, and finish with this context; nil if there is no body.
     case proceed(RequestContext, bodyLimit: Int?)
-    /// Reply without reading the body; the connection ends with this.
+    /// Reply without reading the body; the connection ends with this. If the client may be sending the body, the reply is to
+    /// be ``Reply/last(_:)``.
     case refuse(Reply)
 }

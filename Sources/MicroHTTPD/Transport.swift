@@ -17,6 +17,9 @@ package protocol Transport: Sendable {
 
     func stopAwaitingReadiness(in epoll: borrowing Epoll)
 
+    /// Ends what is sent to the client, which may go on sending.
+    func finishSending()
+
     /// Ends the connection in both directions. libmicrohttpd finds it ended, and closes its descriptor.
     func close()
 }
@@ -35,6 +38,8 @@ struct SocketTransport: Transport {
     func awaitReadiness(in epoll: borrowing Epoll) throws(SystemError) { try epoll.add(socket: descriptor) }
 
     func stopAwaitingReadiness(in epoll: borrowing Epoll) { epoll.remove(socket: descriptor) }
+
+    func finishSending() { Socket.finishSending(descriptor) }
 
     func close() { Socket.shutDown(descriptor) }
 }

@@ -1,10 +1,11 @@
 internal import Glibc
+package import HTTPMessages
 package import LinuxSystem
 import Synchronization
 
 /// Ends connections whose time is up or whose client has left: checks all once a second, and sleeps while there is none.
 package final class Watchdog: Sendable {
-    private let message: [UInt8]
+    private let lateBody: Problem
     private let state = Mutex(State())
     private let event: EventDescriptor
     private let thread = Mutex<BackgroundThread?>(nil)
@@ -16,9 +17,9 @@ package final class Watchdog: Sendable {
         var isStopping = false
     }
 
-    /// - Parameter message: sent to a client whose body takes too long.
-    package init(message: [UInt8]) throws(SystemError) {
-        self.message = message
+    /// - Parameter lateBody: what a client is told whose body takes too long.
+    package init(lateBody: Problem) throws(SystemError) {
+        self.lateBody = lateBody
         event = try EventDescriptor()
         let watchdog = unsafe Unmanaged.passUnretained(self)
         let started = try BackgroundThread(named: "sharedmem limit") {
@@ -40,6 +41,9 @@ package final class Watchdog: Sendable {
 
     /// Once this has returned, the descriptor may be closed.
     func remove(_ descriptor: CInt) { state.withLock { _ = $0.connections.removeValue(forKey: descriptor) } }
+
+    /// Ends the connections on which no request is under way.
+    package func endIdle() { state.withLock { state in for each in state.connections.values { each.endIfIdle() } } }
 
     /// Ends the thread.
     package func stop() {
@@ -67,6 +71,8 @@ package final class Watchdog: Sendable {
         unsafe poll(&polls, nfds_t(polls.count), 0)
         for poll in polls where poll.revents & halfClosed != 0 { connections[poll.fd]?.endIfAbandoned() }
         let now = Clock.coarseMilliseconds
-        for connection in connections.values { connection.endIfLate(now: now, message: message) }
+        for connection in connections.values {
+            connection.endIfLate(now: now) { Array(lateBody.message(date: Clock.realtimeSeconds).utf8) }
+        }
     }
 }

@@ -50,6 +50,12 @@ extension Segment {
         throw SegmentError.busy(doing: "updating '\(name)'")
     }
 
+    /// Describes the current text, as to a condition; for the HTTP interface.
+    package func publicationInfo() throws(SegmentError) -> PublicationInfo {
+        defer { extendLifetime(self) }
+        return try reference().attachment.currentInfo().1
+    }
+
     private func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
         defer { extendLifetime(self) }
         return try reference().with { attachment in

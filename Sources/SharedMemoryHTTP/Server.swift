@@ -35,7 +35,7 @@ public final class Server: Sendable {
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
         budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
-        let watchdog = try orNoResources(Watchdog(message: Array(Problem.requestTimeout.message.utf8)))
+        let watchdog = try orNoResources(Watchdog(lateBody: .requestTimeout))
         var hub: SubscriptionHub?
         var endpoints: [Endpoint] = []
         do throws(ServerError) {
@@ -73,6 +73,8 @@ public final class Server: Sendable {
         endpoints.withLock { endpoints in
             guard !endpoints.isEmpty else { return }
             for endpoint in endpoints { endpoint.drain() }
+            // A proxy that sent its next request on one of them would get a refusal for its client.
+            watchdog.endIdle()
             hub.close()
             for _ in 0..<graceSeconds * 1000 {
                 if endpoints.allSatisfy({ $0.daemon.requestsInFlight == 0 }) { break }

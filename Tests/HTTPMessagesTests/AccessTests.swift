@@ -10,7 +10,9 @@ struct AllowedHostsTests {
         "Loopback names and addresses are always allowed, with any port",
         arguments: [
             "localhost", "LOCALHOST:8080", "localhost:", "a.localhost", "a.b.localhost", "A.LocalHost:1", "127.0.0.1",
-            "127.0.0.1:80", "127.1.2.3:80", "127.255.255.255", "127.1", "[::1]", "[::1]:8080",
+            "127.0.0.1:80", "127.1.2.3:80", "127.255.255.255", "127.1", "[::1]", "[::1]:8080", "localhost.",
+            "localhost.:8080", "a.localhost.", "[0:0:0:0:0:0:0:1]", "[0:0:0:0:0:0:0:1]:80", "[::0001]",
+            "[::ffff:127.0.0.1]", "[::FFFF:127.9.9.9]:80", "[0:0:0:0:0:ffff:7f00:1]",
         ])
     func loopback(_ host: String) {
         for names in [[], ["one.example"]] { #expect(isAllowed(host, names)) }
@@ -20,8 +22,10 @@ struct AllowedHostsTests {
         "Any other host is refused",
         arguments: [
             "", ":80", "evil.example", "evil.example:8080", "notlocalhost", "localhost.evil.example", ".localhost",
-            "localhost.", "local", "127.0.0.1.evil.example", "127.evil", "127", "1270.0.0.1", "128.0.0.1", "0.0.0.0",
-            "192.168.0.1", "[::2]", "::1", "[::1", "[::11]", "[::1]x", "[::ffff:127.0.0.1]", "localhost:80:80",
+            "localhost..", ".", "local", "127.0.0.1.evil.example", "127.evil", "127", "1270.0.0.1", "128.0.0.1",
+            "0.0.0.0",
+            "192.168.0.1", "[::2]", "::1", "[::1", "[::11]", "[::1]x", "[::ffff:128.0.0.1]", "[::ffff:0:127.0.0.1]",
+            "[]", "[::1%lo]", "[127.0.0.1]", "localhost:80:80",
             "localhost80",
             "localhost:x",
         ])

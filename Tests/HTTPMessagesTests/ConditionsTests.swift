@@ -23,13 +23,17 @@ struct ConditionsTests {
     static let ifMatch = [
         Case(nil, nil), Case("\"current\"", true), Case("*", true), Case("\"other\"", false),
         Case("W/\"current\"", false), Case("\"a,b\" , ,\"current\",\"c\"", true), Case("\"\"", false),
-        Case("W/\"current\", \"current\"", true),
+        Case("W/\"current\", \"current\"", true), Case("\"current-gzip\"", false),
     ]
 
     static let ifNoneMatch = [
         Case(nil, nil), Case("\"current\"", false, isNamed: true), Case("*", false), Case("\"other\"", true),
         Case("W/\"current\"", false, isNamed: true), Case("\"x\", \"current\"", false, isNamed: true),
         Case("W/\"x\"", true), Case("\"current \"", true),
+        // As compressing proxies alter it.
+        Case("\"current-gzip\"", false, isNamed: true), Case("W/\"current--br\"", false, isNamed: true),
+        Case("\"current;deflate\"", false, isNamed: true), Case("\"current-1\"", true), Case("\"current-\"", true),
+        Case("\"currentgzip\"", true), Case("\"other-gzip\"", true),
     ]
 
     static func dates(before: Bool, same: Bool, after: Bool) -> [Case] {
@@ -39,8 +43,8 @@ struct ConditionsTests {
         ]
     }
 
-    /// An equal date does not hold: the resource may have changed a second time within that second.
-    static let ifUnmodifiedSince = dates(before: false, same: false, after: true)
+    /// A resource has no date before its second has passed: then an equal date says that it has not changed.
+    static let ifUnmodifiedSince = dates(before: false, same: true, after: true)
     static let ifModifiedSince = dates(before: true, same: false, after: false)
 
     /// One case for each of the four conditions.
@@ -118,6 +122,17 @@ struct ConditionsTests {
     func pollingForAny() {
         #expect(!Conditions.reading([(.ifNoneMatch, "*")]).waitForChange(of: Self.tag))
         #expect(!Conditions.reading([(.ifNoneMatch, "*, \"current\"")]).waitForChange(of: Self.tag))
+    }
+
+    @Test("If-Match with a tag that a proxy has altered is told from one with another tag")
+    func altered() {
+        for value in ["W/\"current\"", "\"current-gzip\"", "\"x\", W/\"current;br\""] {
+            #expect(Conditions.reading([(.ifMatch, value)]).hasAltered(Self.tag), "\(value)")
+        }
+        for value in ["\"current\"", "*", "\"other-gzip\"", "W/\"other\"", "\"current-12\""] {
+            #expect(!Conditions.reading([(.ifMatch, value)]).hasAltered(Self.tag), "\(value)")
+        }
+        #expect(!Conditions.reading([(.ifNoneMatch, "W/\"current\"")]).hasAltered(Self.tag))
     }
 
     // MARK: Repeated and malformed headers

@@ -64,7 +64,9 @@ struct AcceptanceTests {
 
 @Suite("Prefer")
 struct PreferenceTests {
-    func waitSeconds(_ value: String) -> Int? { Preference.waitSeconds(value.bytes.span) }
+    func waitSeconds(_ value: String) -> Int? {
+        if case .seconds(let seconds) = Preference.wait(value.bytes.span) { seconds } else { nil }
+    }
 
     @Test(
         "The first wait preference is read, in any of its forms",
@@ -78,14 +80,27 @@ struct PreferenceTests {
     }
 
     @Test(
-        "A value without a wait preference in whole seconds is ignored",
+        "A value without a wait preference is ignored",
         arguments: [
-            "", "wait", "wait=", "wait=x", "wait=-1", "wait=+1", "wait=1.5", "wait=1s", "wait=\"",
-            "wait=18446744073709551616",
-            "respond-async", "x;wait=60", "waiting=60", "await=60", "wait x=60", "a=\"wait=60\"",
+            "", "wait", "respond-async", "x;wait=60", "waiting=60", "await=60", "wait x=60", "a=\"wait=60\"",
         ])
     func ignored(_ value: String) {
-        #expect(waitSeconds(value) == nil)
+        guard case .none = Preference.wait(value.bytes.span) else {
+            Issue.record("not ignored")
+            return
+        }
+    }
+
+    @Test(
+        "A wait preference in anything but whole seconds is malformed",
+        arguments: [
+            "wait=", "wait=x", "wait=-1", "wait=+1", "wait=1.5", "wait=1s", "wait=\"", "wait=18446744073709551616",
+        ])
+    func malformed(_ value: String) {
+        guard case .malformed = Preference.wait(value.bytes.span) else {
+            Issue.record("not malformed")
+            return
+        }
     }
 }
 
@@ -100,17 +115,25 @@ struct ContentTypeTests {
             "text/html; charset=utf-8", "text/html; CHARSET=\"UTF-8\"", "text/plain;charset=Utf-8;format=flowed",
             "text/plain; name=\"a;charset=latin1\"; charset=utf-8", "text/plain ; charset = utf-8 ", "nonsense", "",
             ";", "charset=latin1", "text/plain; xcharset=latin1", "text/plain; charset",
-            "text/plain; a=\"\\\";charset=latin1\"",
+            "text/plain; a=\"\\\";charset=latin1\"", "text/plain; charset=US-ASCII",
+            "text/plain; a=\"x;y\"; charset=us-ascii",
         ])
     func utf8(_ type: String) {
         #expect(isUTF8(type))
     }
 
     @Test(
+        "A multipart type is recognized",
+        arguments: [("multipart/form-data", true), ("MULTIPART/x", true), ("multipart", false)])
+    func multipart(_ type: String, _ isMultipart: Bool) {
+        #expect(ContentType.isMultipart(type.bytes.span) == isMultipart)
+    }
+
+    @Test(
         "Another charset is refused",
         arguments: [
             "text/plain; charset=iso-8859-1", "text/plain;charset=utf-16", "text/plain; Charset=\"latin1\"",
-            "text/plain; charset=", "text/plain; charset=\"\"", "text/plain; a=\"x;y\"; charset=us-ascii",
+            "text/plain; charset=", "text/plain; charset=\"\"", "text/plain; charset=ascii",
             "text/plain; charset=utf-8; charset=utf-16", "text/plain; charset=utf-16; charset=utf-8",
             "text/plain; charset=utf8", "text/plain; charset=utf-8x", "text/plain; charset=\"utf-8", ";charset=latin1",
             "text/plain; charset=utf-8 x",

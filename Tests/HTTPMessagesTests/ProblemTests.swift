@@ -101,15 +101,16 @@ struct ProblemTests {
 
     @Test("The message is a whole response that ends its connection", arguments: ProblemType.allCases)
     func message(_ type: ProblemType) throws {
-        let problem = Problem(type, "What happened: nothing.")
-        let parts = try #require(problem.message.firstRange(of: "\r\n\r\n"))
-        let lines = problem.message[..<parts.lowerBound].split(separator: "\r\n")
+        let problem = Problem(type, "What happened: nothing.", headers: [(.retryAfter, "1")])
+        let message = problem.message(date: 784_111_777)
+        let parts = try #require(message.firstRange(of: "\r\n\r\n"))
+        let lines = message[..<parts.lowerBound].split(separator: "\r\n")
         #expect(lines[0] == "HTTP/1.1 \(type.status.rawValue) \(type.title)")
         #expect(
             Set(lines.dropFirst()) == [
                 "Content-Type: application/problem+json", "Cache-Control: no-store", "Connection: close",
-                "Content-Length: \(problem.json.utf8.count)",
+                "Content-Length: \(problem.json.utf8.count)", "Date: Sun, 06 Nov 1994 08:49:37 GMT", "Retry-After: 1",
             ])
-        #expect(problem.message[parts.upperBound...] == problem.json)
+        #expect(message[parts.upperBound...] == problem.json)
     }
 }

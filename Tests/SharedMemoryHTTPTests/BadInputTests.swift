@@ -84,17 +84,6 @@ struct BadInputTests {
         #expect(response["Connection"] == "close")
     }
 
-    @Test("The server stops reading an endless chunked body")
-    func endlessChunks() throws {
-        let client = try server.connect()
-        try client.send("PUT /shared HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        let chunk = Array("10000\r\n".utf8) + [UInt8](repeating: 0x61, count: 0x10000) + [13, 10]
-        #expect(throws: (any Error).self) {
-            for _ in 0..<1000 { try client.send(chunk) }
-        }
-        #expect(try server.request().text == "before")
-    }
-
     @Test("A false Content-Length costs no memory")
     func lyingLength() throws {
         let server = try TestServer(capacity: Segment.maximumCapacity)
@@ -124,7 +113,7 @@ struct BadInputTests {
 
     @Test(
         "A charset other than UTF-8 is 415",
-        arguments: ["text/plain; charset=iso-8859-1", "text/plain; a=\"x;y\"; charset=us-ascii"])
+        arguments: ["text/plain; charset=iso-8859-1", "text/plain; a=\"x;y\"; charset=ascii"])
     func charset(type: String) throws {
         _ = try refused("PUT /shared HTTP/1.1\r\nHost: a\r\nContent-Type: \(type)\r\nContent-Length: 1\r\n\r\nx", 415)
     }

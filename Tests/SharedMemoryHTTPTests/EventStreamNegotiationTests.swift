@@ -22,7 +22,6 @@ struct EventStreamNegotiationTests {
     func otherRequests() throws {
         let server = try TestServer()
         let accept = ["Accept: text/event-stream"]
-        #expect(try server.request("HEAD", "/shared", accept)["Content-Type"] == "text/plain; charset=utf-8")
         #expect(try server.request("PUT", "/shared", accept, body: [97]).status == 204)
         #expect(try server.request("GET", "/livez", accept).text == "alive\n")
         #expect(try server.request("GET", "/shared/nobody", accept).status == 404)
@@ -65,22 +64,38 @@ struct EventStreamNegotiationTests {
         }
     }
 
-    @Test("One subscriber beyond the limit gets 503 until another leaves; other requests are served")
+    @Test("HEAD says that a stream is one, and sends none of it")
+    func head() throws {
+        let server = try TestServer()
+        let client = try server.connect()
+        let response = try client.request("HEAD", "/shared", ["Accept: text/event-stream"])
+        #expect(response.status == 200 && response["Content-Type"] == "text/event-stream")
+        #expect(response["Content-Length"] == nil && response["Vary"] == "Accept")
+        #expect(client.isEnded())
+        let text = try server.request("HEAD", "/shared", ["Accept: text/event-stream;q=0.1, text/plain"])
+        #expect(text["Content-Type"] == "text/plain; charset=utf-8")
+    }
+
+    @Test(
+        "One stream beyond the limit ends at once, so that the client tries again, until another leaves; others are served"
+    )
     func limit() async throws {
         let server = try TestServer { $0.watcherLimit = 2 }
         let first = try EventStream(server.connect())
         var second: EventStream? = try EventStream(server.connect())
         #expect(try first.next() != nil && second?.next() != nil)
-        let refused = try server.request("GET", "/shared", ["Accept: text/event-stream"])
-        #expect(refused.status == 503 && refused["Retry-After"] == "1")
+        let refused = try server.connect()
+        #expect(try refused.request("GET", "/shared", ["Accept: text/event-stream"]).status == 200)
+        let rest = try String(decoding: refused.rest(), as: UTF8.self)
+        #expect(rest.hasPrefix("retry: 3000\n: The server has as many subscribers as it allows."))
+        #expect(rest.hasSuffix("\n\n"))
         #expect(try server.request().status == 200)
         // A client that leaves makes room even if the server has nothing to send to it.
         second = nil
         let third = try await eventually("room for another subscriber") {
             let stream = try EventStream(server.connect())
-            return stream.response.status == 200 ? stream : nil
+            return try stream.next() != nil ? stream : nil
         }
-        #expect(try third.next() != nil)
         try server.segment().set("for both")
         #expect(try [first, third].map { try $0.next()?.text } == ["for both", "for both"])
     }

@@ -78,7 +78,7 @@ struct LongPollTests {
     @Test(
         "A client with nothing to wait for is answered at once",
         arguments: [
-            ("\"CURRENT\"", "wait=0", 304, false), ("\"CURRENT\"", "wait=x", 304, false),
+            ("\"CURRENT\"", "wait=0", 304, false),
             ("\"CURRENT\"", "respond-async", 304, false), ("*", "wait=60", 304, true),
             ("\"other\"", "wait=60", 200, true), ("\"other\"", "wait=100000", 200, true),
             (nil, "wait=60", 200, false),

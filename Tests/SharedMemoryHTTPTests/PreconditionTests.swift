@@ -24,6 +24,7 @@ struct PreconditionTests {
 
     /// Headers, and the status of a read and of a set with them; ConditionsTests has all combinations.
     var cases: [(headers: [String], read: Int, set: Int)] {
+        let earlier = HTTPDate.format(lastModified - 1)
         let (same, later) = (HTTPDate.format(lastModified), HTTPDate.format(lastModified + 1))
         return [
             ([], 200, 204), (["If-Match: \(entityTag)"], 200, 204), (["If-Match: *"], 200, 204),
@@ -31,12 +32,13 @@ struct PreconditionTests {
             (["If-Match: \"a\"", "If-Match: \(entityTag)"], 200, 204),
             (["If-None-Match: \(entityTag)"], 304, 412), (["If-None-Match: *"], 304, 412),
             (["If-None-Match: \"a\", W/\(entityTag)"], 304, 412), (["If-None-Match: \"other\""], 200, 204),
-            (["If-Unmodified-Since: \(same)"], 412, 412), (["If-Unmodified-Since: \(later)"], 200, 204),
+            (["If-Unmodified-Since: \(earlier)"], 412, 412), (["If-Unmodified-Since: \(same)"], 200, 204),
+            (["If-Unmodified-Since: \(later)"], 200, 204),
             (["If-Modified-Since: \(same)"], 304, 204),
-            (["If-Match: \(entityTag)", "If-Unmodified-Since: \(same)"], 200, 204),
+            (["If-Match: \(entityTag)", "If-Unmodified-Since: \(earlier)"], 200, 204),
             (["If-Match: \"other\"", "If-None-Match: \(entityTag)"], 412, 412),
             (["If-None-Match: \"other\"", "If-Modified-Since: \(later)"], 200, 204),
-            (["If-None-Match: \(entityTag)", "If-Unmodified-Since: \(same)"], 412, 412),
+            (["If-None-Match: \(entityTag)", "If-Unmodified-Since: \(earlier)"], 412, 412),
         ]
     }
 
@@ -150,13 +152,12 @@ struct PreconditionTests {
         #expect(response["Last-Modified"] != nil && response.text == "second")
     }
 
-    @Test("A 304 has the Content-Length and Last-Modified of the text")
+    @Test("A 304 has the Content-Length of the text")
     func notModifiedLength() throws {
         let client = try server.connect()
         let response = try client.request("GET", "/shared", ["If-None-Match: \(entityTag)"])
         #expect(response.status == 304)
         #expect(response["Content-Length"] == "7")
-        #expect(response["Last-Modified"] == HTTPDate.format(lastModified))
         #expect(try client.request().text == "current")
     }
 }

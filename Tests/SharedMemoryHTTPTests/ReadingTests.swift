@@ -29,7 +29,7 @@ struct ReadingTests {
             #expect(response.text == text)
             #expect(response["ETag"] == "\"\(version)\"")
             #expect(response["Content-Type"] == "text/plain; charset=utf-8")
-            #expect(response["Cache-Control"] == "no-cache")
+            #expect(response["Cache-Control"] == "no-cache, no-transform")
             #expect(response["Content-Length"] == "\(text.utf8.count)")
         }
     }

@@ -9,6 +9,8 @@ final class CachedText {
     let entityTag: EntityTag
     private let publicationTime: Timestamp
     private(set) var response: Response
+    /// The response of status 304.
+    private(set) var notModified: Response
     private let text: TextCopy
     /// The second in the response's date.
     private var second: Int64
@@ -23,6 +25,7 @@ final class CachedText {
         publicationTime = time
         second = Clock.realtimeSeconds
         response = Self.response(copy, entityTag, time.lastModified(before: second))
+        notModified = Self.notModified(copy, entityTag)
     }
 
     /// Makes sure that the response has the current date.
@@ -31,15 +34,26 @@ final class CachedText {
         guard now != second else { return }
         second = now
         response = Self.response(text, entityTag, lastModified)
+        notModified = Self.notModified(text, entityTag)
     }
 
     /// Seconds since 1970; `Int64.max` while no date identifies the text.
     var lastModified: Int64 { publicationTime.lastModified(before: second) }
 
-    /// A response for a client that was prepared to wait for a change.
-    func response(waitSeconds: Int) -> Response {
-        let response = Self.response(text, entityTag, lastModified)
-        response.add(.preferenceApplied, "wait=\(waitSeconds)")
+    /// The responses for a client that was prepared to wait for a change.
+    func responses(waitSeconds: Int) -> (Response, notModified: Response) {
+        let responses = (Self.response(text, entityTag, lastModified), notModified: Self.notModified(text, entityTag))
+        for response in [responses.0, responses.1] { response.add(.preferenceApplied, "wait=\(waitSeconds)") }
+        return responses
+    }
+
+    /// - Parameter text: not sent, but its length is.
+    private static func notModified(_ text: TextCopy, _ entityTag: EntityTag) -> Response {
+        let response = Response(text)
+        response.addDate()
+        response.add(.cacheControl, "no-cache, no-transform")
+        response.add(.vary, "Accept")
+        response.add(.entityTag, entityTag)
         return response
     }
 
@@ -47,7 +61,8 @@ final class CachedText {
         let response = Response(text)
         response.addDate()
         response.add(.contentType, "text/plain; charset=utf-8")
-        response.add(.cacheControl, "no-cache")
+        // A proxy that compressed the response would alter the tag.
+        response.add(.cacheControl, "no-cache, no-transform")
         response.add(.contentTypeOptions, "nosniff")
         response.add(.vary, "Accept")
         response.add(.entityTag, entityTag)

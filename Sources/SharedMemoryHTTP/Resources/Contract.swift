@@ -5,14 +5,19 @@ import MicroHTTPD
 struct Contract: Sendable {
     private let entityTag = EntityTag(opaque: Self.fingerprint(PackageResources.openapi_yaml))
     private let response = Response(PackageResources.openapi_yaml)
+    private let notModified = Response(PackageResources.openapi_yaml)
 
     init() {
         response.add(.contentType, "application/yaml")
-        response.add(.cacheControl, "no-cache")
-        response.add(.entityTag, entityTag)
+        for response in [response, notModified] {
+            response.add(.cacheControl, "no-cache")
+            response.add(.entityTag, entityTag)
+        }
     }
 
-    func read(_ conditions: Conditions) -> Reply { .read(response, conditions, entityTag, lastModified: nil) }
+    func read(_ conditions: Conditions) -> Reply {
+        .read(response, notModified, conditions, entityTag, lastModified: nil)
+    }
 
     /// FNV-1a, 64 bits: different for each release, which is all that is needed.
     private static func fingerprint(_ bytes: [UInt8]) -> String {

@@ -42,8 +42,9 @@ final class SegmentResource: Sendable {
                 }
                 cached?.renewDate()
                 guard let cached else { return .problem(.tooMuchInFlight) }
-                let response = waitSeconds.map(cached.response(waitSeconds:)) ?? cached.response
-                return .read(response, conditions, cached.entityTag, lastModified: cached.lastModified)
+                let (response, notModified) =
+                    waitSeconds.map(cached.responses(waitSeconds:)) ?? (cached.response, cached.notModified)
+                return .read(response, notModified, conditions, cached.entityTag, lastModified: cached.lastModified)
             }
         } catch {
             return .problem(error.problem)
@@ -58,11 +59,7 @@ final class SegmentResource: Sendable {
 
     /// Makes a request's body the text, as far as it was kept.
     func put(_ body: RequestBody, _ conditions: Conditions = Conditions()) -> Reply {
-        switch body.fault {
-        case nil: body.withSpan { put($0, conditions) }
-        case .tooLong(let capacity): .problem(.tooLong(capacity: capacity))
-        case .noMemory: .problem(.tooMuchInFlight)
-        }
+        body.fault.map { .problem(.bodyNotKept($0)) } ?? body.withSpan { put($0, conditions) }
     }
 
     /// Replaces the text, if the conditions hold at that moment, and replies.
@@ -82,21 +79,41 @@ final class SegmentResource: Sendable {
                 _ = try? follower.attach()
             }
             throw .busy(doing: "setting '\(name)' while other processes unlinked it")
+        } catch .versionMismatch(let current) {
+            return .problem(conditions.problem(current: EntityTag(current)))
         } catch {
             return .problem(error.problem)
         }
+    }
+
+    /// Why the text may not be replaced now; nil if it may.
+    ///
+    /// A client that waits to be asked for its text need not send it then.
+    func refusal(_ conditions: Conditions) -> Problem? {
+        guard conditions.isPresent, let info = try? segment?.publicationInfo(), !conditions.permitReplacing(info)
+        else { return nil }
+        return conditions.problem(current: EntityTag(info.version))
+    }
+}
+
+extension Conditions {
+    /// What a client is told whose condition failed.
+    fileprivate func problem(current: EntityTag) -> Problem {
+        hasAltered(current) ? .alteredTag(current: current) : .preconditionFailed(current: current)
     }
 }
 
 extension Reply {
     /// The reply to a `GET` or `HEAD` under conditions.
     ///
-    /// With 304 the response goes without its body, and so with the length that the body would have.
-    static func read(_ response: Response, _ conditions: Conditions, _ tag: EntityTag, lastModified: Int64?) -> Reply {
+    /// - Parameter notModified: the response of status 304, without the fields that describe a body.
+    static func read(
+        _ response: Response, _ notModified: Response, _ conditions: Conditions, _ tag: EntityTag, lastModified: Int64?
+    ) -> Reply {
         switch conditions.verdictForReading(tag, lastModified: lastModified) {
         case .proceed: .response(.ok, response)
-        case .notModified: .response(.notModified, response)
-        case .failed: .problem(.preconditionFailed(current: tag))
+        case .notModified: .response(.notModified, notModified)
+        case .failed: .problem(conditions.problem(current: tag))
         }
     }
 

@@ -8,11 +8,15 @@ enum Action {
     case poll(segment: Int, seconds: Int)
     /// Holds the request for as long as the client stays.
     case stream(segment: Int, after: Version?)
+    /// The head of such a stream.
+    case streamHead
     case put(segment: Int, capacity: Int)
     case listMethods(AllowedMethods)
     case refuse(Problem)
 
     var takesBody: Bool { if case .put = self { true } else { false } }
+
+    var problem: Problem? { if case .refuse(let problem) = self { problem } else { nil } }
 
     /// How many bytes of a body to keep.
     var bodyLimit: Int { if case .put(_, let capacity) = self { capacity } else { 0 } }

@@ -17,6 +17,9 @@ enum Route: Equatable {
         }
     }
 
+    /// Whether this is for the probes of whatever runs the server.
+    var isProbe: Bool { self == .alive || self == .ready }
+
     /// Whether a request needs the token, if there is one.
     var isProtected: Bool {
         switch self {

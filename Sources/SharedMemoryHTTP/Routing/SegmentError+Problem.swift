@@ -1,4 +1,5 @@
 import HTTPMessages
+import MicroHTTPD
 import SharedMemory
 
 extension EntityTag {
@@ -35,7 +36,20 @@ extension SegmentError {
 }
 
 extension Problem {
+    /// Why a body was not kept.
+    static func bodyNotKept(_ fault: RequestBody.Fault) -> Problem {
+        switch fault {
+        case .tooLong(0): .uselessBody
+        case .tooLong(let capacity): .tooLong(capacity: capacity)
+        case .noMemory: .tooMuchInFlight
+        }
+    }
+
     static var malformedEntityTag: Problem { .malformed("If-Match or If-None-Match contains a malformed entity tag.") }
+    static var malformedWait: Problem { .malformed("Prefer: wait takes whole seconds, such as wait=25.") }
+    static var noLength: Problem {
+        .malformed("A PUT over HTTP/1.0 needs a Content-Length: without one, it would set the empty text.")
+    }
     static var unattached: Problem { .unavailable("The server is not attached to the segment. Try again.") }
     static var tooMuchInFlight: Problem { .unavailable("The server has no memory left for text in flight. Try again.") }
     static var draining: Problem { .unavailable("The server is shutting down. Try again later.") }

@@ -31,13 +31,19 @@ final class Service: Sendable {
 extension Service: RequestHandler {
     func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning {
         let head = request.head(policy, isIntact: isIntact)
-        if let problem = head.framingProblem { return .refuse(.problem(problem)) }
+        // Where the body ends is not known either.
+        if let problem = head.framingProblem { return .refuse(.last(problem)) }
         let action = action(for: request.method, target, head)
         let hasBody = head.hasBody
-        // A reply to the head ends the connection, which is what is wanted while the server drains.
-        if hasBody ? !action.takesBody && !isWorthDraining(head) : isDraining.load(ordering: .relaxed) {
-            return .refuse(reply(to: action, head.conditions))
+        if hasBody, !action.takesBody {
+            // The client waits to be asked for the body.
+            if head.expectsContinue { return .refuse(reply(to: action, head.conditions)) }
+            if head.contentLength > RequestBody.maximumDiscardedByteCount {
+                return .refuse(.last(action.problem ?? .uselessBody))
+            }
         }
+        // A reply to the head ends the connection, which is what is wanted while the server drains.
+        if !hasBody, isDraining.load(ordering: .relaxed) { return .refuse(reply(to: action, head.conditions)) }
         let context = plainContext(action, head) ?? RequestContext(retaining: PendingRequest(action, head))
         return .proceed(context, bodyLimit: hasBody ? action.bodyLimit : nil)
     }
@@ -54,17 +60,15 @@ extension Service: RequestHandler {
         }
     }
 
-    /// Whether to read a useless body to its end and keep the connection: not if the client waits to be asked for the
-    /// body, nor if there is too much of it.
-    private func isWorthDraining(_ head: RequestHead) -> Bool {
-        !head.expectsContinue && head.contentLength <= RequestBody.maximumDiscardedByteCount
-    }
-
     private func action(for method: Method?, _ target: Span<UInt8>, _ head: RequestHead) -> Action {
         if head.hasUnknownExpectation { return .refuse(.unknownExpectation) }
-        guard head.isForThisHost, isForThisHost(target) else { return .refuse(.unknownHost) }
+        let route = routes.route(target)
+        // Probes come by address, and the answers tell a page of another site nothing.
+        if route?.isProbe != true {
+            guard head.isForThisHost, isForThisHost(target) else { return .refuse(.unknownHost) }
+        }
         guard let method else { return .refuse(.unknownMethod) }
-        guard let route = routes.route(target) else { return .refuse(.notFound) }
+        guard let route else { return .refuse(.notFound) }
         if route.isProtected {
             switch head.authorization {
             case .granted: break
@@ -77,9 +81,13 @@ extension Service: RequestHandler {
         case (.get, .segment(let segment)) where head.acceptance.isEventStream:
             if head.hasBody { return .refuse(.malformed("A request for an event stream cannot have a body.")) }
             return .stream(segment: segment, after: head.lastEventID.flatMap { Version($0) })
+        case (.head, .segment) where head.acceptance.isEventStream: return .streamHead
         case (.get, .segment(let segment)), (.head, .segment(let segment)):
+            if head.hasMalformedWait { return .refuse(.malformedWait) }
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
             else { return .read(route) }
+            // Otherwise a client that sends a tag as it is not to be sent would ask again and again, without a wait.
+            guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
             return .poll(segment: segment, seconds: min(seconds, Self.maximumPollSeconds))
         case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route)
         case (.put, .segment(let segment)): return put(segment, head)
@@ -89,9 +97,11 @@ extension Service: RequestHandler {
 
     private func put(_ segment: Int, _ head: RequestHead) -> Action {
         if let problem = head.contentProblem { return .refuse(problem) }
+        if head.hasNoLength { return .refuse(.noLength) }
         guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
         guard let capacity = segments[segment].capacity else { return .refuse(.unattached) }
         guard head.contentLength <= capacity else { return .refuse(.tooLong(capacity: capacity)) }
+        if head.expectsContinue, let problem = segments[segment].refusal(head.conditions) { return .refuse(problem) }
         return .put(segment: segment, capacity: capacity)
     }
 
@@ -117,6 +127,8 @@ extension Service {
         return pending.isChunked ? reply.endingConnection : reply
     }
 
+    func problem(for fault: RequestBody.Fault) -> Problem { .bodyNotKept(fault) }
+
     /// - Parameter body: nil if nothing has been read, as there is no body or it does not matter.
     private func reply(to action: Action, _ conditions: Conditions, _ body: RequestBody? = nil) -> Reply {
         switch action {
@@ -124,7 +136,8 @@ extension Service {
             if let body { segments[segment].put(body, conditions) } else { segments[segment].put(Span(), conditions) }
         case .read(.segment(let segment)): segments[segment].read(conditions)
         case .poll(let segment, let seconds): segments[segment].read(conditions, waitSeconds: seconds)
-        case .stream: .problem(.draining)
+        case .stream: .endedStream(.draining)
+        case .streamHead: .last(EventChunk.head(date: Clock.realtimeSeconds))
         case .read(.contract): contract.read(conditions)
         case .read(.ready): readiness
         case .read: .response(.ok, alive)
@@ -150,6 +163,13 @@ extension Response {
 }
 
 extension Reply {
+    /// A stream that says why it ends at once.
+    ///
+    /// A browser's `EventSource` then connects again; it would give up for good on any status other than 200.
+    fileprivate static func endedStream(_ problem: Problem) -> Reply {
+        .last(EventChunk.head(date: Clock.realtimeSeconds) + Array("retry: 3000\n: \(problem.detail)\n\n".utf8))
+    }
+
     fileprivate static func methods(_ methods: AllowedMethods) -> Reply {
         let response = Response()
         response.add(.allow, methods.rawValue)
@@ -169,23 +189,29 @@ extension Service {
             guard !pending.wasHeld, let version = segments[segment].versionAwaited(by: pending.conditions)
             else { return nil }
             let deadline = Clock.coarseMilliseconds + seconds * 1000
-            return subscribe(pending) { Subscriber($0, segment, .poll(deadline: deadline), version) }
+            return subscribe(pending, orElse: Reply.problem) {
+                Subscriber($0, segment, .poll(deadline: deadline), version)
+            }
         case .stream(let segment, let version):
             // Once resumed, all of the response has been sent.
             if pending.wasHeld { return .close }
-            guard segments[segment].isAttached else { return .problem(.unattached) }
+            guard segments[segment].isAttached else { return .endedStream(.unattached) }
             let isChunked = !request.isHTTP10
-            return subscribe(pending) { Subscriber($0, segment, .stream(isChunked: isChunked), version) }
+            return subscribe(pending, orElse: Reply.endedStream) {
+                Subscriber($0, segment, .stream(isChunked: isChunked), version)
+            }
         default: return nil
         }
     }
 
-    private func subscribe(_ pending: PendingRequest, _ make: @escaping (HeldConnection) -> Subscriber) -> Reply? {
+    private func subscribe(
+        _ pending: PendingRequest, orElse refuse: (Problem) -> Reply, _ make: @escaping (HeldConnection) -> Subscriber
+    ) -> Reply? {
         switch hub.admit() {
         case .admitted:
             pending.wasHeld = true
             return .hold { [hub] in hub.add(make($0)) }
-        case .full: return .problem(.unavailable("The server has as many subscribers as it allows. Try again later."))
+        case .full: return refuse(.unavailable("The server has as many subscribers as it allows. Try again later."))
         case .closing: return nil
         }
     }

@@ -2,6 +2,7 @@
 
 #include "waiter.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 /// A child that attaches, reports that, and waits until it is told to go on.
@@ -74,6 +75,41 @@ static void killed_child_takes_nothing_along(void) {
     CHECK(kill(child.id, SIGKILL) == 0 && waitpid(child.id, NULL, 0) == child.id);
     CHECK(exists("test") && holds(inherited, "hijo"));
     set(inherited, "padre otra vez");
+    CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
+}
+
+/// Whether a lock on the segment's lifetime byte, which all attached processes share, is held through any descriptor.
+static bool somebody_is_attached(void) {
+    int file = open(path_of("test"), O_RDWR | O_CLOEXEC);
+    CHECK(file >= 0);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 12, .l_len = 1};
+    CHECK(fcntl(file, F_OFD_GETLK, &lock) == 0 && close(file) == 0);
+    return lock.l_type == F_RDLCK;
+}
+
+static void child_with_its_parents_descriptors_leaves_its_parent_attached(void) {
+    inherited = attach();
+    set(inherited, "padre");
+    int numbers[16], copies[16], count = 0;
+    struct stat file, each;
+    CHECK(stat(path_of("test"), &file) == 0);
+    for (int number = 0; number < 100; number++) {
+        if (fstat(number, &each) < 0 || each.st_ino != file.st_ino || each.st_dev != file.st_dev) continue;
+        CHECK(count < 16);
+        numbers[count] = number;
+        copies[count++] = fcntl(number, F_DUPFD_CLOEXEC, 200);
+    }
+    CHECK(count > 0 && somebody_is_attached());
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        // The locks belong to the open files, which the child shares with its parent.
+        for (int i = 0; i < count; i++) CHECK(dup2(copies[i], numbers[i]) == numbers[i]);
+        exit(0);
+    }
+    end_well(child);
+    CHECK(somebody_is_attached());
+    for (int i = 0; i < count; i++) close(copies[i]);
     CHECK(sharedmem_detach(inherited) == 0 && !exists("test"));
 }
 
@@ -285,5 +321,6 @@ static void child_hears_what_its_parent_set_before_it_asked(void) {
 MAIN(TEST(child_sets_and_ends_first), TEST(killed_child_takes_nothing_along),
      TEST(child_without_a_call_takes_nothing_along), TEST(child_detaches_only_its_own),
      TEST(child_at_other_segments_takes_nothing_along), TEST(parent_ends_first),
+     TEST(child_with_its_parents_descriptors_leaves_its_parent_attached),
      TEST(wide_functions_go_on_in_a_child), TEST(grandchildren_go_on), TEST(fork_amid_another_threads_calls),
      TEST(forked_child_waits_itself), TEST(child_hears_what_its_parent_set_before_it_asked))

@@ -1,0 +1,106 @@
+import Foundation
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import Testing
+
+/// A client learns that it was refused, even while it is sending, and what it was told is what happened.
+@Suite("Refusals and ends of connections")
+struct RefusalTests {
+    @Test(
+        "A client that sends all of a body that is too long before it reads gets the refusal", arguments: [1, 17 << 20])
+    func refusalArrives(excess: Int) throws {
+        let capacity = 32 << 20
+        let server = try TestServer(capacity: capacity)
+        let body = [UInt8](repeating: UInt8(ascii: "x"), count: capacity + excess)
+        for _ in 0..<5 {
+            let client = try server.connect()
+            try client.sendRequest("PUT", body: body)
+            let response = try client.response()
+            #expect(response.status == 413)
+            #expect(response.problem["capacity"] as? Int == capacity)
+            #expect(response["Connection"] == "close" && response["Date"] != nil)
+            #expect(client.isEnded())
+        }
+        #expect(try server.segment().version.number == 0)
+    }
+
+    @Test(
+        "A client that sends pieces without end gets the refusal while it is sending",
+        arguments: ["/shared", "/nothing"])
+    func endlessChunks(target: String) throws {
+        let server = try TestServer(capacity: 1000)
+        let client = try server.connect()
+        try client.send("PUT \(target) HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        let chunk = "10000\r\n" + String(repeating: "x", count: 1 << 16) + "\r\n"
+        // More than the server reads before it refuses.
+        for _ in 0..<600 { try client.send(chunk) }
+        #expect(try client.response().status == 413)
+        #expect(client.isEnded())
+        #expect(try server.segment().version.number == 0)
+    }
+
+    @Test(
+        "A client that sends on after a request that cannot be read gets the refusal",
+        arguments: [
+            "Content-Length: 30000000\r\nTransfer-Encoding: identity", "Content-Length: 30000000\r\nContent-Range: x",
+        ])
+    func malformed(fields: String) throws {
+        let server = try TestServer()
+        let client = try server.connect()
+        try client.send("PUT /shared HTTP/1.1\r\nHost: localhost\r\n\(fields)\r\n\r\n")
+        try client.send([UInt8](repeating: UInt8(ascii: "x"), count: 30_000_000))
+        #expect([400, 501].contains(try client.response().status))
+        #expect(client.isEnded())
+    }
+
+    @Test("A refusal while the client sends has the headers that any other has")
+    func headers() throws {
+        let server = try TestServer(capacity: 1000)
+        let client = try server.connect()
+        try client.sendRequest("POST", "/shared", body: [UInt8](repeating: UInt8(ascii: "x"), count: 17 << 20))
+        let response = try client.response()
+        #expect(response.status == 405 && response["Allow"]?.contains("PUT") == true)
+    }
+
+    @Test("A client that goes on sending after a refusal is cut off in the end")
+    func boundedReading() async throws {
+        let server = try TestServer(capacity: 1000)
+        let client = try server.connect()
+        try client.send("PUT /shared HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
+        #expect(try client.response().status == 413)
+        let _: Bool = try await eventually("the end of the connection") {
+            (try? client.send(String(repeating: "x", count: 1000))) == nil ? true : nil
+        }
+        #expect(try server.request().status == 200)
+    }
+
+    @Test("A request that arrives when the time of its connection is up has an answer or no effect")
+    func noEffectAfterTheEnd() async throws {
+        let directory = try TemporaryDirectory()
+        let server = try ChildProcess(
+            ChildProcess.product("sharedmem"),
+            ["serve", "text", "--listen", "127.0.0.1:0", "--directory", directory.path, "--idle-timeout", "1"])
+        let url = try await server.line(beginning: "listening on ")
+        let port = try #require(URLComponents(string: url)?.port.flatMap { UInt16(exactly: $0) })
+        let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))
+        for round in 0..<4 {
+            let clients = try (0..<50).map { _ in try RawClient(host: "127.0.0.1", port: port) }
+            for client in clients { #expect(try client.request().status == 200) }
+            server.send(SIGSTOP)
+            try await server.stopped()
+            let before = try segment.version.number
+            // The time of all connections goes by while the server stands still.
+            try await Task.sleep(for: .milliseconds(1200))
+            for (index, client) in clients.enumerated() {
+                try client.sendRequest("PUT", body: Array("\(round) \(index)".utf8))
+            }
+            server.send(SIGCONT)
+            let answered = clients.filter { (try? $0.response().status) == 204 }.count
+            let _: Bool = try await eventually("the end of all requests") {
+                clients.allSatisfy { $0.hasHungUp } ? true : nil
+            }
+            #expect(try Int(segment.version.number - before) == answered)
+        }
+    }
+}
