@@ -16,16 +16,39 @@ package struct ByteStream: Sendable {
         return unsafe poll(&state, 1, /* timeout: */ 0) == 1 && state.revents & CShort(POLLERR | POLLHUP) != 0
     }
 
-    /// Writes all bytes of the text; stops without an error if the reader is gone.
-    package func write(_ text: String) throws(SystemError) {
+    /// Writes all bytes of the text, even if the stream does not block, as its descriptor may be shared with a process that made it so.
+    ///
+    /// It stops without an error if the reader is gone. With `isInterruptible`, it also stops if a signal has asked this
+    /// process to end (``TerminationSignals``) and the reader takes nothing for a second.
+    package func write(_ text: String, isInterruptible: Bool = false) throws(SystemError) {
+        // So many bytes never block once the stream can be written to: PIPE_BUF of Linux.
+        let limit = isInterruptible ? 4096 : Int.max
         var rest = text.utf8Span.span
         while !rest.isEmpty {
+            if isInterruptible, !awaitRoom(milliseconds: 1000) {
+                if TerminationSignals.wereReceived { return }
+                continue
+            }
             do throws(SystemError) {
-                rest = rest.extracting(droppingFirst: try write(some: rest))
-            } catch let error where error.code == EPIPE {
-                return
+                let written = try write(some: rest.extracting(first: min(rest.count, limit)))
+                rest = rest.extracting(droppingFirst: written)
+            } catch {
+                switch error.code {
+                case EPIPE: return
+                case EAGAIN: _ = awaitRoom(milliseconds: 1000)
+                default: throw error
+                }
             }
         }
+    }
+
+    /// Waits until the stream can be written to, or writing fails at once; false if the time is up first.
+    private func awaitRoom(milliseconds: CInt) -> Bool {
+        let count = try? systemCall("poll") {
+            var state = pollfd(fd: descriptor, events: CShort(POLLOUT), revents: 0)
+            return unsafe negatedErrno(poll(&state, 1, milliseconds))
+        }
+        return count != 0
     }
 
     /// Writes as many bytes as the stream takes at once, and returns their number.
@@ -36,24 +59,61 @@ package struct ByteStream: Sendable {
     }
 
     /// Reads up to the end, but at most one byte more than `limit`.
-    package func readToEnd(limit: Int) throws(SystemError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    ///
+    /// - Throws: `ENOMEM` if there is no memory for what was read, among others.
+    package func readToEnd(limit: Int) throws(SystemError) -> ReadBytes {
+        var bytes = ReadBytes()
         while bytes.count <= limit {
-            let wanted = min(buffer.count, limit + 1 - bytes.count)
-            let count = try systemCall("read") {
-                negatedErrno(unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, wanted) })
+            let count = try unsafe bytes.append(atMost: limit + 1 - bytes.count) { room in
+                unsafe negatedErrno(read(descriptor, room.baseAddress, room.count))
             }
             if count == 0 { break }
-            bytes += buffer[..<count]
         }
         return bytes
     }
 
     /// The content of a file, up to one byte more than `limit`.
-    package static func content(ofFile path: String, limit: Int) throws(SystemError) -> [UInt8] {
+    package static func content(ofFile path: String, limit: Int) throws(SystemError) -> ReadBytes {
         let descriptor = try systemCall("open", on: path) { negatedErrno(unsafe open(path, O_RDONLY | O_CLOEXEC)) }
         defer { close(descriptor) }
         return try ByteStream(descriptor: descriptor).readToEnd(limit: limit)
+    }
+}
+
+/// Bytes that were read. (An array would end the process if there were no memory for them.)
+@safe package struct ReadBytes: ~Copyable {
+    private var start: UnsafeMutableRawPointer?
+    private var room = 0
+    package private(set) var count = 0
+
+    fileprivate init() {}
+
+    deinit { unsafe free(start) }
+
+    package func withSpan<Result, Failure>(
+        _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(unsafe UnsafeRawBufferPointer(start: start, count: count).assumingMemoryBound(to: UInt8.self).span)
+    }
+
+    /// The text, with invalid bytes replaced.
+    package var text: String {
+        withSpan { span in unsafe span.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) } }
+    }
+
+    /// Has `read` fill free room behind the bytes, and returns its result.
+    fileprivate mutating func append(
+        atMost limit: Int, _ read: (UnsafeMutableRawBufferPointer) -> Int
+    ) throws(SystemError) -> Int {
+        if count == room {
+            let larger = max(2 * room, 1 << 16)
+            guard let moved = unsafe realloc(start, larger) else { throw SystemError(call: "realloc", code: ENOMEM) }
+            unsafe (start, room) = (moved, larger)
+        }
+        let free = unsafe UnsafeMutableRawBufferPointer(start: start, count: room)[count...]
+        let target = unsafe UnsafeMutableRawBufferPointer(rebasing: free.prefix(limit))
+        let added = try systemCall("read") { unsafe read(target) }
+        count += added
+        return added
     }
 }

@@ -5,16 +5,24 @@ internal import Glibc
 package enum Directory {
     /// The names in a directory, in no order.
     package static func names(in path: String) throws(SystemError) -> [String] {
+        var names: [String] = []
+        try forEachName(in: path) { name in
+            names.append(name)
+            return true
+        }
+        return names
+    }
+
+    /// Shows `body` the names in a directory, in no order, until it returns false.
+    package static func forEachName(in path: String, _ body: (String) -> Bool) throws(SystemError) {
         guard let stream = unsafe opendir(path) else { throw SystemError(call: "opendir \(path)", code: errno) }
         defer { unsafe closedir(stream) }
-        var names: [String] = []
         while let entry = unsafe readdir(stream) {
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
                 unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
             }
-            names.append(name)
+            if !body(name) { return }
         }
-        return names
     }
 
     package static func unlink(_ path: String) throws(SystemError) {

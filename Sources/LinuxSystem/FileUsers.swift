@@ -24,24 +24,33 @@ extension FileIdentity {
         }
     }
 
-    /// How many open file descriptions hold a shared lock on a byte of the file, in all containers; nil where `/proc` does
-    /// not say so.
-    package func sharedLockCount(onByte byte: Int) -> Int? {
-        // 1: OFDLCK ADVISORY  READ -1 00:1a:1234 12 12
-        guard let locks = try? wholeText(ofFile: "/proc/locks") else { return nil }
-        let place = ["READ", "-1", "\(deviceNumbers):\(inode)", "\(byte)"]
-        return locks.split(separator: "\n").count { line in
-            let words = line.split(separator: " ")
-            return words.count >= 8 && words[1] == "OFDLCK" && words[3..<7].elementsEqual(place) { $0 == $1 }
-        }
-    }
-
     /// As `/proc` writes them.
-    private var deviceNumbers: String {
+    fileprivate var deviceNumbers: String {
         func hexadecimal(_ number: UInt) -> String { (number < 16 ? "0" : "") + String(number, radix: 16) }
         // As in makedev(3).
         let (major, minor) = (device >> 8 & 0xfff | device >> 32 & ~0xfff, device & 0xff | device >> 12 & 0xffff_ff00)
         return hexadecimal(major) + ":" + hexadecimal(minor)
+    }
+}
+
+/// The shared locks of open file descriptions on this host, as they were when this was made.
+package struct SharedLocks: Sendable {
+    /// By device, inode and byte, as `/proc/locks` writes them; nil if it cannot be read.
+    private let counts: [String: Int]?
+
+    package init() {
+        // 1: OFDLCK ADVISORY  READ -1 00:1a:1234 12 12
+        let locks = try? wholeText(ofFile: "/proc/locks")
+        counts = locks?.split(separator: "\n").reduce(into: [:]) { counts, line in
+            let words = line.split(separator: " ")
+            guard words.count >= 8, words[1] == "OFDLCK", words[3] == "READ" else { return }
+            counts["\(words[5]) \(words[6])", default: 0] += 1
+        }
+    }
+
+    /// How many descriptions hold a shared lock that begins at a byte of a file; nil if that cannot be found out.
+    package func count(on file: FileIdentity, byte: Int) -> Int? {
+        counts.map { $0["\(file.deviceNumbers):\(file.inode) \(byte)", default: 0] }
     }
 }
 

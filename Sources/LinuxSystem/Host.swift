@@ -16,6 +16,16 @@ package enum Environment {
 
 /// Facts about this process and its kernel.
 package enum Host {
+    /// Opens the standard streams that this process was started without, so that no other file gets their numbers.
+    ///
+    /// Using them still fails, with `EBADF`.
+    package static func openStandardStreams() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number, which is this one. The other way round than it would be used.
+            _ = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
+
     package static var processID: Int32 { getpid() }
 
     package static var effectiveUser: UInt32 { geteuid() }

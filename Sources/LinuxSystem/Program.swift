@@ -24,6 +24,12 @@ package struct Program: Sendable {
         }
     }
 
+    /// As process 1, which is the parent of all orphans, takes note of the ends of those that have ended.
+    package static func reapOrphans() {
+        guard getpid() == 1 else { return }
+        while waitpid(-1, nil, WNOHANG) > 0 {}
+    }
+
     private static func spawn(_ words: [String], standardInput: consuming PipeEnd) throws(SystemError) -> pid_t {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)

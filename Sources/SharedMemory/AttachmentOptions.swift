@@ -101,16 +101,28 @@ public struct AttachmentOptions: Hashable, Sendable {
     }
 
     /// The capacity that was asked for, or else the one in the environment, or else the default.
-    private func capacityToCreate() throws(SegmentError) -> Int {
+    package func capacityToCreate() throws(SegmentError) -> Int {
         let possible = Geometry.possibleCapacities
         if let capacity {
             guard possible.contains(capacity) else { throw .invalidCapacity(capacity) }
             return capacity
         }
         guard let text = Environment["SHAREDMEM_CAPACITY"] else { return Self.defaultCapacity }
-        guard let capacity = Int(text), possible.contains(capacity) else {
+        guard let capacity = Int(byteCount: text), possible.contains(capacity) else {
             throw .invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: text)
         }
         return capacity
+    }
+}
+
+extension Int {
+    /// Reads a number of bytes such as `1048576`, `64K`, `64M` or `1G`; nil for anything else.
+    package init?(byteCount text: String) {
+        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
+        let unit = text.last.flatMap { units[Character($0.uppercased())] }
+        guard let number = Int(unit == nil ? text[...] : text.dropLast()) else { return nil }
+        let (bytes, isTooMuch) = number.multipliedReportingOverflow(by: unit ?? 1)
+        if isTooMuch { return nil }
+        self = bytes
     }
 }

@@ -104,7 +104,7 @@ extension Segment {
     public static func info(
         _ name: String? = nil, directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
     ) throws(SegmentError) -> SegmentInfo {
-        try inspect(name, directory, trustedOwners).info()
+        try inspect(name, directory, trustedOwners).info(SharedLocks())
     }
 
     /// Returns the processes that have a segment mapped, as far as `/proc` shows them to this process, in order of their ids.
@@ -136,6 +136,39 @@ extension Segment {
     /// - Throws: ``SegmentError/system(call:code:)`` if the directory cannot be read.
     public static func leftovers(directory: String? = nil) throws(SegmentError) -> [String] {
         try SegmentFile(named: "list", in: directory).leftovers()
+    }
+
+    /// What ``survey(directory:trustedOwners:)`` finds under a name.
+    package enum Surveyed {
+        case segment(SegmentInfo)
+        /// What killed processes left behind.
+        case leftover
+        case failure(SegmentError)
+    }
+
+    /// Describes all that is in a directory, sorted by name, with one look at each file.
+    package static func survey(
+        directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
+    ) throws(SegmentError) -> [(name: String, found: Surveyed)] {
+        let files = try SegmentFile(named: "survey", in: directory)
+        let locks = SharedLocks()
+        var surveyed: [(name: String, found: Surveyed)] = []
+        for name in try files.names() {
+            do throws(SegmentError) {
+                let info = try inspect(name, directory, trustedOwners).info(locks)
+                surveyed.append((name, .segment(info)))
+            } catch {
+                switch error {
+                case .notFound: continue
+                case .leftover: surveyed.append((name, .leftover))
+                default:
+                    // Whether anybody uses a segment can be seen without trusting its owner.
+                    let isAlive = (try? files.isAlive(name)) ?? true
+                    surveyed.append((name, isAlive ? .failure(error) : .leftover))
+                }
+            }
+        }
+        return surveyed
     }
 
     private static func inspect(
@@ -187,7 +220,7 @@ extension OpenFile {
 }
 
 extension Attachment {
-    fileprivate func info() throws(SegmentError) -> SegmentInfo {
+    fileprivate func info(_ locks: SharedLocks) throws(SegmentError) -> SegmentInfo {
         let view = membership.view
         let (current, info) = try currentInfo()
         let setter = current.number > 0 ? view.slots[current.slot].setter.load() : nil
@@ -218,6 +251,6 @@ extension Attachment {
             setter: setter.map {
                 SettingProcess(processID: $0.processID, user: $0.user, program: $0.programName)
             },
-            attachmentCount: open.status.identity.sharedLockCount(onByte: Layout.lifetimeLock), attached: attached)
+            attachmentCount: locks.count(on: open.status.identity, byte: Layout.lifetimeLock), attached: attached)
     }
 }

@@ -35,7 +35,7 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
 
     // The segment and its file.
 
-    /// The segment does not exist; `found` lists those in the directory.
+    /// The segment does not exist; `found` lists some of those in the directory: all of them if they are at most ten.
     case notFound(name: String, directory: String, found: [String])
     /// The segment was to last while processes are attached, and all of them were killed: only its file is left.
     case leftover(name: String, directory: String)
@@ -81,6 +81,13 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
         self = error == .lostDescriptor ? .descriptorLost : .system(call: error.call, code: error.code)
     }
 
+    /// How many segments the description of ``notFound(name:directory:found:)`` names.
+    static let namedSegmentCount = 10
+
+    private static func some(of names: [String]) -> String {
+        names.prefix(namedSegmentCount).joined(separator: ", ") + (names.count > namedSegmentCount ? " and others" : "")
+    }
+
     /// What happened and what to do, in a sentence or two.
     public var description: String {
         switch self {
@@ -119,7 +126,7 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
             "The segment '\(name)' is attached read-only: attach it with write access to set its text."
         case .notFound(let name, let directory, let found):
             "There is no segment '\(name)' in \(directory) ("
-                + (found.isEmpty ? "no segments there" : "segments there: " + found.joined(separator: ", "))
+                + (found.isEmpty ? "no segments there" : "segments there: " + Self.some(of: found))
                 + "). Set its text to create it, or name another directory."
         case .leftover(let name, let directory):
             "The segment '\(name)' in \(directory) was left behind by processes that were killed, and counts as removed: "

@@ -13,6 +13,7 @@ public enum ListenAddress: Hashable, Sendable, LosslessStringConvertible {
         }
     }
 
+    /// Reads an address as ``description`` writes it, or `:PORT` for all IPv4 addresses of the host.
     public init?(_ description: String) {
         if description.hasPrefix("unix:") {
             let path = description.dropFirst(5)
@@ -26,7 +27,7 @@ public enum ListenAddress: Hashable, Sendable, LosslessStringConvertible {
         var host = description[..<colon]
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         if isBracketed { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty, isBracketed || !host.contains(":") else { return nil }
-        self = .tcp(host: String(host), port: port)
+        guard !isBracketed || !host.isEmpty, isBracketed || !host.contains(":") else { return nil }
+        self = .tcp(host: host.isEmpty ? "0.0.0.0" : String(host), port: port)
     }
 }

@@ -53,7 +53,7 @@ package struct ServerOption: Sendable {
 
     package static let listen = ServerOption(
         "listen", value: "address", default: ServerConfiguration().listen.map(\.description).joined(separator: ","),
-        help: "Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; may be repeated.")
+        help: "Where to listen: HOST:PORT, :PORT (all addresses), [IPV6]:PORT or unix:PATH; may be repeated.")
     package static let tokenFile = ServerOption(
         "token-file", value: "file", help: "A file with one line, the token that clients must send.")
     package static let allowAnonymous = ServerOption(
@@ -73,7 +73,7 @@ package struct ServerOption: Sendable {
     package static let capacity = ServerOption(
         "capacity", \.capacity, in: 1...Segment.maximumCapacity, unit: "bytes",
         default: "\(AttachmentOptions.defaultCapacity)",
-        help: "The most bytes that the text can have; fixed when a segment is created.")
+        help: "The most bytes that the text can have, such as 64M; fixed when a segment is created.")
     package static let mode = ServerOption(
         "mode", value: "mode", default: String(AttachmentOptions.defaultMode, radix: 8),
         help: """

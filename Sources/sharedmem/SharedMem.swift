@@ -22,6 +22,7 @@ struct SharedMem: ParsableCommand {
         ])
 
     static func main() {
+        Host.openStandardStreams()
         do {
             // Swift would repair such an argument, and the command would set other text than it was given.
             if let index = Host.indexOfArgumentNotUTF8 {

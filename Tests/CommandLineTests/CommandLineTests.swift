@@ -58,7 +58,7 @@ struct CommandLineTests: CommandTests {
     func refuses() async throws {
         #expect(try await output("set", "small", "--capacity", "5", "--text", "12345") == "")
         for (input, reason) in [
-            ("123456", "has 6 bytes, and the segment's capacity is 5"), ("a\u{0}b", "U+0000 at offset 1"),
+            ("123456", "longer than the segment's capacity of 5 bytes"), ("a\u{0}b", "U+0000 at offset 1"),
         ] {
             let result = try await sharedmem("set", "small", input: input)
             #expect(result.status == 1 && result.errors.contains(reason), "\(result.errors)")

@@ -21,11 +21,16 @@ struct ListeningTests {
     @Test(
         "Text that is not an address is refused",
         arguments: [
-            "", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "[::1]", "[]:80", "unix:",
+            "", "8080", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:80", "[::1]", "[]:80", "unix:",
             "a:-1",
         ])
     func invalidAddress(text: String) {
         #expect(ListenAddress(text) == nil)
+    }
+
+    @Test("A port alone stands for all addresses of the host")
+    func portAlone() {
+        #expect(ListenAddress(":8080") == .tcp(host: "0.0.0.0", port: 8080))
     }
 
     @Test("IPv4, IPv6 and Unix sockets serve the same text")

@@ -35,19 +35,40 @@ struct SegmentFile: Hashable, Sendable {
     /// The names of the segments in the directory that killed processes left behind, sorted.
     func leftovers() throws(SegmentError) -> [String] { try names().filter { (try? isAlive($0) == false) ?? false } }
 
-    private func names() throws(SegmentError) -> [String] {
-        try fromSystem(Directory.names(in: directory)).filter { $0.hasSuffix(Self.suffix) }
-            .compactMap { try? SegmentName(String($0.dropLast(Self.suffix.count))).description }.sorted()
+    /// The names of the segments' files in the directory, sorted.
+    func names() throws(SegmentError) -> [String] {
+        try fromSystem(Directory.names(in: directory)).compactMap(Self.name(ofFile:)).sorted()
+    }
+
+    /// The name of the segment that a file contains, if it does.
+    private static func name(ofFile fileName: String) -> String? {
+        guard fileName.hasSuffix(suffix) else { return nil }
+        return try? SegmentName(String(fileName.dropLast(suffix.count))).description
     }
 
     /// Whether the segment in the directory is more than a leftover; nil if there is none.
-    private func isAlive(_ name: String) throws(SegmentError) -> Bool? {
+    func isAlive(_ name: String) throws(SegmentError) -> Bool? {
         let file = try SegmentFile(named: name, in: directory)
         return try OpenFile.open(file, AttachmentOptions(access: .readOnly), forListing: true)?.isAlive()
     }
 
     var notFound: SegmentError {
-        .notFound(name: name.description, directory: directory, found: (try? segments()) ?? [])
+        .notFound(name: name.description, directory: directory, found: someSegments())
+    }
+
+    /// Some of the segments in the directory, sorted: one more than a message names, if there are so many.
+    ///
+    /// It looks at few files, as this is part of every try to attach to a segment that does not exist.
+    private func someSegments() -> [String] {
+        var found: [String] = []
+        var looksLeft = 100
+        try? Directory.forEachName(in: directory) { fileName in
+            guard let name = Self.name(ofFile: fileName) else { return true }
+            looksLeft -= 1
+            if (try? isAlive(name)) ?? true { found.append(name) }
+            return looksLeft > 0 && found.count <= SegmentError.namedSegmentCount
+        }
+        return found.sorted()
     }
 
     var leftover: SegmentError { .leftover(name: name.description, directory: directory) }

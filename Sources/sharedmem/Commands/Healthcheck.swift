@@ -8,13 +8,15 @@ struct HealthcheckCommand: ParsableCommand {
 
     @Argument(
         help: """
-            http://HOST:PORT/PATH or unix:PATH. (default: /livez at the first address of SHAREDMEM_LISTEN, or \
+            http://HOST:PORT/PATH, HOST:PORT or unix:PATH. (default: /livez at the first address of SHAREDMEM_LISTEN, or \
             \(Healthcheck.defaultURL))
             """)
     var url: String?
 
     func run() throws {
         let address = try ServerOption.listen.values([ListenAddress]()).first
-        try Healthcheck.check(url ?? address.map(Healthcheck.url) ?? Healthcheck.defaultURL)
+        // An address without a scheme is that of a server, as --listen takes it.
+        let given = url.map { ListenAddress($0).map(Healthcheck.url) ?? $0 }
+        try Healthcheck.check(given ?? address.map(Healthcheck.url) ?? Healthcheck.defaultURL)
     }
 }

@@ -16,17 +16,14 @@ struct ListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let trusted = try location.trusted
-        var entries = try Segment.list(directory: location.directory).map { name in
-            do {
-                let info = try Segment.info(name, directory: location.directory, trustedOwners: trusted)
-                return Entry(name: name, info: SegmentReport(info))
-            } catch {
-                return Entry(name: name, error: "\(error)")
+        let surveyed = try Segment.survey(directory: location.directory, trustedOwners: try location.trusted)
+        let entries = surveyed.map { name, found in
+            switch found {
+            case .segment(let info): Entry(name: name, info: SegmentReport(info))
+            case .leftover: Entry(name: name, isLeftBehind: true)
+            case .failure(let error): Entry(name: name, error: "\(error)")
             }
         }
-        entries += try Segment.leftovers(directory: location.directory).map { Entry(name: $0, isLeftBehind: true) }
-        entries.sort { $0.name < $1.name }
         if json { return try ByteStream.standardOutput.write(try encoded(entries)) }
         if entries.isEmpty {
             let directory = location.directory ?? PrivateMemory.directory

@@ -35,7 +35,7 @@ struct ServeCommand: ParsableCommand {
     @Option(.bodyTimeout) var bodyTimeout: Int?
     @Option(.sendTimeout) var sendTimeout: Int?
     @Option(.idleTimeout) var idleTimeout: Int?
-    @Option(.bytesInFlight) var bytesInFlight: Int?
+    @Option(.bytesInFlight) var bytesInFlight: ByteCount?
     @Option(.threads) var threads: Int?
 
     private var numbers: [(option: ServerOption, given: Int?)] {
@@ -43,7 +43,7 @@ struct ServeCommand: ParsableCommand {
             (.grace, grace), (.connections, connections), (.connectionsPerClient, connectionsPerClient),
             (.watchers, watchers), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
             (.bodyTimeout, bodyTimeout), (.sendTimeout, sendTimeout), (.idleTimeout, idleTimeout),
-            (.bytesInFlight, bytesInFlight), (.threads, threads),
+            (.threads, threads),
         ]
     }
 
@@ -54,9 +54,10 @@ struct ServeCommand: ParsableCommand {
         let configuration = try configuration()
         let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(failure).get()
         for address in server.addresses {
-            try ByteStream.standardOutput.write("listening on \(address.url)\n")
+            // A closed or full standard output keeps no server from serving.
+            try? ByteStream.standardOutput.write("listening on \(address.url)\n")
             for name in configuration.segments where configuration.segments.count > 1 {
-                try ByteStream.standardOutput.write("  \(name): \(address.url)/\(name)\n")
+                try? ByteStream.standardOutput.write("  \(name): \(address.url)/\(name)\n")
             }
         }
         TerminationSignals.wait()
@@ -76,6 +77,9 @@ struct ServeCommand: ParsableCommand {
         configuration.capacity = creation.capacity
         configuration.mode = creation.mode
         configuration.group = try creation.group
+        if let limit = try ServerOption.bytesInFlight.value(bytesInFlight) {
+            configuration.bytesInFlightLimit = limit.number
+        }
         for (option, given) in numbers {
             if let value = try option.value(given) { option.set(value, in: &configuration) }
         }
@@ -85,9 +89,13 @@ struct ServeCommand: ParsableCommand {
 
     /// The token that clients must send, the one line of a file.
     private static func token(inFile path: String) throws(Failure) -> String {
-        let bytes = try Result { () throws(SystemError) in try ByteStream.content(ofFile: path, limit: 4096) }
-            .mapError { Failure(description: "The token file \(path) cannot be read: \($0.reason).") }.get()
-        let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+        let bytes: ReadBytes
+        do throws(SystemError) {
+            bytes = try ByteStream.content(ofFile: path, limit: 4096)
+        } catch {
+            throw Failure(description: "The token file \(path) cannot be read: \(error.reason).")
+        }
+        let lines = bytes.text.split(whereSeparator: \.isNewline)
         guard bytes.count <= 4096, lines.count == 1 else {
             throw Failure(description: "\(path) is not a token file: it must have one line, of at most 4096 bytes.")
         }
@@ -108,7 +116,11 @@ struct ServeCommand: ParsableCommand {
 
     /// Where a number comes from: the variable, if the command line does not have the option.
     private func source(ofOption name: String) -> String {
-        numbers.first { $0.option.name == name && $0.given == nil }?.option.variable ?? "--\(name)"
+        let isFromEnvironment =
+            name == ServerOption.bytesInFlight.name
+            ? bytesInFlight == nil : numbers.contains { $0.option.name == name && $0.given == nil }
+        return isFromEnvironment
+            ? ServerOption.all.first { $0.name == name }?.variable ?? "--\(name)" : "--\(name)"
     }
 }
 

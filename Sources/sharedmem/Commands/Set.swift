@@ -12,8 +12,11 @@ struct SetCommand: ParsableCommand {
     @OptionGroup var segment: SegmentArguments
     @OptionGroup var creation: CreationOptions
 
-    @Option(help: "The text. (default: all of standard input)")
+    @Option(parsing: .unconditional, help: "The text. (default: all of standard input)")
     var text: String?
+
+    @Flag(help: "Set the empty text if standard input is empty, which is an error otherwise.")
+    var empty = false
 
     @Option(
         name: .customLong("if-version"),
@@ -24,16 +27,52 @@ struct SetCommand: ParsableCommand {
     var verbose = false
 
     func run() throws {
-        if text == nil, ByteStream.standardInput.isTerminal {
-            try ByteStream.standardError.write("Reading the text from the terminal; end it with Ctrl-D.\n")
-        }
-        let bytes =
-            try text.map { Array($0.utf8) } ?? ByteStream.standardInput.readToEnd(limit: Segment.maximumCapacity)
         var options = AttachmentOptions(
             lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
             mode: creation.mode, group: try creation.group, trustedOwners: try segment.location.trusted)
         options.isOperator = true
-        let version = try Segment.attach(segment.chosenName, options).set(utf8: bytes.span, ifVersion: expected)
+        let version: Version
+        if let text {
+            version = try Segment.attach(segment.chosenName, options).set(text, ifVersion: expected)
+        } else {
+            let capacity = try capacity(options)
+            let bytes = try standardInput(capacity)
+            version = try bytes.withSpan { bytes in
+                try Segment.attach(segment.chosenName, options).set(utf8: bytes, ifVersion: expected)
+            }
+        }
         if verbose { try ByteStream.standardError.write("\(version)\n") }
+    }
+
+    /// The capacity of the segment, or the one that it is going to be created with.
+    private func capacity(_ options: AttachmentOptions) throws -> Int {
+        do {
+            return try Segment.info(
+                segment.chosenName, directory: segment.location.directory, trustedOwners: options.trustedOwners
+            ).capacity
+        } catch SegmentError.notFound, SegmentError.leftover {
+            return try options.capacityToCreate()
+        }
+    }
+
+    /// All of standard input; it is not read to its end if it is longer than the capacity.
+    private func standardInput(_ capacity: Int) throws -> ReadBytes {
+        let input = ByteStream.standardInput
+        if input.isTerminal {
+            try ByteStream.standardError.write("Reading the text from the terminal; end it with Ctrl-D.\n")
+        }
+        let bytes = try input.readToEnd(limit: capacity)
+        if bytes.count > capacity {
+            throw Failure(
+                description: "The text on standard input is longer than the segment's capacity of \(capacity) bytes: "
+                    + "shorten it, or unlink the segment and create it again with a larger --capacity.")
+        }
+        if bytes.count == 0, !empty {
+            throw Failure(
+                description:
+                    "Standard input is empty, and nothing was set: look at the command that was to write the text, "
+                    + "or give --empty to set the empty text.")
+        }
+        return bytes
     }
 }

@@ -70,10 +70,11 @@ struct WatchCommand: ParsableCommand {
         var version = known
         while !TerminationSignals.wereReceived, output?.isAbandoned != true {
             // Waits a second at a time, to notice a signal that came just before the wait, and a reader that left.
+            Program.reapOrphans()
             let next = try follower.nextInterruptibly(after: version, waitsForSegment: waits, timeout: .seconds(1))
             guard let snapshot = next else { continue }
             version = snapshot.version
-            if verbose { try ByteStream.standardError.write("\(snapshot.version)\n") }
+            if verbose { report("\(snapshot.version)") }
             if command.isEmpty { try write(snapshot.text) } else { try runCommand(with: snapshot) }
             if once { return }
         }
@@ -81,14 +82,17 @@ struct WatchCommand: ParsableCommand {
 
     private func write(_ text: String) throws {
         let end = null ? "\0" : text.utf8.last == UInt8(ascii: "\n") ? "" : "\n"
-        try ByteStream.standardOutput.write(text + end)
+        try ByteStream.standardOutput.write(text + end, isInterruptible: true)
     }
+
+    /// Tells people something, if anybody listens: a standard error that is full or closed does not end the watch.
+    private func report(_ line: String) { try? ByteStream.standardError.write(line + "\n", isInterruptible: true) }
 
     private func runCommand(with snapshot: Snapshot) throws {
         Environment["SHAREDMEM_VERSION"] = "\(snapshot.version)"
         let end = try Result { () throws(SystemError) in try Program.run(command, input: snapshot.text) }
             .mapError { Failure(description: "'\(command[0])' cannot be run: \($0.reason).") }.get()
         if once { throw ExitCode(end.exitStatus) }
-        if end.exitStatus != 0 { try ByteStream.standardError.write("sharedmem: \(command[0]) \(end)\n") }
+        if end.exitStatus != 0 { report("sharedmem: \(command[0]) \(end)") }
     }
 }

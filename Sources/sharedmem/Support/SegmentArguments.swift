@@ -48,9 +48,12 @@ struct SegmentArguments: ParsableArguments {
 
 /// What a segment is like if it is created.
 struct CreationOptions: ParsableArguments {
-    @Option(.capacity) var capacity: Int?
+    @Option(.capacity) private var byteCount: ByteCount?
     @Option(.mode) private var fileMode: FileMode?
     @Option(.group) private var groupName: String?
+
+    /// Nil for that of an existing segment, or the default.
+    var capacity: Int? { byteCount?.number }
 
     /// Nil for that of an existing segment, or the default.
     var mode: UInt32? { fileMode?.bits }
@@ -74,6 +77,16 @@ private func orInvalid(_ check: () throws(SegmentError) -> Void) throws {
         try check()
     } catch {
         throw ValidationError("\(error)")
+    }
+}
+
+/// A number of bytes, such as `1048576` or `64M`.
+struct ByteCount: ExpressibleByArgument {
+    let number: Int
+
+    init?(argument: String) {
+        guard let number = Int(byteCount: argument) else { return nil }
+        self.number = number
     }
 }
 
