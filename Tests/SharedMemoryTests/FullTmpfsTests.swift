@@ -70,6 +70,21 @@ struct FullTmpfsTests {
         #expect(lines.last?.hasSuffix("-1") == true)
     }
 
+    @Test("With memory for a part of the header only, no segment is created, and no process dies of using it")
+    func creationOfAPart() async throws {
+        let lines = try await run(
+            """
+            for pages in 1 2 3 4 5; do
+                fill; truncate -s "-$((4096 * pages))" "$directory/junk"
+                p hold persistent >/dev/null; result=$(p set one); echo "$? $result"
+                rm -f "$directory"/*
+            done
+            """)
+        try #require(lines.count == 5)
+        for line in lines { #expect(line.hasPrefix("0 ") || line.contains(Self.refusal), "\(line)") }
+        #expect(lines[0].contains(Self.refusal) && !lines[4].contains(Self.refusal))
+    }
+
     @Test("A growing text is refused while there is no memory, and the old text stays whole")
     func growth() async throws {
         let lines = try await run(

@@ -180,16 +180,18 @@ struct TablesTests: SegmentTestCase {
         let segment = try Segment.attach(name, AttachmentOptions(capacity: 4 << 20, directory: directory.path))
         for round in 0..<100 { try segment.set("short \(round)") }
         let before = try memory()
-        try withView { view in
-            let open = try segment.attachment.open
-            let offset = view.geometry.slotOffset(5)
-            #expect(try open.descriptor.reserve(offset..<offset + (2 << 20)))
-            view.slots[5].reserved.store(2 << 20, ordering: .relaxed)
-        }
+        let attachment = try segment.attachment
+        let view = attachment.membership.view
+        #expect(try attachment.open.grow(.slots, of: view, beyond: 8))
+        // Not one of the slots that are used in turn: their memory is looked at before they are filled.
+        let offset = view.geometry.slotOffset(12)
+        #expect(try attachment.open.descriptor.reserve(offset..<offset + (2 << 20)))
+        view.slots[12].reserved.store(2 << 20, ordering: .relaxed)
         #expect(try memory() >= before + (1 << 20))
         let _: Bool = try await eventually("the return of the memory", within: 20) {
             _ = try? segment.set("short")
-            return (try? memory()) == before ? true : nil
+            // The slot keeps its first page.
+            return try memory() <= before + 8192 ? true : nil
         }
     }
 
