@@ -26,7 +26,6 @@ EXPORTS = Packaging/libSharedMem.map
 
 COMMAND     = $(OUT)/release/sharedmem
 LIBRARY     = $(OUT)/release/libSharedMem.so
-COMPLETIONS = $(addprefix $(OUT)/release/sharedmem.,bash zsh fish)
 HEADER      = Sources/CSharedMem/include/sharedmem.h
 FFI_HEADER  = Sources/CSharedMem/sharedmem-ffi.h
 VERSION     = $(shell sed -n 's/.* version: "\(.*\)".*/\1/p' Sources/sharedmem/SharedMem.swift)
@@ -46,7 +45,7 @@ help:
 	@echo "make            build the release: $(COMMAND) and $(LIBRARY)"
 	@echo "make lint       check formatting and code rules; 'make format' repairs the formatting"
 	@echo "make examples   build Examples/ against the release and run them"
-	@echo "make install    install command, library, headers, pkg-config file and completions (PREFIX, DESTDIR)"
+	@echo "make install    install what make has built: command, library, headers, pkg-config file and completions (PREFIX, DESTDIR)"
 	@echo "make uninstall  remove what 'make install' installed"
 	@echo "make image      build the container image '$(IMAGE)' with docker, podman or buildah"
 	@echo "make clean      remove everything that was built"
@@ -73,9 +72,6 @@ $(LIBRARY): $(SOURCES) $(EXPORTS)
 	$(RELEASE) --product SharedMem -Xlinker --version-script=$(CURDIR)/$(EXPORTS)
 	@touch $@
 
-$(COMPLETIONS): $(OUT)/release/sharedmem.%: $(COMMAND)
-	@$(COMMAND) --generate-completion-script $* > $@
-
 lint:
 	swift format lint --strict --recursive --parallel $(FORMATTED)
 	Scripts/check-unsafe
@@ -87,10 +83,14 @@ format:
 examples: PREFIX = $(CURDIR)/.build/examples/prefix
 examples: DESTDIR =
 examples: LDCONFIG = :
-examples: install
+examples: build install
 	Scripts/examples $(PREFIX)
 
-install: $(COMMAND) $(LIBRARY) $(COMPLETIONS)
+# It builds nothing and writes nothing here: root would own it, and the next build would fail.
+install:
+	@for file in $(COMMAND) $(LIBRARY); do \
+	    [ -e $$file ] || { echo "install: $$file is missing: run 'make' first" >&2; exit 1; }; \
+	done
 	$(INSTALL) -D -m 755 $(COMMAND) $(DESTDIR)$(bindir)/sharedmem
 	$(INSTALL) -D -m 755 $(LIBRARY) $(DESTDIR)$(libdir)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libSharedMem.so
@@ -99,9 +99,12 @@ install: $(COMMAND) $(LIBRARY) $(COMPLETIONS)
 	$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(libdir)|' -e 's|@INCLUDEDIR@|$(includedir)|' \
 	    -e 's|@VERSION@|$(VERSION)|' Packaging/sharedmem.pc.in > $(DESTDIR)$(libdir)/pkgconfig/sharedmem.pc
-	$(INSTALL) -D -m 644 $(OUT)/release/sharedmem.bash $(DESTDIR)$(datadir)/bash-completion/completions/sharedmem
-	$(INSTALL) -D -m 644 $(OUT)/release/sharedmem.zsh $(DESTDIR)$(datadir)/zsh/site-functions/_sharedmem
-	$(INSTALL) -D -m 644 $(OUT)/release/sharedmem.fish $(DESTDIR)$(datadir)/fish/vendor_completions.d/sharedmem.fish
+	$(COMMAND) --generate-completion-script bash | $(INSTALL) -D -m 644 /dev/stdin \
+	    $(DESTDIR)$(datadir)/bash-completion/completions/sharedmem
+	$(COMMAND) --generate-completion-script zsh | $(INSTALL) -D -m 644 /dev/stdin \
+	    $(DESTDIR)$(datadir)/zsh/site-functions/_sharedmem
+	$(COMMAND) --generate-completion-script fish | $(INSTALL) -D -m 644 /dev/stdin \
+	    $(DESTDIR)$(datadir)/fish/vendor_completions.d/sharedmem.fish
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || $(LDCONFIG)
 
 uninstall:
