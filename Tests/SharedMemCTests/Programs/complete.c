@@ -240,6 +240,8 @@ static void threads_of_a_forked_child_use_one_handle(void) {
         if (child == 0) {
             pthread_t threads[6];
             for (int i = 0; i < 6; i++) CHECK(pthread_create(&threads[i], NULL, set_and_read, NULL) == 0);
+            // The thread that was forked, too: it has another id than in the parent.
+            set_and_read(NULL);
             for (int i = 0; i < 6; i++) CHECK(pthread_join(threads[i], NULL) == 0);
             _exit(0);
         }
