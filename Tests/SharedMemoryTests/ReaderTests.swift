@@ -15,13 +15,6 @@ struct ReaderTests: SegmentTestCase {
         String(decoding: ChecksummedText.make(byteCount: 1 + round * 37 % 9000, seed: UInt64(round)), as: UTF8.self)
     }
 
-    /// The pins' words: the owner's row + 1 in the high half, the slot + 1 in the low half.
-    func pinWords() throws -> [UInt64] {
-        try withView { view in
-            (0..<view.mark(of: .pins)).map { view.pins[$0].word.load(ordering: .relaxed) }.filter { $0 != 0 }
-        }
-    }
-
     @Test("A reader reads each text that is set, with its version")
     func readsEach() throws {
         let (segment, other) = (try attach(), try attach())

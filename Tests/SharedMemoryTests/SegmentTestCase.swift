@@ -12,6 +12,13 @@ protocol SegmentTestCase {
 }
 
 extension SegmentTestCase {
+    /// The words of the pins that are not free: the owner's row + 1 in the high half, the slot + 1 in the low half.
+    func pinWords() throws -> [UInt64] {
+        try withView { view in
+            (0..<view.mark(of: .pins)).map { view.pins[$0].word.load(ordering: .relaxed) }.filter { $0 != 0 }
+        }
+    }
+
     var path: String { directory.path(of: name) }
 
     /// Attaches to the segment, which has 64 pins and 126 rows if this creates it: few enough to take them all.

@@ -148,6 +148,18 @@ struct TablesTests: SegmentTestCase {
         extendLifetime(others)
     }
 
+    @Test("A process that clears what dead processes left keeps its own pins and claims")
+    func sweepingKeepsOnesOwn() throws {
+        let segment = try attach()
+        try segment.set("x")
+        let token = try segment.borrow().leak()
+        let words = try pinWords()
+        #expect(words.count == 1)
+        try segment.sweep()
+        #expect(try pinWords() == words)
+        token.end()
+    }
+
     // MARK: Memory
 
     @Test("A default segment with a short text takes at most 64 KiB of memory, however often it is read and set")
