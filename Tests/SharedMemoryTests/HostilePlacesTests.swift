@@ -187,9 +187,9 @@ struct HostilePlacesTests {
     @Test("An invalid capacity in the environment is an error")
     func environmentCapacity() async throws {
         let result = try await ChildProcess.probe(
-            .get, directory, name, environment: ["SHAREDMEM_CAPACITY": "1M"]
+            .get, directory, name, environment: ["SHAREDMEM_CAPACITY": "1Q"]
         ).finish()
-        #expect(result.errors == "\(SegmentError.invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: "1M"))\n")
+        #expect(result.errors == "\(SegmentError.invalidEnvironment(variable: "SHAREDMEM_CAPACITY", value: "1Q"))\n")
         let other = try await ChildProcess.probe(
             .hold(), directory, name, environment: ["SHAREDMEM_CAPACITY": "5000"]
         ).finish()

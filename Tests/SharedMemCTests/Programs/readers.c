@@ -115,9 +115,11 @@ static void without_a_pin_a_reader_reads_copies(void) {
 /// In a child: reads with its parent's reader each time that the text changes.
 static void child_reads_on(void) {
     sharedmem_t *segment = attach();
-    set(segment, "padre");
+    set(segment, "primero");
     sharedmem_reader_t *used = open_reader(segment), *unused = open_reader(segment), *closed = open_reader(segment);
+    // Only this reader's pin keeps the first text.
     const sharedmem_borrow_t *kept = sharedmem_reader_read(used);
+    set(segment, "padre");
     CHECK(reads(unused, "padre") && reads(closed, "padre"));
     pid_t child = fork();
     CHECK(child >= 0);
@@ -134,7 +136,7 @@ static void child_reads_on(void) {
     end_well(child);
     // The child has not released the parent's pin.
     for (int i = 0; i < 400; i++) set(segment, i % 2 ? "otro" : "otra");
-    CHECK(borrow_holds(kept, "padre"));
+    CHECK(borrow_holds(kept, "primero"));
     CHECK(reads(used, "otro") && reads(unused, "otro") && reads(closed, "otro"));
     sharedmem_reader_close(used);
     sharedmem_reader_close(unused);
