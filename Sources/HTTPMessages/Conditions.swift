@@ -71,7 +71,7 @@ package struct Conditions: Sendable {
         return parsed.permitsChange(entityTag, lastModified) && !parsed.ifNoneMatch.matchesWeakly(entityTag)
     }
 
-    /// Whether `If-Match` has the tag as a proxy alters it that compresses responses: weak, or with the coding behind it.
+    /// Whether `If-Match` lists the tag as a compressing proxy alters it: made weak, or with the coding behind it.
     package func hasAltered(_ entityTag: EntityTag) -> Bool { parsed.first?.ifMatch.hasAltered(entityTag) == true }
 
     /// Whether a reader that knows `entityTag` waits for another one: it names the tag in `If-None-Match`, and no other

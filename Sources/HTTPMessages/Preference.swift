@@ -1,6 +1,6 @@
 /// `Prefer` (RFC 7240): how long a client is prepared to wait for a change.
 enum Preference {
-    enum Wait { case none, seconds(Int), malformed }
+    enum Wait: Equatable { case none, seconds(Int), malformed }
 
     /// What a header value says of `wait=SECONDS`.
     static func wait(_ value: Span<UInt8>) -> Wait {

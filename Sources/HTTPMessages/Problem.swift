@@ -83,15 +83,16 @@ package final class Problem: Sendable {
         return json + "}\n"
     }
 
-    /// A whole response, for a client that is still sending its request.
+    /// The head of a response that ends its connection, up to the empty line; ``json`` follows.
     ///
-    /// - Parameter date: whole seconds since 1970.
-    package func message(date: Int64) -> String {
-        let body = json
-        var message = "HTTP/1.1 \(type.status.rawValue) \(type.title)\r\nDate: \(HTTPDate.format(date))\r\n"
-        message += "Content-Type: application/problem+json\r\nCache-Control: no-store\r\nConnection: close\r\n"
-        for (name, value) in headers { message += "\(name.rawValue): \(value)\r\n" }
-        return message + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+    /// - Parameters:
+    ///   - reason: the reason phrase of the status.
+    ///   - date: whole seconds since 1970.
+    package func head(reason: String, date: Int64) -> String {
+        var head = "HTTP/1.1 \(type.status.rawValue) \(reason)\r\nDate: \(HTTPDate.format(date))\r\n"
+        head += "Content-Type: application/problem+json\r\nCache-Control: no-store\r\nConnection: close\r\n"
+        for (name, value) in headers { head += "\(name.rawValue): \(value)\r\n" }
+        return head + "Content-Length: \(json.utf8.count)\r\n\r\n"
     }
 }
 

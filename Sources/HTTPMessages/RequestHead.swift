@@ -8,7 +8,7 @@ package struct RequestHead: Sendable {
     package private(set) var acceptance = Acceptance()
     /// How many seconds the client is prepared to wait for a change.
     package private(set) var waitSeconds: Int?
-    /// Whether it says for how long in a form other than whole seconds.
+    /// Whether `Prefer: wait` is not a number of whole seconds.
     package private(set) var hasMalformedWait = false
     /// The id of the last event that the client of an event stream received.
     package private(set) var lastEventID: String?

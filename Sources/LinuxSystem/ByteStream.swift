@@ -16,12 +16,12 @@ package struct ByteStream: Sendable {
         return unsafe poll(&state, 1, /* timeout: */ 0) == 1 && state.revents & CShort(POLLERR | POLLHUP) != 0
     }
 
-    /// Writes all bytes of the text, even if the stream does not block, as its descriptor may be shared with a process that made it so.
+    /// Writes all bytes of the text, and waits for room if the stream is non-blocking.
     ///
-    /// It stops without an error if the reader is gone. With `isInterruptible`, it also stops if a signal has asked this
+    /// (Another process that has the same pipe may have made it so.) It stops without an error if the reader is gone. With `isInterruptible`, it also stops if a signal has asked this
     /// process to end (``TerminationSignals``) and the reader takes nothing for a second.
     package func write(_ text: String, isInterruptible: Bool = false) throws(SystemError) {
-        // So many bytes never block once the stream can be written to: PIPE_BUF of Linux.
+        // PIPE_BUF: once a pipe has room, writing so many bytes to it does not block.
         let limit = isInterruptible ? 4096 : Int.max
         var rest = text.utf8Span.span
         while !rest.isEmpty {

@@ -21,7 +21,7 @@ package enum Host {
     /// Using them still fails, with `EBADF`.
     package static func openStandardStreams() {
         for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
-            // The lowest free number, which is this one. The other way round than it would be used.
+            // This gets the lowest free number, the stream's. It is opened for the opposite direction, so that every use fails.
             _ = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }

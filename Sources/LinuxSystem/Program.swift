@@ -24,7 +24,7 @@ package struct Program: Sendable {
         }
     }
 
-    /// As process 1, which is the parent of all orphans, takes note of the ends of those that have ended.
+    /// Reaps the orphans that have ended, if this is process 1 and so their parent.
     package static func reapOrphans() {
         guard getpid() == 1 else { return }
         while waitpid(-1, nil, WNOHANG) > 0 {}

@@ -2,7 +2,8 @@ import Synchronization
 
 /// What a connection is doing and until when, in one word, which its own thread and the watchdog change.
 ///
-/// Once its last response was sent, or it has ended, a connection never goes back to a request: whatever arrives later has no effect.
+/// Once its last response was sent, or it has ended, a connection never goes back to a request: whatever arrives later has
+/// no effect.
 struct ConnectionState: ~Copyable, Sendable {
     enum Phase: Int, CaseIterable {
         case awaitsHead, awaitsBody, responds, isHeld
@@ -35,9 +36,7 @@ struct ConnectionState: ~Copyable, Sendable {
 
     var seen: Seen { Seen(word: word.load(ordering: .relaxed)) }
 
-    /// Enters a phase, unless the last response was sent or the connection has ended.
-    ///
-    /// - Returns: false if so.
+    /// Enters a phase; false if the last response was sent or the connection has ended.
     func enter(_ phase: Phase, until deadline: Int = never) -> Bool {
         var seen = seen
         while seen.phase.isOpen {

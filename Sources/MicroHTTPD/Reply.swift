@@ -1,3 +1,4 @@
+internal import CMicroHTTPD
 package import HTTPMessages
 import LinuxSystem
 
@@ -14,9 +15,9 @@ package enum Reply {
 
     package static func problem(_ problem: Problem) -> Reply { .response(problem.type.status, Response(problem)) }
 
-    /// A problem for a client that may still be sending.
-    package static func last(_ problem: Problem) -> Reply {
-        .last(Array(problem.message(date: Clock.realtimeSeconds).utf8))
+    /// A problem for a client that may still be sending its request.
+    package static func last(_ problem: Problem, to method: Method? = nil) -> Reply {
+        .last(problem.message(omitsContent: method == .head))
     }
 
     /// The same response, after which the connection ends.
@@ -50,7 +51,19 @@ package protocol RequestHandler: AnyObject, Sendable {
 package enum Beginning {
     /// Read the body, keep it if it has at most so many bytes, and finish with this context; nil if there is no body.
     case proceed(RequestContext, bodyLimit: Int?)
-    /// Reply without reading the body; the connection ends with this. If the client may be sending the body, the reply is to
-    /// be ``Reply/last(_:)``.
+    /// Reply without reading the body; the connection ends with this.
+    ///
+    /// If the client may be sending a body, the reply must be ``Reply/last(_:)``.
     case refuse(Reply)
+}
+
+extension Problem {
+    /// A whole response, for a client that is still sending its request.
+    ///
+    /// - Parameter omitsContent: as in a response to `HEAD`.
+    func message(omitsContent: Bool = false) -> [UInt8] {
+        let reason = unsafe String(cString: MHD_get_reason_phrase_for(type.status.rawValue))
+        let message = head(reason: reason, date: Clock.realtimeSeconds) + (omitsContent ? "" : json)
+        return Array(message.utf8)
+    }
 }

@@ -72,7 +72,7 @@ package final class Watchdog: Sendable {
         for poll in polls where poll.revents & halfClosed != 0 { connections[poll.fd]?.endIfAbandoned() }
         let now = Clock.coarseMilliseconds
         for connection in connections.values {
-            connection.endIfLate(now: now) { Array(lateBody.message(date: Clock.realtimeSeconds).utf8) }
+            connection.endIfLate(now: now) { lateBody.message() }
         }
     }
 }

@@ -45,14 +45,16 @@ public func sharedmem_get_alloc(
     var copy: UnsafeMutableRawPointer?
     _ = unsafe Handle.with(segment) { handle in
         attempt { () throws(SegmentError) in
-            let current = try handle.segment.beginBorrow()
-            defer { current.hold.end() }
-            let size = current.byteCount + 1
+            let borrow = try handle.segment.borrow()
+            defer { extendLifetime(borrow) }
+            let size = unsafe borrow.text.count + 1
             unsafe copy = malloc(size)
             guard let copy = unsafe copy else { throw .system(call: "malloc", code: ENOMEM) }
-            unsafe copyWholeCharacters(current.bytes, into: UnsafeMutableRawBufferPointer(start: copy, count: size))
-            unsafe length?.pointee = current.byteCount
-            unsafe version?.pointee = sharedmem_version_t(current.version)
+            unsafe copyWholeCharacters(borrow.text, into: UnsafeMutableRawBufferPointer(start: copy, count: size))
+            unsafe length?.pointee = size - 1
+            if let version = unsafe version {
+                unsafe version.pointee = sharedmem_version_t(try handle.segment.version(of: borrow))
+            }
         }
     }
     return unsafe copy?.assumingMemoryBound(to: CChar.self)

@@ -118,8 +118,10 @@ public struct AttachmentOptions: Hashable, Sendable {
 extension Int {
     /// Reads a number of bytes such as `1048576`, `64K`, `64M` or `1G`; nil for anything else.
     package init?(byteCount text: String) {
-        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
-        let unit = text.last.flatMap { units[Character($0.uppercased())] }
+        let units: [Character: Int] = [
+            "K": 1 << 10, "k": 1 << 10, "M": 1 << 20, "m": 1 << 20, "G": 1 << 30, "g": 1 << 30,
+        ]
+        let unit = text.last.flatMap { units[$0] }
         guard let number = Int(unit == nil ? text[...] : text.dropLast()) else { return nil }
         let (bytes, isTooMuch) = number.multipliedReportingOverflow(by: unit ?? 1)
         if isTooMuch { return nil }

@@ -146,7 +146,7 @@ extension Segment {
         case failure(SegmentError)
     }
 
-    /// Describes all that is in a directory, sorted by name, with one look at each file.
+    /// Describes every segment in a directory, sorted by name, and inspects each file once.
     package static func survey(
         directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
     ) throws(SegmentError) -> [(name: String, found: Surveyed)] {

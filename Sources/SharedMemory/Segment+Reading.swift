@@ -93,7 +93,7 @@ extension Segment {
 
     // MARK: For the C and HTTP interfaces
 
-    /// Begins a borrow, which the caller ends with ``end(_:)``; otherwise as ``borrow()``.
+    /// Begins a borrow, as ``borrow()`` does; the caller ends its hold.
     package func beginBorrow() throws(SegmentError) -> Publication {
         let reference = try reference()
         let borrow = try reference.borrow()

@@ -27,7 +27,7 @@ public enum ListenAddress: Hashable, Sendable, LosslessStringConvertible {
         var host = description[..<colon]
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         if isBracketed { host = host.dropFirst().dropLast() }
-        guard !isBracketed || !host.isEmpty, isBracketed || !host.contains(":") else { return nil }
+        guard isBracketed ? !host.isEmpty : !host.contains(":") else { return nil }
         self = .tcp(host: host.isEmpty ? "0.0.0.0" : String(host), port: port)
     }
 }

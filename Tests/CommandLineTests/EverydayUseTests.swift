@@ -66,7 +66,7 @@ struct EverydayUseTests: CommandTests, WatchingTests {
 
     @Test(
         "A number of bytes with another unit is refused",
-        arguments: ["64Q", "M", "1.5M", "64MB", "9999999999999G", "-1K"])
+        arguments: ["64Q", "M", "1.5M", "64MB", "9999999999999G", "-1K", "1ß"])
     func wrongUnits(_ text: String) async throws {
         #expect(try await sharedmem("set", "a", "--capacity=\(text)", "--text", "x").status == 64)
         #expect(try await run("SHAREDMEM_CAPACITY=\(text) \"$sharedmem\" set b --text x; echo $?").text == "64\n")

@@ -63,6 +63,19 @@ struct RefusalTests {
         #expect(response.status == 405 && response["Allow"]?.contains("PUT") == true)
     }
 
+    @Test("A refusal of HEAD has no content, and each refusal has the reason phrase of its status")
+    func headOnly() throws {
+        let server = try TestServer()
+        for (method, content) in [("HEAD", ""), ("GET", "{")] {
+            let client = try server.connect()
+            try client.send("\(method) /shared HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n")
+            let rest = try String(decoding: client.rest(), as: UTF8.self)
+            #expect(rest.hasPrefix("HTTP/1.1 400 Bad Request\r\n"), "\(rest)")
+            let end = try #require(rest.range(of: "\r\n\r\n"))
+            #expect(rest[end.upperBound...].prefix(1) == content)
+        }
+    }
+
     @Test("A client that goes on sending after a refusal is cut off in the end")
     func boundedReading() async throws {
         let server = try TestServer(capacity: 1000)

@@ -36,7 +36,7 @@
 //     ENOENT     the segment or the directory does not exist, or only a file that killed processes left behind
 //     EEXIST     the segment exists with another capacity, or with another mode or group that the caller may not change
 //     ENOTSUP    the file at the segment's path is not a segment that this version of the library can use
-//     EPERM      the file belongs to a user whom the caller does not trust, or the caller is not a member of the group
+//     EPERM      the caller does not trust the owner of the file, or is not a member of the group
 //     EOWNERDEAD the segment's last process has ended, and only the file's owner or root can remove the file
 //     ENODEV     the directory is not on a tmpfs, so the text would not be in memory
 //     EREMOTE    the segment belongs to another kernel, whose locks are not visible here
@@ -160,7 +160,7 @@ typedef struct sharedmem_options_t {
 ///     EEXIST     the segment exists, and its capacity is not `options->capacity`; or its mode or its group is not that of
 ///                the options, and the caller may not change it
 ///     EACCES     the permissions of the directory or the file deny access
-///     EPERM      the file belongs to a user whom the caller does not trust, or the caller is not in `options->group`
+///     EPERM      the caller does not trust the owner of the file, or is not a member of `options->group`
 ///     EOWNERDEAD, ENODEV, ENOTSUP, EREMOTE   the file or its directory cannot be used: see the list above
 ///     ENOSPC, EFBIG, EMFILE, ENOMEM   there is no memory, or a limit of the process is reached
 ///     EAGAIN     other processes kept attaching or detaching for a second

@@ -32,14 +32,14 @@ extension Service: RequestHandler {
     func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning {
         let head = request.head(policy, isIntact: isIntact)
         // Where the body ends is not known either.
-        if let problem = head.framingProblem { return .refuse(.last(problem)) }
+        if let problem = head.framingProblem { return .refuse(.last(problem, to: request.method)) }
         let action = action(for: request.method, target, head)
         let hasBody = head.hasBody
         if hasBody, !action.takesBody {
             // The client waits to be asked for the body.
             if head.expectsContinue { return .refuse(reply(to: action, head.conditions)) }
             if head.contentLength > RequestBody.maximumDiscardedByteCount {
-                return .refuse(.last(action.problem ?? .uselessBody))
+                return .refuse(.last(action.problem ?? .uselessBody, to: request.method))
             }
         }
         // A reply to the head ends the connection, which is what is wanted while the server drains.
@@ -86,7 +86,7 @@ extension Service: RequestHandler {
             if head.hasMalformedWait { return .refuse(.malformedWait) }
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
             else { return .read(route) }
-            // Otherwise a client that sends a tag as it is not to be sent would ask again and again, without a wait.
+            // A client that left the quotes out would never be held, and ask again and again.
             guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
             return .poll(segment: segment, seconds: min(seconds, Self.maximumPollSeconds))
         case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route)

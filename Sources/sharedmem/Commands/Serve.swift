@@ -43,7 +43,7 @@ struct ServeCommand: ParsableCommand {
             (.grace, grace), (.connections, connections), (.connectionsPerClient, connectionsPerClient),
             (.watchers, watchers), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
             (.bodyTimeout, bodyTimeout), (.sendTimeout, sendTimeout), (.idleTimeout, idleTimeout),
-            (.threads, threads),
+            (.bytesInFlight, bytesInFlight?.number), (.threads, threads),
         ]
     }
 
@@ -77,11 +77,8 @@ struct ServeCommand: ParsableCommand {
         configuration.capacity = creation.capacity
         configuration.mode = creation.mode
         configuration.group = try creation.group
-        if let limit = try ServerOption.bytesInFlight.value(bytesInFlight) {
-            configuration.bytesInFlightLimit = limit.number
-        }
         for (option, given) in numbers {
-            if let value = try option.value(given) { option.set(value, in: &configuration) }
+            if let value = try option.number(given) { option.set(value, in: &configuration) }
         }
         configuration.report = { try? ByteStream.standardError.write("sharedmem: \($0)\n") }
         return configuration
@@ -116,11 +113,7 @@ struct ServeCommand: ParsableCommand {
 
     /// Where a number comes from: the variable, if the command line does not have the option.
     private func source(ofOption name: String) -> String {
-        let isFromEnvironment =
-            name == ServerOption.bytesInFlight.name
-            ? bytesInFlight == nil : numbers.contains { $0.option.name == name && $0.given == nil }
-        return isFromEnvironment
-            ? ServerOption.all.first { $0.name == name }?.variable ?? "--\(name)" : "--\(name)"
+        numbers.first { $0.option.name == name && $0.given == nil }?.option.variable ?? "--\(name)"
     }
 }
 

@@ -85,7 +85,7 @@ struct WatchCommand: ParsableCommand {
         try ByteStream.standardOutput.write(text + end, isInterruptible: true)
     }
 
-    /// Tells people something, if anybody listens: a standard error that is full or closed does not end the watch.
+    /// Writes a line on standard error; if that is full or closed, the watch goes on.
     private func report(_ line: String) { try? ByteStream.standardError.write(line + "\n", isInterruptible: true) }
 
     private func runCommand(with snapshot: Snapshot) throws {

@@ -8,6 +8,12 @@ extension ServerOption {
         try given ?? Environment[variable].map(parse)
     }
 
+    /// The number from the command line or, if there is none, from the environment, where bytes may have a unit.
+    func number(_ given: Int?) throws -> Int? {
+        if let given { return given }
+        return valueName == "bytes" ? try value(ByteCount?.none)?.number : try value(Int?.none)
+    }
+
     /// The values from the command line or, if there are none, from the environment, where commas separate them.
     func values<Value: ExpressibleByArgument>(_ given: [Value]) throws -> [Value] {
         guard given.isEmpty, let text = Environment[variable] else { return given }
