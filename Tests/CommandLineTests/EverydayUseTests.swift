@@ -165,6 +165,31 @@ struct EverydayUseTests: CommandTests, WatchingTests {
         #expect(try await watch.finish(within: 10).status == 0)
     }
 
+    @Test(
+        "As process 1, watch leaves no zombies of what its commands leave running",
+        .enabled("makes a PID namespace") { await MountNamespace.isPermitted() })
+    func orphansOfProcessOne() async throws {
+        try segment().set("x")
+        let processOne = "exec \"$0\" watch text --directory \"$1\" --exec sh -c '(sleep 0.2 &) ; (sleep 0.2 &)'"
+        let watch = try ChildProcess(
+            "unshare",
+            [
+                "--pid", "--fork", "--kill-child", "sh", "-c", processOne, ChildProcess.product("sharedmem"),
+                directory.path,
+            ])
+        let pid = try await eventually("process 1") { Self.children(of: Int(watch.processID)).first }
+        let _: Bool = try await eventually("two orphans") { Self.children(of: pid).count >= 2 ? true : nil }
+        let _: Bool = try await eventually("their ends", within: 20) { Self.children(of: pid).isEmpty ? true : nil }
+        kill(pid_t(pid), SIGTERM)
+        #expect(try await watch.finish(within: 20).status == 0)
+    }
+
+    /// The processes, zombies included, whose parent is this one.
+    static func children(of parent: Int) -> [Int] {
+        let list = try? String(contentsOfFile: "/proc/\(parent)/task/\(parent)/children", encoding: .utf8)
+        return (list ?? "").split(separator: " ").compactMap { Int($0) }
+    }
+
     // MARK: Many segments
 
     @Test("The error for a wrong name lists ten of the segments there, however many there are")
