@@ -39,6 +39,7 @@ SMALL = {
     "stopped": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=2 TIMEOUTS=1 CRASHES=1"),
     "reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 WAKES_ALWAYS=1 CRASHES=0"),
     "timeouts": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1", "progress"),
+    "requests": ("connection", "REQUESTS=2"),
 }
 LARGE = {
     "two sets each": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=1 CRASHES=0"),
@@ -54,6 +55,7 @@ LARGE = {
     "four versions": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=2 WAITERS=2 CRASHES=0"),
     "three publishers": ("waiting", "PUBLISHERS=3 SETS=1 OTHER_SETS=1 WAITERS=1 TIMEOUTS=1 CRASHES=1"),
     "three waiters": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=3 CRASHES=0"),
+    "more requests": ("connection", "REQUESTS=6"),
     "unheard reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1"),
 }
 
