@@ -105,16 +105,77 @@ struct FormatTests {
         extendLifetime(mapping)
     }
 
-    @Test("A reader in another language, written from the document alone, reads what was set")
+    /// A reader in another language, written from the document alone.
+    static let reader = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "format_reader.py")
+        .path
+
+    @Test("A reader in another language reads what was set")
     func otherLanguage() async throws {
         let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))
-        let reader = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "format_reader.py")
-            .path
         for text in ["", "Esta es una cadena de prueba – 🦤", String(repeating: "long ", count: 100_000)] {
             if !text.isEmpty { try segment.set(text) }
-            let result = try await ChildProcess.run("python3", [reader, directory.path, "text"])
+            let result = try await ChildProcess.run("python3", [Self.reader, directory.path, "text"])
             #expect(result.status == 0, "\(result.errors)")
             #expect(result.text == "\(try segment.version)\n\(text)")
         }
+    }
+
+    /// The reader, while it keeps the file open.
+    struct Follower {
+        private let process: ChildProcess
+        private var count = 0
+
+        init(_ directory: TemporaryDirectory) throws {
+            process = try ChildProcess("python3", [reader, directory.path, "text", "--follow"])
+        }
+
+        /// Has it read once more; nil if it finds no segment.
+        mutating func read() async throws -> String? {
+            count += 1
+            try process.write(Data("\n".utf8))
+            let line = try await eventually("the reader's answer") { [count, process] in
+                let lines = process.outputSoFar.split(separator: "\n", omittingEmptySubsequences: false)
+                return lines.count > count ? lines[count - 1] : nil
+            }
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8), options: .fragmentsAllowed)
+            return (object as? [String: String])?["text"]
+        }
+    }
+
+    @Test("A reader in another language notices that all processes were killed, and finds the next segment")
+    func killedUnderReader() async throws {
+        var follower = try Follower(directory)
+        #expect(try await follower.read() == nil)
+        for text in ["first", "second"] {
+            let holder = try ChildProcess.probe(.hold(), directory)
+            _ = try await holder.line(beginning: "attached")
+            try Segment.attach("text", AttachmentOptions(directory: directory.path)).set(text)
+            #expect(try await follower.read() == text)
+            holder.kill()
+            _ = try await holder.finish()
+            // Of a killed process, only the file is left.
+            #expect(FileManager.default.fileExists(atPath: directory.path(of: "text")))
+            #expect(try await follower.read() == nil)
+            var newcomer = try Follower(directory)
+            #expect(try await newcomer.read() == nil)
+        }
+    }
+
+    @Test("A reader in another language goes on reading under one of two names when the other is unlinked")
+    func hardLink() async throws {
+        let segment = try Segment.attach("text", AttachmentOptions(directory: directory.path))
+        try segment.set("one")
+        var follower = try Follower(directory)
+        #expect(try await follower.read() == "one")
+        #expect(link(directory.path(of: "text"), directory.path(of: "other")) == 0)
+        try Segment.unlink("other", directory: directory.path)
+        try segment.set("two")
+        #expect(try await follower.read() == "two")
+        try Segment.unlink("text", directory: directory.path)
+        #expect(try await follower.read() == nil)
+        let next = try Segment.attach("text", AttachmentOptions(directory: directory.path))
+        try next.set("three")
+        #expect(try await follower.read() == "three")
+        extendLifetime(segment)
     }
 }

@@ -235,7 +235,7 @@ extension Attachment {
         /// The second in which the name was looked at last.
         private var nameCheckTime = Int64.min
 
-        /// Checks that the file still has a name, at most once a second.
+        /// Checks that the name still leads to the file, at most once a second.
         ///
         /// It also refreshes the file's times, by which programs that clean directories know what is in use.
         @inline(__always)
@@ -246,9 +246,7 @@ extension Attachment {
 
         @inline(never)
         private mutating func checkName(of open: OpenFile, at now: Int64) throws(SegmentError) {
-            guard try fromSystem(open.descriptor.status()).linkCount > 0 else {
-                throw .unlinked(name: open.file.name.description)
-            }
+            guard try !open.hasLostName() else { throw .unlinked(name: open.file.name.description) }
             // Failing at this does no harm.
             try? open.descriptor.refreshTimes()
             nameCheckTime = now
