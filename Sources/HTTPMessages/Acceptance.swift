@@ -1,36 +1,75 @@
-/// Which of the two forms of the text a client asks for (`Accept`): the text itself, or a stream of its versions.
+/// Which of the two forms of the text a client asks for (`Accept`, RFC 9110, section 12.5.1): the text itself, or a stream
+/// of its versions.
 package struct Acceptance: Sendable {
-    private var eventStream = 0
-    private var plainText = 0
+    private var eventStream = Weight()
+    private var plainText = Weight()
 
-    /// True if the client prefers `text/event-stream` to `text/plain`.
-    package var isEventStream: Bool { eventStream > plainText }
+    /// How much the client wants a form, by the most specific of the ranges that match it.
+    private struct Weight {
+        var specificity = Specificity.none
+        /// In thousandths.
+        var quality = 0
 
-    /// Reads a header value such as `text/event-stream;q=0.5, */*`; called once for each field of a repeated header.
-    mutating func add(_ value: Span<UInt8>) {
-        var position = 0
-        while position < value.count {
-            let end = value.endOfElement(from: position, at: UInt8(ascii: ","))
-            let element = value.extracting(position..<end)
-            let type = element.extracting(element.trimmed(0..<element.endOfElement(from: 0, at: UInt8(ascii: ";"))))
-            if type.equalsIgnoringCase("text/event-stream") {
-                eventStream = max(eventStream, Self.quality(element))
-            } else if type.equalsIgnoringCase("text/plain") {
-                plainText = max(plainText, Self.quality(element))
+        mutating func add(_ quality: Int, _ specificity: Specificity) {
+            // Of several equally specific ranges, the best counts.
+            if (specificity.rawValue, quality) > (self.specificity.rawValue, self.quality) {
+                (self.specificity, self.quality) = (specificity, quality)
             }
-            position = end + 1
         }
     }
 
-    /// The quality in thousandths; 1,000 if the element has none.
-    private static func quality(_ element: Span<UInt8>) -> Int {
-        var quality: Int?
-        element.forEachElement(from: element.endOfElement(from: 0, at: UInt8(ascii: ";")) + 1, at: UInt8(ascii: ";")) {
-            if quality == nil, $0.starts(with: "q=") || $0.starts(with: "Q=") {
-                quality = thousandths($0.extracting(2..<$0.count))
+    private enum Specificity: Int { case none, anyType, anySubtype, type, typeWithParameters }
+
+    /// True if the client prefers `text/event-stream` to `text/plain`.
+    ///
+    /// Of two forms that it wants equally, it prefers the one that it names rather than one that a wildcard covers.
+    package var isEventStream: Bool {
+        eventStream.quality > 0
+            && (eventStream.quality, eventStream.specificity.rawValue)
+                > (plainText.quality, plainText.specificity.rawValue)
+    }
+
+    /// Reads a header value such as `text/event-stream;q=0.5, */*`; called once for each field of a repeated header.
+    mutating func add(_ value: Span<UInt8>) {
+        value.forEachElement(at: UInt8(ascii: ",")) { range in
+            let end = range.endOfElement(from: 0, at: UInt8(ascii: ";"))
+            let type = range.extracting(range.trimmed(0..<end))
+            guard let (quality, hasParameters) = Self.parameters(range, from: end + 1) else { return }
+            let named = hasParameters ? Specificity.typeWithParameters : .type
+            if type.equalsIgnoringCase("text/event-stream") {
+                eventStream.add(quality, named)
+            } else if type.equalsIgnoringCase("text/plain") {
+                plainText.add(quality, named)
+            } else if let wildcard = Self.wildcard(type) {
+                eventStream.add(quality, wildcard)
+                plainText.add(quality, wildcard)
             }
         }
-        return quality ?? 1000
+    }
+
+    private static func wildcard(_ type: Span<UInt8>) -> Specificity? {
+        if type.equalsIgnoringCase("text/*") { return .anySubtype }
+        return type == "*/*" ? .anyType : nil
+    }
+
+    /// The quality in thousandths, 1,000 if there is none, and whether there are parameters of the type itself.
+    ///
+    /// - Returns: nil if the client asks for a charset other than UTF-8, which neither form has.
+    private static func parameters(_ range: Span<UInt8>, from start: Int) -> (quality: Int, hasParameters: Bool)? {
+        var quality: Int?
+        var (hasParameters, isUTF8) = (false, true)
+        range.forEachElement(from: start, at: UInt8(ascii: ";")) {
+            if quality != nil || $0.isEmpty { return }
+            if $0.starts(with: "q=") || $0.starts(with: "Q=") {
+                quality = thousandths($0.extracting(2..<$0.count))
+            } else {
+                hasParameters = true
+                if let charset = $0.value(ofParameter: "charset"), !$0.extracting(charset).equalsIgnoringCase("utf-8") {
+                    isUTF8 = false
+                }
+            }
+        }
+        return isUTF8 ? (quality ?? 1000, hasParameters) : nil
     }
 
     /// Reads `0.25` as 250; a value that is not such a number counts as 0.

@@ -10,6 +10,7 @@ package enum HeaderName: String, Sendable {
     case contentRange = "Content-Range"
     case contentType = "Content-Type"
     case contentTypeOptions = "X-Content-Type-Options"
+    case cookie = "Cookie"
     case date = "Date"
     case entityTag = "ETag"
     case expect = "Expect"
@@ -33,6 +34,7 @@ package enum HeaderName: String, Sendable {
         switch name.count {
         case 4 where name.equalsIgnoringCase("host"): self = .host
         case 6 where name.equalsIgnoringCase("accept"): self = .accept
+        case 6 where name.equalsIgnoringCase("cookie"): self = .cookie
         case 6 where name.equalsIgnoringCase("expect"): self = .expect
         case 6 where name.equalsIgnoringCase("prefer"): self = .prefer
         case 8 where name.equalsIgnoringCase("if-match"): self = .ifMatch

@@ -14,6 +14,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
     case unsupportedMediaType = "unsupported-media-type"
     case unknownExpectation = "unknown-expectation"
     case unknownHost = "unknown-host"
+    case headTooLong = "head-too-long"
     case internalError = "internal-error"
     case notImplemented = "not-implemented"
     case unavailable = "unavailable"
@@ -37,6 +38,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
         case .unsupportedMediaType: (.unsupportedMediaType, "Unsupported media type")
         case .unknownExpectation: (.expectationFailed, "Unknown expectation")
         case .unknownHost: (.misdirectedRequest, "Unknown host")
+        case .headTooLong: (.requestHeaderFieldsTooLarge, "Request head too long")
         case .internalError: (.internalServerError, "Internal error")
         case .notImplemented: (.notImplemented, "Not implemented")
         case .unavailable: (.serviceUnavailable, "Temporarily unavailable")
@@ -150,6 +152,13 @@ extension Problem {
         Problem(
             .tooLong, "The text is longer than the segment's capacity of \(capacity) bytes. Shorten it.",
             members: [("capacity", .number(capacity))])
+    }
+
+    package static func headTooLong(limit: Int) -> Problem {
+        Problem(
+            .headTooLong,
+            "The limit is \(limit) bytes, where each header field counts for 64 more, and each cookie twice and for 64 more. "
+                + "Send fewer or shorter ones.")
     }
 
     package static func unavailable(_ detail: String) -> Problem {

@@ -21,6 +21,10 @@ package struct RequestHead: Sendable {
     /// Whether a body of this request would end with its connection, as in HTTP/1.0.
     package private(set) var hasNoLength = false
 
+    /// How many bytes libmicrohttpd needs besides the head itself: it keeps a record of each field, a copy of each `Cookie`,
+    /// and a record of each cookie in it.
+    package private(set) var recordByteCount = 0
+
     private var framingFault: FramingFault?
     private var contentFault: ContentFault?
     private var seen: SingleHeaders = []
@@ -49,6 +53,9 @@ package struct RequestHead: Sendable {
             .malformed(
                 "Transfer-Encoding is not allowed beside Content-Length or in HTTP/1.0: the end of the request would be "
                     + "ambiguous.")
+        case .notChunkedLast:
+            .malformed(
+                "The last transfer coding, and no other, must be chunked: the end of the request would be ambiguous.")
         case .unknownTransferCoding: .unknownTransferCoding
         }
     }
@@ -65,7 +72,8 @@ package struct RequestHead: Sendable {
     }
 
     private enum FramingFault {
-        case notIntact, invalidName, invalidHost, noHost, repeated(HeaderName), ambiguousLength, unknownTransferCoding
+        case notIntact, invalidName, invalidHost, noHost, repeated(HeaderName), ambiguousLength, notChunkedLast
+        case unknownTransferCoding
     }
 
     private enum ContentFault { case charset, multipart, coding, range }
@@ -80,6 +88,7 @@ extension RequestHead {
     ///
     /// - Parameter received: the value, possibly with blanks after it.
     package mutating func add(name: Span<UInt8>, value received: Span<UInt8>, _ policy: AccessPolicy) {
+        recordByteCount += 64
         guard let name = HeaderName(received: name) else {
             if !name.isToken { refuse(.invalidName) }
             return
@@ -96,8 +105,11 @@ extension RequestHead {
         case .transferEncoding:
             addOnce(.transferEncoding, name)
             isChunked = true
-            // With a blank after it, libmicrohttpd does not recognize the coding and would wait forever.
-            if !received.equalsIgnoringCase("chunked") { refuse(.unknownTransferCoding) }
+            switch TransferCoding.framing(received) {
+            case .chunked: break
+            case .unknown: refuse(.unknownTransferCoding)
+            case .ambiguous: refuse(.notChunkedLast)
+            }
         case .authorization:
             addOnce(.authorization, name)
             authorization = policy.authorize(value)
@@ -121,6 +133,9 @@ extension RequestHead {
             case .malformed: hasMalformedWait = true
             }
         case .lastEventID: lastEventID = value.text
+        case .cookie:
+            recordByteCount += received.count + 64
+            for index in received.indices where received[index] == UInt8(ascii: ";") { recordByteCount += 64 }
         default: break
         }
     }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A stream socket, closed when its life ends.
@@ -8,6 +9,14 @@ package struct Socket: ~Copyable {
     package init(family: CInt) throws(SystemError) {
         let type = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
         descriptor = try systemCall("socket") { negatedErrno(socket(family, type, 0)) }
+    }
+
+    /// Takes over a descriptor.
+    package init(owning descriptor: CInt) { self.descriptor = descriptor }
+
+    /// Keeps the connection of another descriptor open after that is closed.
+    package init(duplicating other: CInt) throws(SystemError) {
+        descriptor = try systemCall("fcntl") { negatedErrno(fcntl(other, F_DUPFD_CLOEXEC, 0)) }
     }
 
     deinit { close(descriptor) }
@@ -21,6 +30,10 @@ package struct Socket: ~Copyable {
         package static let ipv6Only = Option(name: IPV6_V6ONLY, level: CInt(IPPROTO_IPV6))
         /// The most unsent bytes that the kernel takes over.
         package static let unsentByteLimit = Option(name: TCP_NOTSENT_LOWAT, level: CInt(IPPROTO_TCP))
+        fileprivate static let keepAlive = Option(name: SO_KEEPALIVE, level: SOL_SOCKET)
+        fileprivate static let keepAliveIdle = Option(name: TCP_KEEPIDLE, level: CInt(IPPROTO_TCP))
+        fileprivate static let keepAliveInterval = Option(name: TCP_KEEPINTVL, level: CInt(IPPROTO_TCP))
+        fileprivate static let keepAliveCount = Option(name: TCP_KEEPCNT, level: CInt(IPPROTO_TCP))
     }
 
     package func set(_ option: Option, to value: CInt = 1) throws(SystemError) {
@@ -29,6 +42,17 @@ package struct Socket: ~Copyable {
             negatedErrno(
                 unsafe setsockopt(descriptor, option.level, option.name, &value, socklen_t(MemoryLayout<CInt>.size)))
         }
+    }
+
+    /// Has the kernel ask a peer that sends nothing whether it is still there, and break the connection if there is no
+    /// reply within so many seconds, or within 4 if that is more.
+    package func askWhetherPeerLives(withinSeconds seconds: Int) throws(SystemError) {
+        let seconds = CInt(min(seconds, 32_767))
+        try set(.keepAlive)
+        // Half of the time without a question, then three questions.
+        try set(.keepAliveIdle, to: max(1, seconds / 2))
+        try set(.keepAliveInterval, to: max(1, seconds / 6))
+        try set(.keepAliveCount, to: 3)
     }
 
     /// Sets the permissions that the file of a Unix socket is created with.
@@ -97,10 +121,47 @@ extension Socket {
         return Array(bytes.prefix(count))
     }
 
+    /// Accepts the connections that wait to be accepted, and returns their descriptors, which the caller must close.
+    package static func acceptWaiting(at descriptor: CInt) -> [CInt] {
+        var accepted: [CInt] = []
+        while true {
+            let connection = clinux_accept(descriptor)
+            switch connection {
+            case 0...: accepted.append(connection)
+            case -EINTR, -ECONNABORTED: continue
+            default: return accepted
+            }
+        }
+    }
+
+    /// Whether something has arrived that has not been received; nil at the end of the connection.
+    package static func hasUnreadInput(_ descriptor: CInt) -> Bool? {
+        var byte: UInt8 = 0
+        let count = negatedErrno(unsafe recv(descriptor, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)))
+        return count == -Int(EAGAIN) ? false : count > 0 ? true : nil
+    }
+
     /// Has short messages sent at once instead of together with later ones.
     package static func sendAtOnce(_ descriptor: CInt) {
         var on: CInt = 1
         unsafe setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    /// Has the connection break if what is sent stays unacknowledged for so many milliseconds.
+    package static func limitSilence(of descriptor: CInt, milliseconds: Int) {
+        var milliseconds = CInt(clamping: milliseconds)
+        unsafe setsockopt(
+            descriptor, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    /// How many milliseconds ago the peer last acknowledged anything; nil if it has acknowledged everything, and for a
+    /// socket other than TCP.
+    package static func silenceMilliseconds(of descriptor: CInt) -> Int? {
+        var info = tcp_info()
+        var byteCount = socklen_t(MemoryLayout<tcp_info>.size)
+        guard unsafe getsockopt(descriptor, CInt(IPPROTO_TCP), TCP_INFO, &info, &byteCount) == 0, info.tcpi_unacked > 0
+        else { return nil }
+        return Int(info.tcpi_last_ack_recv)
     }
 
     package enum Readiness { case readable, writable }

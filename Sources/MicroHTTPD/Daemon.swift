@@ -13,6 +13,13 @@ import Synchronization
     private let loops = Mutex<[EventLoop]>([])
     private let requestCount = Atomic<Int>(0)
 
+    /// The memory of a connection for the head of a request, what libmicrohttpd records of it, and the head of the response.
+    private static let memoryByteCount = 32 << 10
+    /// How much of it a request may take.
+    ///
+    /// If it took all of it, it would be carried out, and its response would have no room.
+    package static let maximumHeadByteCount = memoryByteCount - (2 << 10)
+
     package struct Limits: Sendable {
         let threadCount: Int
         let connectionCount: Int
@@ -44,9 +51,10 @@ import Synchronization
         unsafe options.listen_socket = socket
         unsafe options.connection_limit = limits.share(of: limits.connectionCount)
         unsafe options.connection_limit_per_address = limits.share(of: limits.connectionCountPerAddress)
-        // For the head of a request and pieces of its body. libmicrohttpd clears all of it after each request: twice as
-        // much would cost a GET a fortieth of its time.
-        unsafe options.memory_byte_count = 16 << 10
+        // For the head of a request and pieces of its body. A browser sends `localhost` the cookies of all its ports, and
+        // libmicrohttpd copies each. It clears all of the memory after each request, and twice as much would be mapped
+        // and unmapped with each connection.
+        unsafe options.memory_byte_count = Self.memoryByteCount
         unsafe options.setCallbacks()
         for _ in 0..<limits.threadCount {
             // `deinit` stops the loops that have been made.
@@ -138,9 +146,10 @@ extension Daemon {
 
     /// Notes that a request is over, its response sent or its connection closed.
     func complete(_ connection: OpaquePointer, _ bits: UnsafeMutableRawPointer) {
-        _ = unsafe OpenConnection.with(connection) { $0.awaitHead() }
         let context = unsafe RequestContext(bits: bits)
-        guard context.targetByteCount == nil else { return }
+        let wasHandled = context.targetByteCount == nil
+        _ = unsafe OpenConnection.with(connection) { $0.awaitHead(afterHandledRequest: wasHandled) }
+        guard wasHandled else { return }
         context.release()
         requestCount.subtract(1, ordering: .releasing)
     }
@@ -153,7 +162,13 @@ extension Daemon {
         return unsafe Unmanaged.passUnretained(open).toOpaque()
     }
 
-    func close(_ connection: OpaquePointer) { unsafe watchdog.remove(cmicrohttpd_socket(connection)) }
+    func close(_ connection: OpaquePointer) {
+        let descriptor = unsafe cmicrohttpd_socket(connection)
+        let isRefused = unsafe OpenConnection.with(connection) { $0.isRefused } ?? false
+        // What libmicrohttpd refuses, it closes at once, and the system then throws the refusal away with what the client
+        // is still sending.
+        watchdog.remove(descriptor, lingering: isRefused)
+    }
 }
 
 extension OpenConnection {

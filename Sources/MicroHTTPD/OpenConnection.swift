@@ -38,6 +38,8 @@ final class OpenConnection: Sendable {
     private let state: ConnectionState
     /// The state in which the client was first seen to have stopped sending.
     private let stateWhenHalfClosed = Mutex<ConnectionState.Seen?>(nil)
+    /// Whether the last request ended before its head was handled.
+    private let endedWithinHead = Atomic(false)
 
     init(_ transport: any Transport, _ limits: TimeLimits, _ waker: Waker, _ body: RequestBody) {
         self.transport = transport
@@ -50,7 +52,7 @@ final class OpenConnection: Sendable {
     /// How long to read what a client sends after its last response.
     ///
     /// If the connection were closed while the client is sending, its system would throw the response away.
-    private static let discardMilliseconds = 10_000
+    static let discardMilliseconds = 10_000
 }
 
 // MARK: Phases, entered by the connection's own thread
@@ -58,8 +60,10 @@ final class OpenConnection: Sendable {
 // Those that return a Boolean return false if its last response was sent or it has ended: then the request has no effect.
 
 extension OpenConnection {
-    func awaitHead() {
+    /// - Parameter wasHandled: false if libmicrohttpd has refused the last request itself.
+    func awaitHead(afterHandledRequest wasHandled: Bool) {
         body.clear()
+        endedWithinHead.store(!wasHandled, ordering: .relaxed)
         _ = state.enter(.awaitsHead, until: waker.milliseconds + limits.idleSeconds * 1000)
     }
 
@@ -97,6 +101,15 @@ extension OpenConnection {
         // It fits into the socket's buffer, which is empty.
         _ = try? transport.send(message.span)
         transport.finishSending()
+    }
+}
+
+extension OpenConnection {
+    /// Whether the connection is being closed by libmicrohttpd, with a refusal, while the client is still sending.
+    var isRefused: Bool {
+        guard state.seen.phase != .hasEnded, let hasUnreadInput = Socket.hasUnreadInput(transport.descriptor)
+        else { return false }
+        return hasUnreadInput || endedWithinHead.load(ordering: .relaxed)
     }
 }
 

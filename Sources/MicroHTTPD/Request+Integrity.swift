@@ -11,7 +11,7 @@ extension Request {
     ///
     /// - Parameter targetByteCount: the length of the target as it was sent.
     func isIntact(targetByteCount: Int) -> Bool {
-        let end = unsafe methodName + cmicrohttpd_head_byte_count(connection)
+        let end = unsafe methodName + headByteCount
         guard targetByteCount > 0, unsafe methodName + strlen(methodName) + 1 == url,
             unsafe url + targetByteCount + 1 == version, unsafe end - methodName > 4, unsafe end[-1] == 0,
             unsafe memchr(methodName, CInt(UInt8(ascii: "\r")), end - methodName) == nil

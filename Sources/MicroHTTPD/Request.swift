@@ -18,6 +18,9 @@ package import HTTPMessages
     /// The target without its query, decoded by ``RequestTarget/decode(_:)``.
     var target: UnsafeBufferPointer<UInt8> { unsafe bytes(url, strlen(url)) }
 
+    /// The number of bytes from the method to the empty line.
+    package var headByteCount: Int { unsafe cmicrohttpd_head_byte_count(connection) }
+
     /// Reads the headers, repeated ones included, in the order in which they were sent.
     package func head(_ policy: AccessPolicy, isIntact: Bool) -> RequestHead {
         typealias Reading = (head: RequestHead, policy: Unmanaged<AccessPolicy>)

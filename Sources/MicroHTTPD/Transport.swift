@@ -17,6 +17,13 @@ package protocol Transport: Sendable {
 
     func stopAwaitingReadiness(in epoll: borrowing Epoll)
 
+    /// How many milliseconds ago the client's system last acknowledged anything; nil if it has acknowledged everything
+    /// that was sent.
+    var silenceMilliseconds: Int? { get }
+
+    /// Has the connection break if what is sent stays unacknowledged for so long.
+    func limitSilence(milliseconds: Int)
+
     /// Ends what is sent to the client, which may go on sending.
     func finishSending()
 
@@ -38,6 +45,10 @@ struct SocketTransport: Transport {
     func awaitReadiness(in epoll: borrowing Epoll) throws(SystemError) { try epoll.add(socket: descriptor) }
 
     func stopAwaitingReadiness(in epoll: borrowing Epoll) { epoll.remove(socket: descriptor) }
+
+    var silenceMilliseconds: Int? { Socket.silenceMilliseconds(of: descriptor) }
+
+    func limitSilence(milliseconds: Int) { Socket.limitSilence(of: descriptor, milliseconds: milliseconds) }
 
     func finishSending() { Socket.finishSending(descriptor) }
 

@@ -13,8 +13,14 @@ package final class Watchdog: Sendable {
     private struct State {
         /// By descriptor; a connection is listed until just before it is closed.
         var connections: [CInt: OpenConnection] = [:]
+        var lingering: [Lingering] = []
         var isAwake = false
         var isStopping = false
+
+        /// Keeps a connection open for a while, unless there are many, which are beyond the limit of connections.
+        mutating func linger(_ connection: Lingering) {
+            if !isStopping, lingering.count < 64 { lingering.append(connection) }
+        }
     }
 
     /// - Parameter lateBody: what a client is told whose body takes too long.
@@ -40,7 +46,21 @@ package final class Watchdog: Sendable {
     }
 
     /// Once this has returned, the descriptor may be closed.
-    func remove(_ descriptor: CInt) { state.withLock { _ = $0.connections.removeValue(forKey: descriptor) } }
+    ///
+    /// - Parameter isLingering: whether to read for a while what the client still sends.
+    func remove(_ descriptor: CInt, lingering isLingering: Bool) {
+        state.withLock { state in
+            state.connections[descriptor] = nil
+            guard isLingering, let socket = try? Socket(duplicating: descriptor) else { return }
+            state.linger(Lingering(socket))
+        }
+    }
+
+    /// Refuses a connection that libmicrohttpd knows nothing of, whatever its client asks for, and takes over its descriptor.
+    package func turnAway(_ descriptor: CInt, _ problem: Problem) {
+        let lingering = Lingering(Socket(owning: descriptor), sending: problem.message())
+        state.withLock { $0.linger(lingering) }
+    }
 
     /// Ends the connections on which no request is under way.
     package func endIdle() { state.withLock { state in for each in state.connections.values { each.endIfIdle() } } }
@@ -56,7 +76,8 @@ package final class Watchdog: Sendable {
         while true {
             let (isAwake, isStopping) = state.withLock { state in
                 endSome(state.connections)
-                state.isAwake = !state.connections.isEmpty
+                state.lingering.removeAll { $0.hasEnded() }
+                state.isAwake = !state.connections.isEmpty || !state.lingering.isEmpty
                 return (state.isAwake, state.isStopping)
             }
             if isStopping { return }
@@ -74,5 +95,33 @@ package final class Watchdog: Sendable {
         for connection in connections.values {
             connection.endIfLate(now: now) { lateBody.message() }
         }
+    }
+}
+
+/// A connection that libmicrohttpd does not have: what its client still sends is read and ignored for a while.
+private final class Lingering: Sendable {
+    private let socket: Socket
+    private let deadline = Clock.coarseMilliseconds + OpenConnection.discardMilliseconds
+
+    /// - Parameter message: the last thing that is sent.
+    init(_ socket: consuming Socket, sending message: [UInt8] = []) {
+        self.socket = socket
+        // What is unread when the process ends would undo the message.
+        _ = hasEnded()
+        _ = Socket.send(message.span, to: self.socket.descriptor)
+        Socket.finishSending(self.socket.descriptor)
+    }
+
+    /// Reads what has arrived.
+    func hasEnded() -> Bool {
+        guard Clock.coarseMilliseconds < deadline else { return true }
+        for _ in 0..<64 {
+            do throws(SystemError) {
+                if try Socket.receive(from: socket.descriptor, limit: 64 << 10).isEmpty { return true }
+            } catch {
+                return error.code != EAGAIN
+            }
+        }
+        return false
     }
 }

@@ -9,9 +9,11 @@ final class Listener: Sendable {
     /// What to remove at the end.
     private let file: SocketFile?
 
-    /// - Parameter mode: the permissions of a socket in the file system.
-    init(_ requested: ListenAddress, mode: UInt32) throws(ServerError) {
-        socket = try Self.listen(requested, mode)
+    /// - Parameters:
+    ///   - mode: the permissions of a socket in the file system.
+    ///   - silenceSeconds: how long a client's system may be silent before its connection breaks.
+    init(_ requested: ListenAddress, mode: UInt32, silenceSeconds: Int) throws(ServerError) {
+        socket = try Self.listen(requested, mode, silenceSeconds)
         switch requested {
         case .tcp:
             let bound = SocketAddress(of: socket.descriptor).numericHostAndPort
@@ -26,7 +28,13 @@ final class Listener: Sendable {
     deinit { file?.remove() }
 
     /// Refuses new connections; the descriptor stays this one's for as long as a thread may use it.
-    func refuse() { Socket.shutDown(socket.descriptor) }
+    ///
+    /// - Returns: the descriptors of those that wait to be accepted, which the system would reset.
+    func refuse() -> [CInt] {
+        let waiting = Socket.acceptWaiting(at: socket.descriptor)
+        Socket.shutDown(socket.descriptor)
+        return waiting
+    }
 }
 
 extension Listener {
@@ -47,7 +55,9 @@ extension Listener {
         }
     }
 
-    private static func listen(_ requested: ListenAddress, _ mode: UInt32) throws(ServerError) -> Socket {
+    private static func listen(
+        _ requested: ListenAddress, _ mode: UInt32, _ silenceSeconds: Int
+    ) throws(ServerError) -> Socket {
         let address = try resolve(requested)
         do throws(SystemError) {
             let socket = try Socket(family: address.family)
@@ -59,6 +69,8 @@ extension Listener {
                 // Accepted sockets inherit it. It limits what the kernel holds of a response that the client does not
                 // read; by default, that is megabytes for each connection.
                 try socket.set(.unsentByteLimit, to: 64 << 10)
+                // So is this: a client that waits for a change sends nothing, and may be gone without a word.
+                try socket.askWhetherPeerLives(withinSeconds: silenceSeconds)
                 try socket.bind(address)
             case .unix(let path):
                 // Linux gives the file the mode of the socket, so it never has other permissions.

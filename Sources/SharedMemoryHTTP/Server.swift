@@ -31,7 +31,9 @@ public final class Server: Sendable {
         // The addresses first: a server that cannot listen creates no segments.
         var listeners: [Listener] = []
         let socketMode = configuration.mode ?? AttachmentOptions.defaultMode
-        for address in configuration.listen { listeners.append(try Listener(address, mode: socketMode)) }
+        for address in configuration.listen {
+            listeners.append(try Listener(address, mode: socketMode, silenceSeconds: configuration.sendSeconds))
+        }
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
         budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
@@ -46,7 +48,8 @@ public final class Server: Sendable {
             hub = started
             for listener in listeners {
                 let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
-                let service = Service(segments, policy, started)
+                let service = Service(
+                    segments, policy, started, maximumWaitSeconds: configuration.maximumWaitSeconds)
                 endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, budget, watchdog))
             }
             // Only now, when nothing else can fail, are connections accepted.
@@ -137,6 +140,7 @@ private final class Endpoint: Sendable {
     let listener: Listener
     let daemon: Daemon
     private let service: Service
+    private let watchdog: Watchdog
 
     init(
         _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ watchdog: Watchdog
@@ -146,16 +150,20 @@ private final class Endpoint: Sendable {
         }
         self.listener = listener
         self.service = service
+        self.watchdog = watchdog
         self.daemon = daemon
     }
 
     deinit { daemon.stop() }
 
     /// From now on accepts no more connections, and each response ends its own.
+    ///
+    /// In this order: a client whose connection ends with its response may connect again at once, and is then refused
+    /// rather than accepted and reset.
     func drain() {
-        service.drain()
         daemon.quiesce()
-        listener.refuse()
+        for descriptor in listener.refuse() { watchdog.turnAway(descriptor, .draining) }
+        service.drain()
     }
 
     func stop() {

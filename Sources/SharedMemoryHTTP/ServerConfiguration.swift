@@ -44,6 +44,8 @@ public struct ServerConfiguration: Sendable {
     ///
     /// Nil is half of ``connectionLimit``, which leaves room for other requests.
     public var watcherLimit: Int?
+    /// The longest that a long poll is held, whatever its client asks for.
+    public var maximumWaitSeconds = 300
     /// How long an event stream is silent before the server sends a comment, which shows that it is alive.
     public var heartbeatSeconds = 15
     /// From connecting to the end of the first request's head; beyond it, the connection is closed.
@@ -51,6 +53,8 @@ public struct ServerConfiguration: Sendable {
     /// For a body to arrive, and a second more for each 64 KiB of it; beyond it, the answer is 408.
     public var bodySeconds = 30
     /// For a client to read a response, and a second more for each 64 KiB of it; beyond it, the connection is closed.
+    ///
+    /// Also how long a client that waits for a change may be silent, without acknowledging what its system is sent.
     public var sendSeconds = 30
     /// From a response to the end of the next request's head; beyond it, the connection is closed.
     public var idleSeconds = 60

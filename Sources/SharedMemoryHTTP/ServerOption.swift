@@ -46,9 +46,8 @@ package struct ServerOption: Sendable {
 
     package static let all = [
         listen, tokenFile, allowAnonymous, allowHost, directory, trustOwner, capacity, mode, group, grace,
-        connections, connectionsPerClient, watchers, heartbeat, headerTimeout, bodyTimeout, sendTimeout, idleTimeout,
-        bytesInFlight,
-        threads,
+        connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
+        idleTimeout, bytesInFlight, threads,
     ]
 
     package static let listen = ServerOption(
@@ -97,6 +96,9 @@ package struct ServerOption: Sendable {
         "watchers", \.watcherLimit, in: 0...1_000_000, unit: "count", default: "half of the connections",
         help: "The most long polls and event streams at a time.")
 
+    package static let maxWait = ServerOption(
+        "max-wait", \.maximumWaitSeconds.optional, unit: "seconds",
+        help: "The longest that a long poll is held; make it shorter than the time limit of a proxy in between.")
     package static let heartbeat = ServerOption(
         "heartbeat", \.heartbeatSeconds.optional, unit: "seconds",
         help: "How long an event stream is silent before the server sends a comment.")

@@ -23,6 +23,7 @@ struct ProblemTests {
             (.charset, .unsupportedMediaType, [:], [:]),
             (.contentCoding, .unsupportedMediaType, [:], ["Accept-Encoding": "identity"]),
             (.unknownExpectation, .unknownExpectation, [:], [:]), (.unknownHost, .unknownHost, [:], [:]),
+            (.headTooLong(limit: 30), .headTooLong, [:], [:]),
             (.unknownMethod, .notImplemented, [:], [:]), (.unknownTransferCoding, .notImplemented, [:], [:]),
             (.unavailable("x"), .unavailable, [:], ["Retry-After": "1"]),
         ]
@@ -32,8 +33,8 @@ struct ProblemTests {
         arguments: [
             (.malformedRequest, 400), (.notText, 400), (.noToken, 401), (.wrongToken, 403), (.notFound, 404),
             (.methodNotAllowed, 405), (.requestTimeout, 408), (.preconditionFailed, 412), (.tooLong, 413),
-            (.unsupportedMediaType, 415), (.unknownExpectation, 417), (.unknownHost, 421), (.internalError, 500),
-            (.notImplemented, 501), (.unavailable, 503), (.noSpace, 507),
+            (.unsupportedMediaType, 415), (.unknownExpectation, 417), (.unknownHost, 421), (.headTooLong, 431),
+            (.internalError, 500), (.notImplemented, 501), (.unavailable, 503), (.noSpace, 507),
         ] as [(ProblemType, UInt32)])
     func status(_ type: ProblemType, _ code: UInt32) {
         #expect(type.status.rawValue == code)
@@ -42,7 +43,7 @@ struct ProblemTests {
     @Test("Each type has a name for a URL and a title, both its own")
     func names() {
         let types = ProblemType.allCases
-        #expect(types.count == 16)
+        #expect(types.count == 17)
         #expect(Set(types.map(\.title)).count == types.count)
         for type in types {
             #expect(type.rawValue.wholeMatch(of: /[a-z]+(-[a-z]+)*/) != nil)

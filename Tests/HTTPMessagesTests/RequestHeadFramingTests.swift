@@ -65,14 +65,28 @@ struct RequestHeadFramingTests {
     }
 
     @Test(
-        "A transfer coding other than chunked is refused as not implemented",
+        "A transfer coding before the last one, chunked, is not implemented",
         arguments: [
-            "gzip", "gzip, chunked", "chunked, chunked", "chunked, identity", "identity", "chunked;x", "xchunked", "",
-            "\"chunked\"", "chunked ", "chunked\t", " chunked", "\u{b}chunked", "chunke", "chunkedx",
+            "gzip, chunked", "gzip,Chunked", "identity, chunked", "gzip;a=\"b, chunked\", chunked", "chunked ",
+            "chunked\t",
+            " chunked", "chunked,", ", chunked",
         ])
     func unknownCoding(_ coding: String) {
         let head = RequestHead.reading(["Host": "a", "Transfer-Encoding": coding])
         #expect(head.framingProblem?.type == .notImplemented)
+        #expect(head.isChunked)
+    }
+
+    @Test(
+        "A body whose last transfer coding is not chunked, or that is chunked twice, has no known end",
+        arguments: [
+            "gzip", "chunked, chunked", "chunked, identity", "identity", "chunked;x", "xchunked", "", ",",
+            "\"chunked\"",
+            "\u{b}chunked", "chunke", "chunkedx", "chunked, gzip, chunked", "gzip;a=\", chunked\"",
+        ])
+    func ambiguousCoding(_ coding: String) {
+        let head = RequestHead.reading(["Host": "a", "Transfer-Encoding": coding])
+        #expect(head.framingProblem?.type == .malformedRequest)
         #expect(head.isChunked)
     }
 
@@ -118,12 +132,13 @@ struct RequestHeadFramingTests {
 
     @Test("Of several framing problems, the first is reported")
     func firstProblem() {
+        let coding = "gzip, chunked"
         #expect(
-            RequestHead.reading(["Transfer-Encoding": "gzip", "Host": "a b"]).framingProblem?.type == .notImplemented)
+            RequestHead.reading(["Transfer-Encoding": coding, "Host": "a b"]).framingProblem?.type == .notImplemented)
         #expect(
-            RequestHead.reading(["Host": "a b", "Transfer-Encoding": "gzip"]).framingProblem?.type == .malformedRequest)
+            RequestHead.reading(["Host": "a b", "Transfer-Encoding": coding]).framingProblem?.type == .malformedRequest)
         #expect(
-            RequestHead.reading(["Transfer-Encoding": "gzip", "Content-Length": "1"]).framingProblem?.type
+            RequestHead.reading(["Transfer-Encoding": coding, "Content-Length": "1"]).framingProblem?.type
                 == .notImplemented)
     }
 

@@ -88,6 +88,8 @@ struct ContractTests {
         }
     }
 
+    static let longCookie = "Cookie: \(String(repeating: "a=b; ", count: 415))"
+
     static var provocations: [Provocation] {
         ["/shared", "/shared/{name}"].flatMap(textProvocations)
             + ["/openapi.yaml", "/livez", "/readyz"].flatMap(serviceProvocations)
@@ -104,9 +106,9 @@ struct ContractTests {
         }
         let all = ["GET", "HEAD", "PUT", "OPTIONS"].flatMap { method in
             [
-                provoke(method, 400, ["Host: again"]), provoke(method, 501, ["Transfer-Encoding: gzip"]),
+                provoke(method, 400, ["Host: again"]), provoke(method, 501, ["Transfer-Encoding: gzip, chunked"]),
                 provoke(method, 417, ["Expect: x"]), provoke(method, 421, target: "http://evil.example/shared"),
-                provoke(method, 401, [], .protected),
+                provoke(method, 431, [longCookie]), provoke(method, 401, [], .protected),
                 provoke(method, 403, ["Authorization: Bearer wrong"], .protected),
             ] + (path == "/shared" ? [] : [provoke(method, 404, target: "/shared/nobody")])
         }
@@ -136,7 +138,8 @@ struct ContractTests {
         var provocations = ["GET", "HEAD", "OPTIONS"].flatMap { method in
             [
                 provoke(method, method == "OPTIONS" ? 204 : 200), provoke(method, 400, ["Host: again"]),
-                provoke(method, 417, ["Expect: x"]), provoke(method, 501, ["Transfer-Encoding: gzip"]),
+                provoke(method, 417, ["Expect: x"]), provoke(method, 431, [longCookie]),
+                provoke(method, 501, ["Transfer-Encoding: gzip, chunked"]),
             ]
                 + (path == "/openapi.yaml" ? [provoke(method, 421, target: "http://evil.example\(path)")] : [])
         }

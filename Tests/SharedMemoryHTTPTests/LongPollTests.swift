@@ -94,6 +94,15 @@ struct LongPollTests {
         #expect(response["Preference-Applied"] == (isApplied ? "wait=\(seconds)" : nil))
     }
 
+    @Test("A poll is held for no longer than the server allows, and then answered 304")
+    func shortLimit() throws {
+        let server = try TestServer { $0.maximumWaitSeconds = 1 }
+        let version = try server.segment().set("text")
+        let response = try server.request("GET", "/shared", ["If-None-Match: \"\(version)\"", "Prefer: wait=9"])
+        #expect(response.status == 304)
+        #expect(response["Preference-Applied"] == "wait=1")
+    }
+
     @Test(
         "Prefer is read in each of its forms",
         arguments: [

@@ -65,6 +65,7 @@ struct ReadingTests {
             ("/shared", "GET, HEAD, PUT, OPTIONS"), ("/shared/text", "GET, HEAD, PUT, OPTIONS"),
             ("/livez", "GET, HEAD, OPTIONS"), ("/readyz", "GET, HEAD, OPTIONS"),
             ("/openapi.yaml", "GET, HEAD, OPTIONS"), ("*", "GET, HEAD, PUT, OPTIONS"),
+            ("/", "GET, HEAD, PUT, OPTIONS"),
         ])
     func options(target: String, allowed: String) throws {
         let response = try server.request("OPTIONS", target)

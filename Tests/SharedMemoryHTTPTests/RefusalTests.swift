@@ -54,6 +54,19 @@ struct RefusalTests {
         #expect(client.isEnded())
     }
 
+    @Test(
+        "A client that sends all of a head that is too long before it reads gets the refusal",
+        arguments: [("GET /", 414), ("GET /shared HTTP/1.1\r\nHost: localhost\r\nX: ", 431)])
+    func endlessHead(beginning: String, status: Int) throws {
+        let server = try TestServer()
+        let client = try server.connect()
+        try client.send(beginning)
+        for _ in 0..<50 { try client.send([UInt8](repeating: UInt8(ascii: "x"), count: 1 << 16)) }
+        #expect(try client.response().status == status)
+        #expect(client.isEnded())
+        #expect(try server.request().status == 200)
+    }
+
     @Test("A refusal while the client sends has the headers that any other has")
     func headers() throws {
         let server = try TestServer(capacity: 1000)
@@ -74,6 +87,19 @@ struct RefusalTests {
             let end = try #require(rest.range(of: "\r\n\r\n"))
             #expect(rest[end.upperBound...].prefix(1) == content)
         }
+    }
+
+    @Test("A client whose connection waits to be accepted when the server stops gets a refusal, and not a reset")
+    func waitingAtTheEnd() throws {
+        let server = try TestServer { $0.connectionLimit = 1 }
+        let first = try server.connect()
+        #expect(try first.request().status == 200)
+        let second = try server.connect()
+        try second.sendRequest("PUT", body: Array("never".utf8))
+        server.server.stop()
+        let response = try second.response()
+        #expect(response.status == 503 && response["Retry-After"] == "1" && response["Connection"] == "close")
+        #expect(try server.segment().version.number == 0)
     }
 
     @Test("A client that goes on sending after a refusal is cut off in the end")

@@ -55,13 +55,16 @@ public final class EventStream {
         }
     }
 
+    /// Whether the server keeps the stream open; one that has no place for it ends it at once.
+    public var hasPlace: Bool { response["Transfer-Encoding"] == "chunked" }
+
     /// Whether the message has ended as its framing says, and not only the connection.
     public var isWhole: Bool { chunks.isAtEnd }
 
     private func receive() throws -> Bool {
         let piece = try client.piece()
         if piece.isEmpty { return false }
-        let bytes = response["Transfer-Encoding"] == "chunked" ? chunks.decode(piece) : piece
+        let bytes = hasPlace ? chunks.decode(piece) : piece
         split(bytes)
         return true
     }

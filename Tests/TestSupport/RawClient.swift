@@ -80,6 +80,28 @@ public final class RawClient {
         setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &byteCount, socklen_t(MemoryLayout<CInt>.size))
     }
 
+    /// Lets the client's system vanish without a word, as if the network were gone: nothing that is sent to it arrives,
+    /// and so it acknowledges nothing.
+    public func vanish() throws {
+        // BPF_RET 0, which drops each packet; the structs of <linux/filter.h>, which Swift does not see.
+        struct Program {
+            let count: UInt16 = 1
+            let instructions: UnsafePointer<UInt64>
+        }
+        let result = withUnsafePointer(to: UInt64(6)) {
+            var program = Program(instructions: $0)
+            return setsockopt(
+                descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, socklen_t(MemoryLayout<Program>.size))
+        }
+        guard result == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    }
+
+    /// Ends what ``vanish()`` began.
+    public func comeBack() {
+        var value: CInt = 0
+        setsockopt(descriptor, SOL_SOCKET, SO_DETACH_FILTER, &value, socklen_t(MemoryLayout<CInt>.size))
+    }
+
     // MARK: Sending
 
     public func send(_ text: String) throws { try send(Array(text.utf8)) }

@@ -122,6 +122,9 @@ static inline void clinux_set_last_pin(uint32_t pin) {
 /// pthread_setname_np(3), for the calling thread: 15 bytes and a zero at most.
 int clinux_name_thread(const char *name);
 
+/// accept4(2) with `SOCK_CLOEXEC | SOCK_NONBLOCK`, without the address.
+int clinux_accept(int descriptor);
+
 /// Has exit(3) call `leave(object)`, except when a signal handler calls exit(3) in the middle of this or the next function.
 int clinux_call_at_exit(void *object, void (*leave)(void *object));
 

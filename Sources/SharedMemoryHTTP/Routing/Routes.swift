@@ -7,7 +7,7 @@ enum Route: Equatable {
     case contract
     case alive
     case ready
-    /// `*`: the server as a whole, for `OPTIONS`.
+    /// The server as a whole, for `OPTIONS`: `*`, and `/`, which HAProxy asks unless it is told otherwise.
     case server
 
     var allowed: AllowedMethods {
@@ -63,6 +63,6 @@ struct Routes: Sendable {
         if path == "/livez" { return .alive }
         if path == "/readyz" { return .ready }
         if path == "/openapi.yaml" { return .contract }
-        return nil
+        return path == "/" ? .server : nil
     }
 }

@@ -10,15 +10,19 @@ final class Service: Sendable {
     private let segments: [SegmentResource]
     private let policy: AccessPolicy
     private let hub: SubscriptionHub
+    private let maximumWaitSeconds: Int
     private let contract = Contract()
     private let alive = Response.probe("alive")
     private let ready = Response.probe("ready")
     private let isDraining = Atomic<Bool>(false)
 
-    init(_ segments: [SegmentResource], _ policy: AccessPolicy, _ hub: SubscriptionHub) {
+    init(
+        _ segments: [SegmentResource], _ policy: AccessPolicy, _ hub: SubscriptionHub, maximumWaitSeconds: Int
+    ) {
         self.segments = segments
         self.policy = policy
         self.hub = hub
+        self.maximumWaitSeconds = maximumWaitSeconds
         routes = Routes(segments.map(\.name))
     }
 
@@ -33,6 +37,9 @@ extension Service: RequestHandler {
         let head = request.head(policy, isIntact: isIntact)
         // Where the body ends is not known either.
         if let problem = head.framingProblem { return .refuse(.last(problem, to: request.method)) }
+        guard request.headByteCount + head.recordByteCount <= Daemon.maximumHeadByteCount else {
+            return .refuse(.last(.headTooLong(limit: Daemon.maximumHeadByteCount), to: request.method))
+        }
         let action = action(for: request.method, target, head)
         let hasBody = head.hasBody
         if hasBody, !action.takesBody {
@@ -88,9 +95,10 @@ extension Service: RequestHandler {
             else { return .read(route) }
             // A client that left the quotes out would never be held, and ask again and again.
             guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
-            return .poll(segment: segment, seconds: min(seconds, Self.maximumPollSeconds))
+            return .poll(segment: segment, seconds: min(seconds, maximumWaitSeconds))
         case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route)
         case (.put, .segment(let segment)): return put(segment, head)
+        case (_, .server) where target == "/": return .refuse(.notFound)
         default: return .refuse(.methodNotAllowed(route.allowed))
         }
     }
@@ -180,8 +188,6 @@ extension Reply {
 // MARK: Requests that are held
 
 extension Service {
-    static let maximumPollSeconds = 300
-
     /// - Returns: nil if the request is to be answered now.
     private func hold(_ pending: PendingRequest, _ request: Request) -> Reply? {
         switch pending.action {

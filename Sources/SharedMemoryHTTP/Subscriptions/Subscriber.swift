@@ -22,6 +22,10 @@ final class Subscriber: @unchecked Sendable {
     /// What is being sent, and how many bytes of it have been.
     private(set) var sending: (event: Event, offset: Int)?
     private let form: Form
+    /// When the client was last found not to be silent, in coarse milliseconds.
+    private var lastLifeSign = 0
+    /// The silence after which the connection breaks.
+    private var silenceLimit = 0
 
     enum Form {
         /// One response, from the thread that serves the connection.
@@ -65,10 +69,41 @@ final class Subscriber: @unchecked Sendable {
 
     /// Sends the next part of a stream; the one before must be done.
     func send(_ event: Event, _ times: Times) -> Progress {
+        let now = Clock.coarseMilliseconds
+        if isSilent(now) {
+            deadline = now + 100
+            return .blocked
+        }
         let byteCount = event.chunk.byteCount(isChunked: isChunked)
-        deadline = Clock.coarseMilliseconds + times.sendSeconds * 1000 + TimeLimits.milliseconds(for: byteCount)
+        let milliseconds = times.sendSeconds * 1000 + TimeLimits.milliseconds(for: byteCount)
+        deadline = now + milliseconds
+        // Rounded, because it is the same for most events then.
+        let silenceLimit = (milliseconds + 999) / 1000 * 1000
+        if silenceLimit != self.silenceLimit {
+            connection.transport.limitSilence(milliseconds: silenceLimit)
+            self.silenceLimit = silenceLimit
+        }
         sending = (event, 0)
         return goOn(times)
+    }
+
+    /// Whether the client's system has acknowledged nothing for a second although there is something to acknowledge.
+    ///
+    /// What is not acknowledged counts as unsent: nothing more is queued, and once the client is back, the newest version
+    /// is next.
+    private func isSilent(_ now: Int) -> Bool {
+        guard now - lastLifeSign > 1000 else { return false }
+        if let silence = connection.transport.silenceMilliseconds, silence > 1000 { return true }
+        lastLifeSign = now
+        return false
+    }
+
+    /// Has a newer version take the place of one of which nothing has been sent.
+    func skip(to event: Event) {
+        guard case (event: let waiting, offset: 0)? = sending, waiting.version != nil else { return }
+        sending = (event, 0)
+        let addedByteCount = event.chunk.byteCount(isChunked: false) - waiting.chunk.byteCount(isChunked: false)
+        deadline += TimeLimits.milliseconds(for: max(0, addedByteCount))
     }
 
     /// Sends as much as the client takes.

@@ -13,8 +13,7 @@ import Synchronization
 final class SubscriptionHub: @unchecked Sendable {
     private let limit: Int
     private let times: Subscriber.Times
-    private let wakeUp: EventDescriptor
-    private let inbox = Mutex(Inbox())
+    private let inbox: Inbox
     private let thread = Mutex<BackgroundThread?>(nil)
 
     // The hub's thread.
@@ -32,17 +31,7 @@ final class SubscriptionHub: @unchecked Sendable {
     private let heartbeat = Event(.heartbeat)
     private let end = Event(.end)
 
-    /// What the hub's thread has yet to take in.
-    private struct Inbox {
-        /// The requests that are held, or about to be.
-        var count = 0
-        var arrivals: [Subscriber] = []
-        /// Segments, by index, that may have a new version.
-        var changed: Set<Int> = []
-        var stage = Stage.open
-    }
-
-    private enum Stage {
+    fileprivate enum Stage {
         case open
         /// Each subscription is brought to its proper end.
         case closing
@@ -55,10 +44,10 @@ final class SubscriptionHub: @unchecked Sendable {
     ) throws(SystemError) {
         self.limit = limit
         self.times = times
-        wakeUp = try EventDescriptor()
+        inbox = Inbox(try EventDescriptor())
         epoll = try Epoll()
         channels = resources.map { Channel($0.follower, budget) }
-        try epoll.add(wakeUp)
+        try epoll.add(inbox.wakeUp)
         let hub = unsafe Unmanaged.passUnretained(self)
         let started = try BackgroundThread(named: "sharedmem tell") { unsafe hub._withUnsafeGuaranteedRef { $0.run() } }
         thread.withLock { $0 = started }
@@ -74,22 +63,22 @@ extension SubscriptionHub {
 
     /// Reserves a place for a request; ``add(_:)`` must follow.
     func admit() -> Admission {
-        inbox.withLock { inbox in
-            guard inbox.stage == .open else { return .closing }
-            guard inbox.count < limit else { return .full }
-            inbox.count += 1
+        inbox.news.withLock { news in
+            guard news.stage == .open else { return .closing }
+            guard news.count < limit else { return .full }
+            news.count += 1
             return .admitted
         }
     }
 
     func add(_ subscriber: sending Subscriber) {
         let connection = subscriber.connection
-        let isClosed = inbox.withLock { inbox in
-            if inbox.stage == .closed { return true }
-            inbox.arrivals.append(subscriber)
+        let isClosed = inbox.news.withLock { news in
+            if news.stage == .closed { return true }
+            news.arrivals.append(subscriber)
             return false
         }
-        if isClosed { connection.resume() } else { wakeUp.signal() }
+        if isClosed { connection.resume() } else { inbox.wakeUp.signal() }
     }
 
     /// Begins to end all subscriptions, and admits no more.
@@ -102,8 +91,8 @@ extension SubscriptionHub {
     }
 
     private func advance(to stage: Stage) {
-        inbox.withLock { $0.stage = stage }
-        wakeUp.signal()
+        inbox.news.withLock { $0.stage = stage }
+        inbox.wakeUp.signal()
     }
 }
 
@@ -131,9 +120,9 @@ extension SubscriptionHub {
     }
 
     private func takeInbox() {
-        let news = inbox.withLock { inbox in
-            defer { (inbox.arrivals, inbox.changed) = ([], []) }
-            return inbox
+        let news = inbox.news.withLock { news in
+            defer { (news.arrivals, news.changed) = ([], []) }
+            return news
         }
         for subscriber in news.arrivals { begin(subscriber) }
         for segment in news.changed { channels[segment].isStale = true }
@@ -157,19 +146,12 @@ extension SubscriptionHub {
             refresh = channel.refresh(isBudgeted: false)
         }
         forEach(in: channel) { serve($0) }
-        // Not retained: the segment would keep the hub, and the hub the segment.
-        let announce: @Sendable () -> Void = { [weak self] in self?.announceChange(of: segment) }
+        let announce: @Sendable () -> Void = { [inbox] in inbox.announceChange(of: segment) }
         if refresh == .done, let isAwaited = try? channel.awaitChange(announce) {
             if !isAwaited { nextRetry = 0 }
         } else {
             nextRetry = min(nextRetry, Clock.coarseMilliseconds + 100)
         }
-    }
-
-    /// In the core's thread that saw the change.
-    private func announceChange(of segment: Int) {
-        inbox.withLock { _ = $0.changed.insert(segment) }
-        wakeUp.signal()
     }
 
     /// Calls `body` for each subscriber of a channel; it may remove that one.
@@ -199,7 +181,7 @@ extension SubscriptionHub {
         let count = stage == .closed ? leaving.count : min(leaving.count, 64)
         guard count > 0 else { return }
         // The places are given back first: once resumed, a client may ask for one again at once.
-        inbox.withLock { $0.count -= count }
+        inbox.news.withLock { $0.count -= count }
         for connection in leaving.suffix(count) { connection.resume() }
         leaving.removeLast(count)
     }
@@ -221,6 +203,7 @@ extension SubscriptionHub {
 
     /// Sends a subscriber what it does not have, as far as it takes it, and removes it when it is finished.
     private func serve(_ subscriber: Subscriber) {
+        if let newest = channels[subscriber.segment].event { subscriber.skip(to: newest) }
         var progress = subscriber.goOn(times)
         while progress == .done, let next = next(for: subscriber) { progress = subscriber.send(next, times) }
         if progress == .failed || subscriber.isFinished || subscriber.isPoll && isFinished(poll: subscriber) {
@@ -262,5 +245,30 @@ extension SubscriptionHub {
         subscribers[transport.descriptor] = nil
         channels[subscriber.segment].remove(subscriber)
         leaving.append(subscriber.connection)
+    }
+}
+
+/// What the hub's thread has yet to take in.
+///
+/// The core's thread that sees a change has this and not the hub. With the hub, it would be the last to have the segment if
+/// the server stopped just then, and the process could exit before it had detached.
+private final class Inbox: Sendable {
+    let news = Mutex(News())
+    let wakeUp: EventDescriptor
+
+    struct News {
+        /// The requests that are held, or about to be.
+        var count = 0
+        var arrivals: [Subscriber] = []
+        /// Segments, by index, that may have a new version.
+        var changed: Set<Int> = []
+        var stage = SubscriptionHub.Stage.open
+    }
+
+    init(_ wakeUp: consuming EventDescriptor) { self.wakeUp = wakeUp }
+
+    func announceChange(of segment: Int) {
+        news.withLock { _ = $0.changed.insert(segment) }
+        wakeUp.signal()
     }
 }

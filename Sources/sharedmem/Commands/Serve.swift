@@ -30,6 +30,7 @@ struct ServeCommand: ParsableCommand {
     @Option(.connections) var connections: Int?
     @Option(.connectionsPerClient) var connectionsPerClient: Int?
     @Option(.watchers) var watchers: Int?
+    @Option(.maxWait) var maxWait: Int?
     @Option(.heartbeat) var heartbeat: Int?
     @Option(.headerTimeout) var headerTimeout: Int?
     @Option(.bodyTimeout) var bodyTimeout: Int?
@@ -41,7 +42,7 @@ struct ServeCommand: ParsableCommand {
     private var numbers: [(option: ServerOption, given: Int?)] {
         [
             (.grace, grace), (.connections, connections), (.connectionsPerClient, connectionsPerClient),
-            (.watchers, watchers), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
+            (.watchers, watchers), (.maxWait, maxWait), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
             (.bodyTimeout, bodyTimeout), (.sendTimeout, sendTimeout), (.idleTimeout, idleTimeout),
             (.bytesInFlight, bytesInFlight?.number), (.threads, threads),
         ]
