@@ -37,6 +37,23 @@ extension Span<UInt8> {
         return index == count
     }
 
+    /// Whether this has a control character other than a tab.
+    var hasControlCharacter: Bool {
+        var index = 0
+        unsafe withUnsafeBytes { bytes in
+            // Eight at a time: a byte below 32, or 127, makes the highest bit of its place 1. So does a byte beside it that
+            // borrows, and a tab; what follows looks closer.
+            while index &+ 8 <= bytes.count {
+                let word = unsafe bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                let low = (word &- 0x2020_2020_2020_2020) & ~word
+                let delete = ((word ^ 0x7f7f_7f7f_7f7f_7f7f) &- 0x0101_0101_0101_0101) & ~(word ^ 0x7f7f_7f7f_7f7f_7f7f)
+                if (low | delete) & 0x8080_8080_8080_8080 != 0 { break }
+                index &+= 8
+            }
+        }
+        return !extracting(index..<count).allSatisfy { ($0 >= 32 && $0 != 127) || $0 == UInt8(ascii: "\t") }
+    }
+
     package func starts(with text: StaticString) -> Bool {
         count >= text.utf8CodeUnitCount && extracting(first: text.utf8CodeUnitCount) == text
     }

@@ -46,6 +46,7 @@ package struct RequestHead: Sendable {
                 "The request head has a space, a control character, a bare line ending or a folded line where HTTP "
                     + "allows none.")
         case .invalidName: .malformed("A header name is empty or has a character that HTTP does not allow.")
+        case .invalidValue: .malformed("A header value has a control character.")
         case .invalidHost: .malformed("The Host header is not a valid host.")
         case .noHost: .malformed("The Host header is missing.")
         case .repeated(let name): .malformed("\(name.rawValue) appears more than once.")
@@ -72,7 +73,8 @@ package struct RequestHead: Sendable {
     }
 
     private enum FramingFault {
-        case notIntact, invalidName, invalidHost, noHost, repeated(HeaderName), ambiguousLength, notChunkedLast
+        case notIntact, invalidName, invalidValue, invalidHost, noHost, repeated(HeaderName), ambiguousLength,
+            notChunkedLast
         case unknownTransferCoding
     }
 
@@ -89,6 +91,7 @@ extension RequestHead {
     /// - Parameter received: the value, possibly with blanks after it.
     package mutating func add(name: Span<UInt8>, value received: Span<UInt8>, _ policy: AccessPolicy) {
         recordByteCount += 64
+        if received.hasControlCharacter { refuse(.invalidValue) }
         guard let name = HeaderName(received: name) else {
             if !name.isToken { refuse(.invalidName) }
             return
@@ -175,19 +178,20 @@ extension Span<UInt8> {
             }
     }
 
-    /// Whether this has no character that would end a host in a URL; an empty host is allowed.
+    /// Whether this has no character that would end a host in a URL, and is not empty.
     fileprivate var isHost: Bool {
-        allSatisfy { byte in
-            // Nearly all characters of nearly all hosts.
-            if Self.isLetter(byte) || byte &- UInt8(ascii: "0") < 11 || byte == UInt8(ascii: ".") {
-                return true
+        !isEmpty
+            && allSatisfy { byte in
+                // Nearly all characters of nearly all hosts.
+                if Self.isLetter(byte) || byte &- UInt8(ascii: "0") < 11 || byte == UInt8(ascii: ".") {
+                    return true
+                }
+                return switch byte {
+                case ...UInt8(ascii: " "), 0x7f..., UInt8(ascii: ","), UInt8(ascii: "/"), UInt8(ascii: "?"),
+                    UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "\\"):
+                    false
+                default: true
+                }
             }
-            return switch byte {
-            case ...UInt8(ascii: " "), 0x7f..., UInt8(ascii: ","), UInt8(ascii: "/"), UInt8(ascii: "?"),
-                UInt8(ascii: "#"), UInt8(ascii: "@"), UInt8(ascii: "\\"):
-                false
-            default: true
-            }
-        }
     }
 }

@@ -15,7 +15,7 @@ struct HostTests {
     @Test(
         "Without a token, the server on a loopback address accepts only names of this host",
         arguments: [
-            ("localhost", 200), ("127.1.2.3:80", 200), ("[::1]:8080", 200), ("", 421), ("evil.example:8080", 421),
+            ("localhost", 200), ("127.1.2.3:80", 200), ("[::1]:8080", 200), ("", 400), ("evil.example:8080", 421),
             ("localhost.evil.example", 421), ("127.0.0.1.evil.example", 421),
         ])
     func loopback(host: String, status: Int) throws {

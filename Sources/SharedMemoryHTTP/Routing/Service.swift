@@ -99,6 +99,7 @@ extension Service: RequestHandler {
         case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route)
         case (.put, .segment(let segment)): return put(segment, head)
         case (_, .server) where target == "/": return .refuse(.notFound)
+        case (_, .server): return .refuse(.malformed("Only OPTIONS can have * as its target."))
         default: return .refuse(.methodNotAllowed(route.allowed))
         }
     }
