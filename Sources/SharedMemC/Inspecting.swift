@@ -24,7 +24,8 @@ public func sharedmem_list(
     var length = -1
     attempt { () throws(SegmentError) in
         let directory = unsafe directory.map { unsafe String(cString: $0) }
-        var names = try Segment.list(directory: directory).map { $0 + "\n" }.joined()
+        var names = ""
+        for name in try Segment.list(directory: directory) { names += name + "\n" }
         length = names.utf8.count
         names.withUTF8 { names in
             let room = unsafe UnsafeMutableRawBufferPointer(start: buffer, count: size >= 0 ? size : .max)

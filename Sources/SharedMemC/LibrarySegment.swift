@@ -69,6 +69,10 @@ enum LibrarySegment {
 @c @implementation
 public func sharedmem_internal_load() {
     let before = errno
+    Rehearsal.run()
+    var options = unsafe sharedmem_options_t()
+    unsafe options.size = MemoryLayout<sharedmem_options_t>.size
+    _ = unsafe AttachmentOptions(&options, for: "rehearsal")
     _ = try? LibrarySegment.attached(AttachmentOptions(creates: false))
     errno = before
 }

@@ -8,7 +8,8 @@
 //
 // THREADS. Any thread may call any function at any time, on any handle, with two exceptions: sharedmem_detach must
 // be the last call on its handle, and a sharedmem_reader_t serves one thread at a time. Do not call the library from
-// a signal handler. No call waits for an attached process that was stopped or killed.
+// a signal handler. No call waits for an attached process that was stopped or killed. A thread needs 12 KiB of stack,
+// and the thread that loads the library needs 32 KiB.
 //
 // FORK. A forked child may go on using its parent's handles. Its first call on a handle attaches the child, and can
 // fail with any error of sharedmem_attach. A child that lacks its parent's rights, for instance after setuid(2), can

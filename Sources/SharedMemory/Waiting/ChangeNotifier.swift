@@ -105,6 +105,13 @@ extension ChangeNotifier {
 
     // MARK: Callbacks
 
+    /// Adds a callback and takes it out, for ``Rehearsal``.
+    static func rehearse() {
+        var state = State()
+        state.callbacks[CallbackID(number: 0)] = Callback(version: Version(instance: 0, number: 0)) {}
+        _ = state.takeCallbacks { _ in true }
+    }
+
     /// Calls `call` once, when the current version differs from `version` or the segment is unlinked.
     ///
     /// - Returns: nil if the version differs already; then `call` is never called.
