@@ -125,7 +125,7 @@ clean:
 
 # Less frequent work is done by scripts, which can also be run by themselves.
 SCRIPTS = torture sanitize mutants fuzz endurance crowd proxies clients model contract slow-http soak bench check-builds \
-    check-without-http
+    check-without-http check-examples
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)

@@ -19,7 +19,7 @@ struct FieldTests: SegmentTestCase {
         let prelude = """
             probe=$1 directory=$2
             p() { "$probe" "$directory" text "$@" </dev/null 2>&1; }
-            until_in() { for i in $(seq 1000); do grep -q -e "$2" "$1" && return; sleep 0.02; done; echo "no $2"; }
+            until_in() { for i in $(seq 1000); do grep -qs -e "$2" "$1" && return; sleep 0.02; done; echo "no $2"; }
 
             """
         let result = try await ChildProcess.run(
