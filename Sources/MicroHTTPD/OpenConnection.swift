@@ -105,6 +105,9 @@ extension OpenConnection {
 }
 
 extension OpenConnection {
+    /// Whether the last response has been sent, and what the client still sends is ignored.
+    var discards: Bool { state.seen.phase == .discards }
+
     /// Whether the connection is being closed by libmicrohttpd, with a refusal, while the client is still sending.
     var isRefused: Bool {
         guard state.seen.phase != .hasEnded, let hasUnreadInput = Socket.hasUnreadInput(transport.descriptor)

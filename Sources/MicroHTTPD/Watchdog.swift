@@ -62,6 +62,9 @@ package final class Watchdog: Sendable {
         state.withLock { $0.linger(lingering) }
     }
 
+    /// The number of requests that have been refused and whose client may still be sending.
+    package var refusedCount: Int { state.withLock { $0.connections.values.count { $0.discards } } }
+
     /// Ends the connections on which no request is under way.
     package func endIdle() { state.withLock { state in for each in state.connections.values { each.endIfIdle() } } }
 

@@ -79,8 +79,10 @@ public final class Server: Sendable {
             // A proxy that sent its next request on one of them would get a refusal for its client.
             watchdog.endIdle()
             hub.close()
-            for _ in 0..<graceSeconds * 1000 {
-                if endpoints.allSatisfy({ $0.daemon.requestsInFlight == 0 }) { break }
+            for elapsed in 0..<graceSeconds * 1000 {
+                let inFlight = endpoints.reduce(0) { $0 + $1.daemon.requestsInFlight }
+                // A client that was refused has a second to stop sending and read why.
+                if inFlight == 0 || elapsed >= 1000 && inFlight <= watchdog.refusedCount { break }
                 BackgroundThread.pause()
             }
             Self.end(endpoints, hub, watchdog)

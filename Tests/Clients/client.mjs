@@ -25,3 +25,5 @@ for await (const line of createInterface({ input: process.stdin })) {
     }
     console.log([response.status, response.headers.get("etag") ?? "", text.replaceAll("\n", "\\n")].join("\t"));
 }
+// A connection that was left open would keep the process.
+process.exit(0);
