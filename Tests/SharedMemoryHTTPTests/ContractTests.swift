@@ -88,7 +88,7 @@ struct ContractTests {
         }
     }
 
-    static let longCookie = "Cookie: \(String(repeating: "a=b; ", count: 415))"
+    static let longCookie = "Cookie: \(String(repeating: "a=b; ", count: 195))"
 
     static var provocations: [Provocation] {
         ["/shared", "/shared/{name}"].flatMap(textProvocations)
