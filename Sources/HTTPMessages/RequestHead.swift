@@ -73,9 +73,8 @@ package struct RequestHead: Sendable {
     }
 
     private enum FramingFault {
-        case notIntact, invalidName, invalidValue, invalidHost, noHost, repeated(HeaderName), ambiguousLength,
-            notChunkedLast
-        case unknownTransferCoding
+        case notIntact, invalidName, invalidValue, invalidHost, noHost, repeated(HeaderName)
+        case ambiguousLength, notChunkedLast, unknownTransferCoding
     }
 
     private enum ContentFault { case charset, multipart, coding, range }

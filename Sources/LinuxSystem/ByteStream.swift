@@ -18,8 +18,9 @@ package struct ByteStream: Sendable {
 
     /// Writes all bytes of the text, and waits for room if the stream is non-blocking.
     ///
-    /// (Another process that has the same pipe may have made it so.) It stops without an error if the reader is gone. With `isInterruptible`, it also stops if a signal has asked this
-    /// process to end (``TerminationSignals``) and the reader takes nothing for a second.
+    /// Another process that has the same pipe may have made it so. Writing stops without an error if the reader is gone. With
+    /// `isInterruptible`, it also stops if a signal has asked this process to end (``TerminationSignals``) and the reader
+    /// takes nothing for a second.
     package func write(_ text: String, isInterruptible: Bool = false) throws(SystemError) {
         // PIPE_BUF: once a pipe has room, writing so many bytes to it does not block.
         let limit = isInterruptible ? 4096 : Int.max

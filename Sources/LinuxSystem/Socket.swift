@@ -30,6 +30,10 @@ package struct Socket: ~Copyable {
         package static let ipv6Only = Option(name: IPV6_V6ONLY, level: CInt(IPPROTO_IPV6))
         /// The most unsent bytes that the kernel takes over.
         package static let unsentByteLimit = Option(name: TCP_NOTSENT_LOWAT, level: CInt(IPPROTO_TCP))
+        /// Whether short messages are sent at once instead of together with later ones.
+        fileprivate static let noDelay = Option(name: TCP_NODELAY, level: CInt(IPPROTO_TCP))
+        /// For how many milliseconds what was sent may stay unacknowledged before the connection breaks.
+        fileprivate static let userTimeout = Option(name: TCP_USER_TIMEOUT, level: CInt(IPPROTO_TCP))
         fileprivate static let keepAlive = Option(name: SO_KEEPALIVE, level: SOL_SOCKET)
         fileprivate static let keepAliveIdle = Option(name: TCP_KEEPIDLE, level: CInt(IPPROTO_TCP))
         fileprivate static let keepAliveInterval = Option(name: TCP_KEEPINTVL, level: CInt(IPPROTO_TCP))
@@ -37,19 +41,22 @@ package struct Socket: ~Copyable {
     }
 
     package func set(_ option: Option, to value: CInt = 1) throws(SystemError) {
-        var value = value
-        try systemCall("setsockopt") {
-            negatedErrno(
-                unsafe setsockopt(descriptor, option.level, option.name, &value, socklen_t(MemoryLayout<CInt>.size)))
-        }
+        try systemCall("setsockopt") { Self.set(option, to: value, of: descriptor) }
     }
 
-    /// Has the kernel ask a peer that sends nothing whether it is still there, and break the connection if there is no
-    /// reply within so many seconds, or within 4 if that is more.
-    package func askWhetherPeerLives(withinSeconds seconds: Int) throws(SystemError) {
+    private static func set(_ option: Option, to value: CInt, of descriptor: CInt) -> CInt {
+        var value = value
+        return negatedErrno(
+            unsafe setsockopt(descriptor, option.level, option.name, &value, socklen_t(MemoryLayout<CInt>.size)))
+    }
+
+    /// Has the kernel probe a silent peer, and break the connection if no probe is acknowledged.
+    ///
+    /// - Parameter seconds: how long the peer may be silent in all; at least 4 seconds, whatever is asked for.
+    package func enableKeepAlive(timeoutSeconds seconds: Int) throws(SystemError) {
         let seconds = CInt(min(seconds, 32_767))
         try set(.keepAlive)
-        // Half of the time without a question, then three questions.
+        // Half of the time without a probe, then three probes.
         try set(.keepAliveIdle, to: max(1, seconds / 2))
         try set(.keepAliveInterval, to: max(1, seconds / 6))
         try set(.keepAliveCount, to: 3)
@@ -142,16 +149,11 @@ extension Socket {
     }
 
     /// Has short messages sent at once instead of together with later ones.
-    package static func sendAtOnce(_ descriptor: CInt) {
-        var on: CInt = 1
-        unsafe setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-    }
+    package static func sendAtOnce(_ descriptor: CInt) { _ = set(.noDelay, to: 1, of: descriptor) }
 
     /// Has the connection break if what is sent stays unacknowledged for so many milliseconds.
     package static func limitSilence(of descriptor: CInt, milliseconds: Int) {
-        var milliseconds = CInt(clamping: milliseconds)
-        unsafe setsockopt(
-            descriptor, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, socklen_t(MemoryLayout<CInt>.size))
+        _ = set(.userTimeout, to: CInt(clamping: milliseconds), of: descriptor)
     }
 
     /// How many milliseconds ago the peer last acknowledged anything; nil if it has acknowledged everything, and for a

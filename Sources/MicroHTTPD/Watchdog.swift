@@ -49,10 +49,12 @@ package final class Watchdog: Sendable {
     ///
     /// - Parameter isLingering: whether to read for a while what the client still sends.
     func remove(_ descriptor: CInt, lingering isLingering: Bool) {
-        state.withLock { state in
+        // Outside of the lock, because it reads.
+        var lingering: Lingering?
+        if isLingering, let socket = try? Socket(duplicating: descriptor) { lingering = Lingering(socket) }
+        state.withLock { [lingering] state in
             state.connections[descriptor] = nil
-            guard isLingering, let socket = try? Socket(duplicating: descriptor) else { return }
-            state.linger(Lingering(socket))
+            if let lingering { state.linger(lingering) }
         }
     }
 
@@ -77,9 +79,10 @@ package final class Watchdog: Sendable {
 
     private func run() {
         while true {
+            let ended = state.withLock { $0.lingering }.filter { $0.hasEnded() }
             let (isAwake, isStopping) = state.withLock { state in
                 endSome(state.connections)
-                state.lingering.removeAll { $0.hasEnded() }
+                state.lingering.removeAll { lingering in ended.contains { $0 === lingering } }
                 state.isAwake = !state.connections.isEmpty || !state.lingering.isEmpty
                 return (state.isAwake, state.isStopping)
             }

@@ -1,16 +1,17 @@
 import LinuxSystem
 
-/// What makes the first call of a function in a process take 20 KiB of stack.
+/// The first use of generic types, which takes up to 20 KiB of stack.
 ///
-/// Swift's runtime makes up a generic type when it is first used, by reading its name. Later calls take a few hundred bytes
-/// to 4 KiB.
+/// Swift's runtime instantiates the metadata of a generic type when a process first uses the type, and demangles the type's name
+/// to do so. Later uses take a few hundred bytes to 4 KiB.
 package enum Rehearsal {
-    /// Has the runtime make up the types that attaching, setting, reading, waiting and inspecting use.
+    /// Uses the types that attaching, setting, reading, waiting and inspecting need.
     ///
-    /// The C library does so when it is loaded, which is usually in the main thread: a thread that calls it may have little
-    /// stack.
+    /// The C library does so when it is loaded, which is usually in the main thread. Threads that call it later may have
+    /// little stack.
     package static func run() {
-        _ = try? (Host.bootID, Host.overflowUser)
+        _ = try? Host.bootID
+        _ = try? Host.overflowUser
         var names: [String] = []
         names.append("rehearsal")
         let error = SegmentError.notFound(name: "none", directory: "/dev/shm", found: names)

@@ -70,7 +70,7 @@ extension Listener {
                 // read; by default, that is megabytes for each connection.
                 try socket.set(.unsentByteLimit, to: 64 << 10)
                 // So is this: a client that waits for a change sends nothing, and may be gone without a word.
-                try socket.askWhetherPeerLives(withinSeconds: silenceSeconds)
+                try socket.enableKeepAlive(timeoutSeconds: silenceSeconds)
                 try socket.bind(address)
             case .unix(let path):
                 // Linux gives the file the mode of the socket, so it never has other permissions.

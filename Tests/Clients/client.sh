@@ -1,6 +1,6 @@
 #!/bin/sh
 # client.sh curl|wget|busybox URL
-tool=$1 base=$2
+tool=$1 base=$2 header=--header # all three tools know this option
 tab=$(printf '\t')
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -13,15 +13,15 @@ while IFS= read -r line; do
     method=$1 path=$2 body=$3
     shift 3
     : >"$scratch/body" >"$scratch/head"
+    for field; do
+        shift
+        set -- "$@" "$header" "$field"
+    done
     case $tool in
     curl)
-        for field; do
-            shift
-            set -- "$@" -H "$field"
-        done
         [ "$body" = - ] || set -- "$@" --data-binary "$body" -H 'Content-Type: text/plain'
         if [ "$method" = EVENTS ]; then
-            curl -sN -D "$scratch/head" "$@" "$base$path" | sed -n '/^data: /{s///p;q;}' >"$scratch/body"
+            timeout 5 curl -sN -D "$scratch/head" "$@" "$base$path" | sed -n '/^data: /{s///p;q;}' >"$scratch/body"
         elif [ "$method" = HEAD ]; then
             curl -sI -D "$scratch/head" -o /dev/null "$@" "$base$path"
         else
@@ -29,25 +29,19 @@ while IFS= read -r line; do
         fi
         ;;
     wget)
-        for field; do
-            shift
-            set -- "$@" --header "$field"
-        done
+        # On a connection that stays open, wget waits for the content whose length a 304 has.
+        set -- "$@" --no-http-keep-alive
         [ "$body" = - ] || set -- "$@" --body-data "$body"
         if [ "$method" = EVENTS ]; then
-            wget -q -S -O - "$@" "$base$path" 2>"$scratch/head" | sed -n '/^data: /{s///p;q;}' >"$scratch/body"
+            timeout 5 wget -q -S -O - "$@" "$base$path" 2>"$scratch/head" | sed -n '/^data: /{s///p;q;}' >"$scratch/body"
         else
-            wget -q -S -O "$scratch/body" --content-on-error --method "$method" "$@" "$base$path" 2>"$scratch/head"
+            wget -q -S --tries 1 -O "$scratch/body" --content-on-error --method "$method" "$@" "$base$path" 2>"$scratch/head"
         fi
         ;;
     busybox)
-        for field; do
-            shift
-            set -- "$@" --header "$field"
-        done
         [ "$body" = - ] || set -- "$@" --post-data "$body"
         if [ "$method" = EVENTS ]; then
-            busybox wget -q -S -O - "$@" "$base$path" 2>"$scratch/head" | sed -n '/^data: /{s///p;q;}' >"$scratch/body"
+            timeout 5 busybox wget -q -S -O - "$@" "$base$path" 2>"$scratch/head" | sed -n '/^data: /{s///p;q;}' >"$scratch/body"
         else
             busybox wget -q -S -O "$scratch/body" "$@" "$base$path" 2>"$scratch/head"
         fi
