@@ -58,9 +58,14 @@ package final class Watchdog: Sendable {
         }
     }
 
-    /// Refuses a connection that libmicrohttpd knows nothing of, whatever its client asks for, and takes over its descriptor.
-    package func turnAway(_ descriptor: CInt, _ problem: Problem) {
-        let lingering = Lingering(Socket(owning: descriptor), sending: problem.message())
+    /// Refuses a connection that libmicrohttpd knows nothing of, and takes over its descriptor.
+    ///
+    /// A client that has not sent its request yet gets no answer: it may take one for that to an earlier request.
+    package func turnAway(_ descriptor: CInt, _ answer: (ReceivedHead) -> Reply) {
+        let lingering = Lingering(Socket(owning: descriptor)) { received in
+            guard let head = ReceivedHead(received), case .last(let message) = answer(head) else { return [] }
+            return message
+        }
         state.withLock { $0.linger(lingering) }
     }
 
@@ -108,13 +113,15 @@ package final class Watchdog: Sendable {
 private final class Lingering: Sendable {
     private let socket: Socket
     private let deadline = Clock.coarseMilliseconds + OpenConnection.discardMilliseconds
+    private static let receiveLimit = 64 << 10
 
-    /// - Parameter message: the last thing that is sent.
-    init(_ socket: consuming Socket, sending message: [UInt8] = []) {
+    /// - Parameter answer: shown what has arrived, returns the last thing to send.
+    init(_ socket: consuming Socket, answer: (Span<UInt8>) -> [UInt8] = { _ in [] }) {
         self.socket = socket
+        let received = (try? Socket.receive(from: self.socket.descriptor, limit: Self.receiveLimit)) ?? []
         // What is unread when the process ends would undo the message.
         _ = hasEnded()
-        _ = Socket.send(message.span, to: self.socket.descriptor)
+        _ = Socket.send(answer(received.span).span, to: self.socket.descriptor)
         Socket.finishSending(self.socket.descriptor)
     }
 
@@ -123,7 +130,7 @@ private final class Lingering: Sendable {
         guard Clock.coarseMilliseconds < deadline else { return true }
         for _ in 0..<64 {
             do throws(SystemError) {
-                if try Socket.receive(from: socket.descriptor, limit: 64 << 10).isEmpty { return true }
+                if try Socket.receive(from: socket.descriptor, limit: Self.receiveLimit).isEmpty { return true }
             } catch {
                 return error.code != EAGAIN
             }

@@ -164,7 +164,7 @@ private final class Endpoint: Sendable {
     /// rather than accepted and reset.
     func drain() {
         daemon.quiesce()
-        for descriptor in listener.refuse() { watchdog.turnAway(descriptor, .draining) }
+        for descriptor in listener.refuse() { watchdog.turnAway(descriptor, Service.turnAway) }
         service.drain()
     }
 

@@ -102,6 +102,27 @@ struct RefusalTests {
         #expect(try server.segment().version.number == 0)
     }
 
+    @Test(
+        "A client that is turned away can go on: EventSource connects again, and a request not yet sent is not answered"
+    )
+    func turnedAway() throws {
+        let server = try TestServer { $0.connectionLimit = 1 }
+        let first = try server.connect()
+        #expect(try first.request().status == 200)
+        let clients = try (0..<4).map { _ in try server.connect() }
+        try clients[0].requestEvents()
+        try clients[1].sendRequest("HEAD", "/shared", ["Accept: text/event-stream"])
+        try clients[2].send("GET /shared HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n")
+        server.server.stop()
+        // Any status but 200 would end an EventSource for good.
+        let stream = try EventStream(clients[0], response: clients[0].response())
+        #expect(stream.response.status == 200 && stream.response["Content-Type"] == "text/event-stream")
+        #expect(try stream.next() == nil && stream.commentCount == 1)
+        let head = try String(decoding: clients[1].rest(), as: UTF8.self)
+        #expect(head.hasPrefix("HTTP/1.1 503 ") && head.hasSuffix("\r\n\r\n"))
+        #expect(clients[2].isEnded() && clients[3].isEnded())
+    }
+
     @Test("A client that goes on sending after a refusal is cut off in the end")
     func boundedReading() async throws {
         let server = try TestServer(capacity: 1000)

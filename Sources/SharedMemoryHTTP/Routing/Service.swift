@@ -28,6 +28,12 @@ final class Service: Sendable {
 
     /// From now on each response ends its connection, and the server is no longer ready.
     func drain() { isDraining.store(true, ordering: .relaxed) }
+
+    /// The reply to a request that arrived while the server stopped, and that is not carried out.
+    static func turnAway(_ head: ReceivedHead) -> Reply {
+        if head.method == .get, head.acceptance.isEventStream { return .endedStream(.draining) }
+        return .last(.draining, to: head.method)
+    }
 }
 
 // MARK: The head
