@@ -88,23 +88,26 @@ let package = Package(
             ],
             path: "Tests/Torture", exclude: ["CWorker"], swiftSettings: tests),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: tests),
+        .target(name: "TestTraits", path: "Tests/TestTraits", swiftSettings: tests),
         .testTarget(
-            name: "SharedMemoryTests", dependencies: ["LinuxSystem", "SharedMemory", "TestSupport", "probe"],
+            name: "SharedMemoryTests",
+            dependencies: ["LinuxSystem", "SharedMemory", "TestSupport", "TestTraits", "probe"],
             exclude: ["format_reader.py"], swiftSettings: tests),
         .testTarget(
             // The tests compile the C programs themselves and link them with libSharedMem.so.
-            name: "SharedMemCTests", dependencies: ["TestSupport"], exclude: ["Programs"],
+            name: "SharedMemCTests", dependencies: ["TestSupport", "TestTraits"], exclude: ["Programs"],
             swiftSettings: tests),
         .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages"], swiftSettings: tests),
         .testTarget(
             name: "SharedMemoryHTTPTests",
             dependencies: [
-                "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe",
+                "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "TestTraits",
+                "sharedmem", "probe",
             ],
             swiftSettings: tests),
         .testTarget(
             name: "CommandLineTests",
-            dependencies: ["SharedMemory", "SharedMemoryHTTP", "TestSupport", "sharedmem", "probe"],
+            dependencies: ["SharedMemory", "SharedMemoryHTTP", "TestSupport", "TestTraits", "sharedmem", "probe"],
             swiftSettings: tests),
     ]
 )

@@ -124,6 +124,9 @@ extension Problem {
     package static let unknownTransferCoding = Problem(
         .notImplemented, "The only supported Transfer-Encoding is chunked.")
 
+    package static let longChunkLine = malformed(
+        "The first line of a chunk is too long. Leave out its extensions, and send the request again.")
+
     package static func malformed(_ detail: String) -> Problem { Problem(.malformedRequest, detail) }
 
     package static func notText(_ detail: String, offset: Int) -> Problem {

@@ -41,7 +41,9 @@ import Synchronization
         var runsWithoutRest = 0
         while !isStopping.load(ordering: .acquiring) {
             runsWithoutRest = hasWork ? runsWithoutRest + 1 : 0
-            if runsWithoutRest == 0 || runsWithoutRest > Self.maximumRunsWithoutRest {
+            let mayRest = runsWithoutRest == 0 || runsWithoutRest > Self.maximumRunsWithoutRest
+            waker.setDoesNotRest(mayRest && runsWithoutRest != 0)
+            if mayRest {
                 unsafe poll(&polls, nfds_t(polls.count), runsWithoutRest == 0 ? -1 : 1)
             }
             waker.milliseconds = Clock.coarseMilliseconds
@@ -56,7 +58,7 @@ import Synchronization
         }
     }
 
-    /// A connection that libmicrohttpd has no room to read from counts as work until it is ended.
+    /// A connection that libmicrohttpd has no room to read from counts as work until the watchdog ends it.
     ///
     /// No connection is busy for this long without an event, and one that awaits an event misses none.
     private static let maximumRunsWithoutRest = 10_000
@@ -93,6 +95,14 @@ import Synchronization
     /// When the loop last began to work, in coarse milliseconds.
     var milliseconds = Clock.coarseMilliseconds
     private let owner: Unmanaged<Daemon>
+    private let restlessness = Atomic(false)
+
+    /// Whether the loop has had work for so long that some of it must be a connection that cannot be read.
+    var doesNotRest: Bool { restlessness.load(ordering: .relaxed) }
+
+    fileprivate func setDoesNotRest(_ value: Bool) {
+        if doesNotRest != value { restlessness.store(value, ordering: .relaxed) }
+    }
 
     fileprivate init?(_ owner: Daemon) {
         guard let event = try? EventDescriptor() else { return nil }

@@ -38,6 +38,8 @@ final class OpenConnection: Sendable {
     private let state: ConnectionState
     /// The state in which the client was first seen to have stopped sending.
     private let stateWhenHalfClosed = Mutex<ConnectionState.Seen?>(nil)
+    /// The state in which the watchdog last found it unread.
+    private let stateWhenUnread = Mutex<ConnectionState.Seen?>(nil)
     /// Whether the last request ended before its head was handled.
     private let endedWithinHead = Atomic(false)
 
@@ -141,6 +143,24 @@ extension OpenConnection {
             return before
         }
         if before == seen { end(seen) }
+    }
+
+    /// Ends the connection if libmicrohttpd has no room to read on: the first line of a chunk is too long.
+    ///
+    /// Its loop does not rest then, and reads what it can: what is unread twice, without any progress in between, is not read.
+    ///
+    /// - Parameter message: sent to a client that has no response yet.
+    func endIfStuck(isUnread: Bool, now: Int, message: () -> [UInt8]) {
+        let seen = state.seen
+        let isUnread = isUnread && waker.doesNotRest && [.awaitsBody, .discards].contains(seen.phase)
+        let before = stateWhenUnread.withLock { before in
+            defer { before = isUnread ? seen : nil }
+            return before
+        }
+        guard isUnread, before == seen else { return }
+        guard seen.phase == .awaitsBody else { return end(seen) }
+        // Not for longer: the loop goes on without rest until the connection ends.
+        if state.enter(.discards, until: now + 1000, from: seen) { sendLast(message()) }
     }
 
     /// Ends the connection if no request is under way.

@@ -99,11 +99,15 @@ package final class Watchdog: Sendable {
     private func endSome(_ connections: [CInt: OpenConnection]) {
         // POLLRDHUP, which Swift does not see: the other side has closed its sending half.
         let halfClosed: CShort = 0x2000
-        var polls = connections.keys.map { pollfd(fd: $0, events: halfClosed, revents: 0) }
+        var polls = connections.keys.map { pollfd(fd: $0, events: halfClosed | CShort(POLLIN), revents: 0) }
         unsafe poll(&polls, nfds_t(polls.count), 0)
-        for poll in polls where poll.revents & halfClosed != 0 { connections[poll.fd]?.endIfAbandoned() }
         let now = Clock.coarseMilliseconds
-        for connection in connections.values {
+        for poll in polls {
+            guard let connection = connections[poll.fd] else { continue }
+            if poll.revents & halfClosed != 0 { connection.endIfAbandoned() }
+            connection.endIfStuck(isUnread: poll.revents & CShort(POLLIN) != 0, now: now) {
+                Problem.longChunkLine.message()
+            }
             connection.endIfLate(now: now) { lateBody.message() }
         }
     }

@@ -1,9 +1,10 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Command line")
+@Suite("Command line", .fewAtATime)
 struct CommandLineTests: CommandTests {
     let directory: TemporaryDirectory
 

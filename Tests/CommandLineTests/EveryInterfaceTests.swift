@@ -1,9 +1,10 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 /// Difficult conditions, as seen through each interface: Swift, C, the command line and HTTP.
-@Suite("Every interface")
+@Suite("Every interface", .fewAtATime)
 struct EveryInterfaceTests {
     let directory: TemporaryDirectory
 

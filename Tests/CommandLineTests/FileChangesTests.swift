@@ -1,10 +1,11 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
 /// What each interface makes of a segment's file that is moved, copied or linked while it is in use.
-@Suite("Changes of the file")
+@Suite("Changes of the file", .fewAtATime)
 struct FileChangesTests {
     let directory: TemporaryDirectory
     let segment: Segment

@@ -1,9 +1,10 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("sharedmem migrate")
+@Suite("sharedmem migrate", .fewAtATime)
 struct MigrateTests: CommandTests {
     let directory: TemporaryDirectory
 

@@ -1,9 +1,10 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Other users, on the command line")
+@Suite("Other users, on the command line", .fewAtATime)
 struct OtherUsersTests: CommandTests {
     let directory: TemporaryDirectory
 

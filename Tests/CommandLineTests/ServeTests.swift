@@ -1,9 +1,10 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("serve")
+@Suite("serve", .fewAtATime)
 struct ServeTests: CommandTests {
     let directory: TemporaryDirectory
 

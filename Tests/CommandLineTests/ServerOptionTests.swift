@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// The options of `serve`, as the table in `ServerOption` defines them.
-@Suite("Options of serve")
+@Suite("Options of serve", .fewAtATime)
 struct ServerOptionTests: CommandTests {
     let directory: TemporaryDirectory
 

@@ -1,10 +1,11 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
 /// What ends `watch`: signals, and an output without a reader.
-@Suite("watch ends", .timeLimit(.minutes(2)))
+@Suite("watch ends", .fewAtATime)
 struct WatchEndTests: WatchingTests {
     let directory: TemporaryDirectory
 
@@ -19,14 +20,14 @@ struct WatchEndTests: WatchingTests {
             let watch = try watch(option)
             try await printed("x\n", by: watch)
             watch.send(signal)
-            let result = try await watch.finish(within: 10)
+            let result = try await watch.finish()
             #expect(result.status == 0 && !result.wasKilled && result.text == "x\n" && result.errors == "")
         }
         try Segment.unlink("text", directory: directory.path)
         let waiting = try watch("--wait")
-        try await Task.sleep(for: .milliseconds(300))
+        try await sleeps(waiting, handling: signal)
         waiting.send(signal)
-        #expect(try await waiting.finish(within: 10).status == 0)
+        #expect(try await waiting.finish().status == 0)
     }
 
     @Test("While a reader takes the text, a signal waits until it is written whole; a second signal ends watch at once")
@@ -38,7 +39,7 @@ struct WatchEndTests: WatchingTests {
                 watch >"$directory/pipe" & process=$!
                 exec 3<"$directory/pipe"
                 head -c 1 <&3
-                for signal in $signals; do kill -$signal $process; sleep 0.3; done
+                for signal in $signals; do kill -$signal $process; until_taken $process; done
                 wc -c <&3
                 wait $process; echo $?
                 exec 3<&-
@@ -55,24 +56,21 @@ struct WatchEndTests: WatchingTests {
         try segment().set("x")
         let script = """
             trap '' HUP
-            watch --exec sh -c 'kill -HUP $$; echo here' & process=$!
-            sleep 0.5; kill -HUP $process; sleep 0.5; kill -TERM $process
+            watch --exec sh -c 'kill -HUP $$; touch "$0/$(cat)"; echo here' "$directory" & process=$!
+            until_there "$directory/x"; kill -HUP $process; set_text y; until_there "$directory/y"; kill -TERM $process
             wait $process; echo $?
             """
-        #expect(try await run(script).text == "here\n0\n")
+        #expect(try await run(script).text == "here\nhere\n0\n")
     }
 
     // MARK: The output
 
-    @Test("A reader that leaves while nothing changes ends watch within a second or so")
+    @Test("A reader that leaves while nothing changes ends watch")
     func readerLeaves() async throws {
         try segment().set("x\ny")
-        let clock = ContinuousClock()
         for reader in ["{ head -1; sleep 0.5; }", "head -c 1"] {
-            let start = clock.now
             let result = try await run("(watch) | \(reader); echo \" ${PIPESTATUS[0]}\"")
             #expect(result.text == (reader.hasPrefix("{") ? "x\n 0\n" : "x 0\n") && result.errors == "")
-            #expect(clock.now - start < .seconds(5))
         }
     }
 

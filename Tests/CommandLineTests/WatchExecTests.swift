@@ -1,10 +1,11 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
 /// `watch --exec`.
-@Suite("watch --exec", .timeLimit(.minutes(2)))
+@Suite("watch --exec", .fewAtATime)
 struct WatchExecTests: WatchingTests {
     let directory: TemporaryDirectory
 
@@ -170,7 +171,7 @@ struct WatchExecTests: WatchingTests {
         #expect(try await watch("--once", "--exec", "true").finish().status == 0)
         #expect(try await watch("--once", "--exec", "head", "-c", "1").finish().text == "x")
         let watch = try watch("--once", "--exec", "sh", "-c", "exec 3<&0; sleep 60 <&3 >/dev/null & echo $!; exit 3")
-        let result = try await watch.finish(within: 10)
+        let result = try await watch.finish()
         #expect(result.status == 3)
         let left = try #require(pid_t(result.text.trimmingCharacters(in: .newlines)))
         #expect(kill(left, SIGKILL) == 0)
@@ -186,9 +187,9 @@ struct WatchExecTests: WatchingTests {
         try await printed("begin 1\n", by: watch)
         watch.send(signal)
         try segment.set("2")
-        try await Task.sleep(for: .milliseconds(300))
+        try await hasTakenSignals(watch)
         try make("go")
-        let result = try await watch.finish(within: 10)
+        let result = try await watch.finish()
         #expect(result.text == "begin 1\nend\n" && result.errors == "" && result.status == 0 && !result.wasKilled)
     }
 
@@ -198,9 +199,9 @@ struct WatchExecTests: WatchingTests {
         let watch = try watch(slow("go"))
         try await printed("begin 1\n", by: watch)
         watch.send(SIGINT)
-        try await Task.sleep(for: .milliseconds(300))
+        try await hasTakenSignals(watch)
         watch.send(SIGTERM)
-        let result = try await watch.finish(within: 10)
+        let result = try await watch.finish()
         #expect(result.status == SIGTERM && result.wasKilled && result.text == "begin 1\n")
         try make("go")
         try await printed("begin 1\nend\n", by: watch)

@@ -1,10 +1,11 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
 /// What `watch` prints.
-@Suite("watch", .timeLimit(.minutes(2)))
+@Suite("watch", .fewAtATime)
 struct WatchTests: WatchingTests {
     let directory: TemporaryDirectory
 
@@ -106,7 +107,7 @@ struct WatchTests: WatchingTests {
             let result = try await watch.finish()
             #expect(result.status == 1 && result.errors.contains("was left behind by processes"), "\(result.errors)")
         } else {
-            try await Task.sleep(for: .milliseconds(500))
+            try await sleeps(watch)
             _ = try await end(watch)
         }
     }
@@ -117,20 +118,21 @@ struct WatchTests: WatchingTests {
     func waits(_ hasLeftover: Bool) async throws {
         if hasLeftover { try await leaveBehind() }
         let watch = try watch("--wait", "-v")
-        try await Task.sleep(for: .milliseconds(500))
+        try await sleeps(watch)
         #expect(try watch.outputSoFar == "" && directory.names == [])
         var versions: [Version] = []
         for (text, all) in [("a", "a\n"), ("b", "a\nb\n"), ("c", "a\nb\nc\n")] {
             let segment = try segment()
-            // Time for watch to see the empty text, which nobody has set.
-            try await Task.sleep(for: .milliseconds(text == "a" ? 300 : 0))
+            // One time, watch sees the empty text, which nobody has set.
+            if text == "a" { try await isAttached(watch) }
             versions.append(try segment.set(text))
             try await printed(all, by: watch)
             try Segment.unlink("text", directory: directory.path)
-            try await Task.sleep(for: .milliseconds(text == "b" ? 0 : 300))
+            if text != "b" { try await hasLeftRemovedSegment(watch) }
             #expect(try directory.names == [])
         }
         #expect(try await end(watch).errors == versions.map { "\($0)\n" }.joined())
+        #expect(try directory.names == [])
     }
 
     @Test("Without --wait, an unlinked segment ends watch with an error, after the last version")

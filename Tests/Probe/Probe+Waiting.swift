@@ -61,7 +61,12 @@ extension Probe {
     func waitUnderSignals(
         _ access: ProbeCommand.Access, _ seconds: Double, _ interruption: ProbeCommand.Interruption
     ) throws {
-        Self.countSignals(SIGALRM)
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in
+            let count = Probe.signalCount.add(1, ordering: .relaxed).newValue
+            if count == 10 { Glibc.write(STDOUT_FILENO, "signalled\n", 10) }
+        }
+        sigaction(SIGALRM, &action, nil)
         Self.alarm(afterMicroseconds: 2000, repeats: true)
         try wait(access, seconds, interruption)
         Self.say("signals \(Self.signalCount.load(ordering: .relaxed))")

@@ -1,8 +1,9 @@
 import TestSupport
+import TestTraits
 import Testing
 
 /// The cases of `Programs/*.c`; each runs in a process of its own and leaves nothing behind.
-@Suite struct CInterfaceTests {
+@Suite(.fewAtATime) struct CInterfaceTests {
     @Test(arguments: try await CaseProgram.wide.cases)
     func wideFunctions(_ name: String) async throws { try await pass(.wide, name) }
 

@@ -1,9 +1,10 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 /// The programs in `Examples/`, unchanged.
-@Suite struct ExamplesTests {
+@Suite(.fewAtATime) struct ExamplesTests {
     @Test(arguments: Parent.allCases, Child.allCases)
     func childReadsWhatItsParentSets(_ parent: Parent, _ child: Child) async throws {
         let directory = try TemporaryDirectory()

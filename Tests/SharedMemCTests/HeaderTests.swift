@@ -1,8 +1,9 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite struct HeaderTests {
+@Suite(.fewAtATime) struct HeaderTests {
     @Test(arguments: ["c99", "c11", "c++11", "c++20"])
     func headerCompilesAlone(_ standard: String) async throws {
         let language = standard.hasPrefix("c++") ? "c++" : "c"

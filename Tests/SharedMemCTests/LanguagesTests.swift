@@ -1,11 +1,12 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 /// The programs `Examples/*/text.*`, unchanged, in each language that is installed.
 ///
 /// Each sets the text and prints it with its version, and a program in another language then prints the same.
-@Suite struct LanguagesTests {
+@Suite(.fewAtATime) struct LanguagesTests {
     @Test(.installed(.go)) func goSetsAndReads() async throws { try await setsAndReads(.go) }
     @Test(.installed(.java)) func javaSetsAndReads() async throws { try await setsAndReads(.java) }
     @Test(.installed(.luajit)) func luajitSetsAndReads() async throws { try await setsAndReads(.luajit) }

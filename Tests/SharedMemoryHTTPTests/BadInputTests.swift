@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// Each bad request is refused with a status of its own and a problem, sets nothing, and leaves the server serving.
-@Suite("Bad input")
+@Suite("Bad input", .fewAtATime)
 struct BadInputTests {
     let server: TestServer
     static let capacity = 1000
@@ -249,7 +250,7 @@ struct BadInputTests {
     }
 }
 
-@Suite("No memory left", .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
+@Suite("No memory left", .fewAtATime, .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
 struct NoSpaceTests {
     @Test("A PUT that fills the tmpfs is 507 and leaves the text as it was")
     func full() async throws {

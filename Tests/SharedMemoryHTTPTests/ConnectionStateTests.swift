@@ -1,9 +1,10 @@
+import TestTraits
 import Testing
 
 @testable import MicroHTTPD
 
 /// What a connection is doing, which its own thread and the watchdog change.
-@Suite("States of a connection")
+@Suite("States of a connection", .fewAtATime)
 struct ConnectionStateTests {
     typealias Phase = ConnectionState.Phase
 

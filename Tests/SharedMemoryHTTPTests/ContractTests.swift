@@ -3,9 +3,10 @@ import HTTPMessages
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Contract")
+@Suite("Contract", .fewAtATime)
 struct ContractTests {
     static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("openapi.yaml").path

@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// More clients than the server accepts, and clients that abort, against a server in a process of its own.
-@Suite("Crowds", .enabled("needs 4,096 descriptors") { Descriptors.raiseLimit() })
+@Suite("Crowds", .fewAtATime, .enabled("needs 4,096 descriptors") { Descriptors.raiseLimit() })
 struct CrowdTests {
     let directory: TemporaryDirectory
 

@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// Clients that do not read their streams: they are dropped, and neither time nor memory of others is theirs.
-@Suite("Event stream: backpressure")
+@Suite("Event stream: backpressure", .fewAtATime)
 struct EventStreamBackpressureTests {
     @Test("A client that does not read is dropped, and other clients do not wait for it")
     func dropped() async throws {

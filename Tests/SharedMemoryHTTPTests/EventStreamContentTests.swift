@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// The versions that a stream carries, and the bytes that carry them.
-@Suite("Event stream: content")
+@Suite("Event stream: content", .fewAtATime)
 struct EventStreamContentTests {
     @Test("A stream sends the current text, then each later version, whichever interface set it")
     func follows() throws {

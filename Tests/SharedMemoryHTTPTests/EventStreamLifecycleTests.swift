@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// How long a stream lasts: across silence and unlinking, until the server stops.
-@Suite("Event stream: lifecycle")
+@Suite("Event stream: lifecycle", .fewAtATime)
 struct EventStreamLifecycleTests {
     @Test("A silent stream sends heartbeats")
     func heartbeat() throws {

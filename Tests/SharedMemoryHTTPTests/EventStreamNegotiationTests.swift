@@ -1,10 +1,11 @@
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// Which requests get a stream, and how many.
-@Suite("Event stream: negotiation and limits")
+@Suite("Event stream: negotiation and limits", .fewAtATime)
 struct EventStreamNegotiationTests {
     @Test(
         "A client gets a stream only if it prefers text/event-stream to text/plain",

@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// Where a stream begins, according to what its client knows.
-@Suite("Event stream: resuming")
+@Suite("Event stream: resuming", .fewAtATime)
 struct EventStreamResumingTests {
     @Test("A client that has the current version waits for the next; any other gets the current one at once")
     func lastEventID() throws {

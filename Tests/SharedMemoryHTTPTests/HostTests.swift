@@ -1,10 +1,11 @@
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// A page of another site can let its own host name resolve to a loopback address, and then reach this server.
-@Suite("Hosts and origins")
+@Suite("Hosts and origins", .fewAtATime)
 struct HostTests {
     func status(_ server: TestServer, host: String, _ method: String = "GET") throws -> Int {
         let client = try server.connect()

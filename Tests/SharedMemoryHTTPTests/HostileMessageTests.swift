@@ -2,12 +2,13 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// Messages that are not requests, or that two servers could read as different ones.
 ///
 /// Each gets exactly the response it should, sets nothing, and leaves the server as it was.
-@Suite("Hostile messages")
+@Suite("Hostile messages", .fewAtATime)
 struct HostileMessageTests {
     let server: TestServer
     static let capacity = 1000

@@ -3,9 +3,10 @@ import SharedMemory
 import SharedMemoryHTTP
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Lifecycle")
+@Suite("Lifecycle", .fewAtATime)
 struct LifecycleTests {
     @Test("A server that stops lets a slow PUT finish and accepts no other connection")
     func gracefulStop() async throws {

@@ -2,9 +2,10 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Listening")
+@Suite("Listening", .fewAtATime)
 struct ListeningTests {
     @Test(
         "Addresses are read and written in the same notation",
@@ -141,7 +142,7 @@ struct ListeningTests {
     }
 }
 
-@Suite("Healthcheck")
+@Suite("Healthcheck", .fewAtATime)
 struct HealthcheckTests {
     @Test("A server that responds is healthy, at any address")
     func healthy() throws {

@@ -2,9 +2,10 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Long poll")
+@Suite("Long poll", .fewAtATime)
 struct LongPollTests {
     @Test("A poll is held until the text changes, whichever interface sets it", arguments: ["GET", "HEAD"])
     func held(_ method: String) async throws {

@@ -1,8 +1,9 @@
 import Foundation
 import SharedMemoryHTTP
+import TestTraits
 import Testing
 
-@Suite("Operations")
+@Suite("Operations", .fewAtATime)
 struct OperationsTests {
     private static let rows: [String: [String]] = {
         let path = URL(fileURLWithPath: ContractTests.path).deletingLastPathComponent()

@@ -3,10 +3,11 @@ import HTTPMessages
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// The conditions of RFC 9110, as the server applies them to a segment.
-@Suite("Preconditions")
+@Suite("Preconditions", .fewAtATime)
 struct PreconditionTests {
     let server: TestServer
     let entityTag: String

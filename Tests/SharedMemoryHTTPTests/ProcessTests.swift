@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// The server as users start it, beside other processes.
-@Suite("Processes")
+@Suite("Processes", .fewAtATime)
 struct ProcessTests {
     let directory: TemporaryDirectory
     let server: ChildProcess

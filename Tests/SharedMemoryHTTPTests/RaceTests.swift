@@ -1,9 +1,10 @@
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Races")
+@Suite("Races", .fewAtATime)
 struct RaceTests {
     @Test("Of two concurrent PUTs with the same If-Match, exactly one succeeds")
     func twoPUTs() async throws {

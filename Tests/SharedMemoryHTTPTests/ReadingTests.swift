@@ -1,9 +1,10 @@
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Reading")
+@Suite("Reading", .fewAtATime)
 struct ReadingTests {
     let server: TestServer
 

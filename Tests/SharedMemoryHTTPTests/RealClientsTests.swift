@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// What real clients, proxies and orchestrators send, each as it was seen.
-@Suite("Real clients")
+@Suite("Real clients", .fewAtATime)
 struct RealClientsTests {
     // MARK: Conditions
 

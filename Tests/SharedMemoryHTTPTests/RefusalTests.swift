@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// A client learns that it was refused, even while it is sending, and what it was told is what happened.
-@Suite("Refusals and ends of connections")
+@Suite("Refusals and ends of connections", .fewAtATime)
 struct RefusalTests {
     @Test(
         "A client that sends all of a body that is too long before it reads gets the refusal", arguments: [1, 17 << 20])

@@ -2,9 +2,10 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Setting")
+@Suite("Setting", .fewAtATime)
 struct SettingTests {
     let server: TestServer
 

@@ -3,10 +3,11 @@ import SharedMemory
 import SharedMemoryHTTP
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
 /// A server that starts: it serves once all of its addresses are bound, or leaves nothing behind.
-@Suite("Start")
+@Suite("Start", .fewAtATime)
 struct StartTests {
     let directory: TemporaryDirectory
 

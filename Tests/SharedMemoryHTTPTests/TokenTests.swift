@@ -1,9 +1,10 @@
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Token")
+@Suite("Token", .fewAtATime)
 struct TokenTests {
     let server: TestServer
 

@@ -2,10 +2,11 @@ import Foundation
 import SharedMemory
 import SharedMemoryHTTP
 import TestSupport
+import TestTraits
 import Testing
 
 /// Clients whose host or network is gone: no end of the connection is ever received from them.
-@Suite("Vanished clients")
+@Suite("Vanished clients", .fewAtATime)
 struct VanishedClientTests {
     /// A server with one place for clients that wait.
     func server(_ configure: (inout ServerConfiguration) -> Void = { _ in }) throws -> TestServer {

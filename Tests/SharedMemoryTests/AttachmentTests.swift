@@ -1,11 +1,12 @@
 import Foundation
 import LinuxSystem
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Attachments")
+@Suite("Attachments", .fewAtATime)
 struct AttachmentTests {
     let directory: TemporaryDirectory
     let name = "text"

@@ -1,9 +1,10 @@
 import Glibc
 import LinuxSystem
+import TestTraits
 import Testing
 
 /// What the wall clock may say.
-@Suite("Clock")
+@Suite("Clock", .fewAtATime)
 struct ClockTests {
     @Test("A clock before 1970 counts as 1970, and one beyond the last nanosecond as that")
     func everyTime() {

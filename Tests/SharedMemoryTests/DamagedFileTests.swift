@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
@@ -7,7 +8,7 @@ import Testing
 /// With any content in a segment's header, no call raises a signal, hangs, or unlinks a file that it did not recognize.
 ///
 /// It runs in the probe, where a crash can be seen. `make fuzz` is the long form: every byte, and 100,000 headers.
-@Suite("Damaged files")
+@Suite("Damaged files", .fewAtATime)
 struct DamagedFileTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"

@@ -1,13 +1,14 @@
 import Foundation
 import LinuxSystem
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// What programs and administrators do around the library: remove, copy and mount, set clocks, close descriptors.
 /// (SharedMemCTests/Programs/complete.c has those that close descriptors and give up rights.)
-@Suite("Field faults")
+@Suite("Field faults", .fewAtATime)
 struct FieldTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"

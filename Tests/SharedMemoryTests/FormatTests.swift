@@ -2,11 +2,12 @@ import Foundation
 import LinuxSystem
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Format")
+@Suite("Format", .fewAtATime)
 struct FormatTests {
     let directory: TemporaryDirectory
 

@@ -1,11 +1,12 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// On a full tmpfs of 1 MiB, sets are errors and never raise a signal, and the text stays.
-@Suite("A full tmpfs", .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
+@Suite("A full tmpfs", .fewAtATime, .enabled("mounts a tmpfs") { await MountNamespace.isPermitted() })
 struct FullTmpfsTests {
     let directory: TemporaryDirectory
 

@@ -1,9 +1,10 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 /// The check of histories finds every fault that it looks for.
-@Suite("Histories")
+@Suite("Histories", .fewAtATime)
 struct HistoryTests {
     typealias Operation = History.Operation
 

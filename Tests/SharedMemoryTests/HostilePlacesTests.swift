@@ -1,10 +1,11 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Hostile files and places")
+@Suite("Hostile files and places", .fewAtATime)
 struct HostilePlacesTests {
     let directory: TemporaryDirectory
     let name = "text"

@@ -2,11 +2,12 @@ import Foundation
 import LinuxSystem
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Lifetime")
+@Suite("Lifetime", .fewAtATime)
 struct LifetimeTests {
     let directory: TemporaryDirectory
     let name = "text"

@@ -1,9 +1,10 @@
 import Foundation
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Many processes", .serialized)
+@Suite("Many processes", .fewAtATime, .serialized)
 struct ManyProcessesTests {
     let directory: TemporaryDirectory
     let name = "text"

@@ -1,11 +1,12 @@
 import Foundation
 import LinuxSystem
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Migration from layout version 1")
+@Suite("Migration from layout version 1", .fewAtATime)
 struct MigrationTests {
     let directory: TemporaryDirectory
     let name = "text"

@@ -1,10 +1,11 @@
 import LinuxSystem
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Names, versions and places")
+@Suite("Names, versions and places", .fewAtATime)
 struct NamesAndVersionsTests {
     @Test("A version is parsed from its text, and from no other text")
     func versionsAsText() {

@@ -1,12 +1,13 @@
 import Foundation
 import LinuxSystem
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// Processes that are stopped between a look and the step that relies on it, while others make changes.
-@Suite("Overtaken between two steps")
+@Suite("Overtaken between two steps", .fewAtATime)
 struct OvertakenTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"

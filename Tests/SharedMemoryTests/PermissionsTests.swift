@@ -2,11 +2,12 @@ import Foundation
 import LinuxSystem
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Owners, modes and groups")
+@Suite("Owners, modes and groups", .fewAtATime)
 struct PermissionsTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"

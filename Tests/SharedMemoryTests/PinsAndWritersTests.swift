@@ -1,12 +1,13 @@
 import Foundation
 import LinuxSystem
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// More readers than pins, more writers than slots, and writers that are stopped.
-@Suite("All pins held, more writers than slots")
+@Suite("All pins held, more writers than slots", .fewAtATime)
 struct PinsAndWritersTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"

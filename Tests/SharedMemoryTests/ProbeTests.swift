@@ -1,7 +1,8 @@
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("The probe's commands")
+@Suite("The probe's commands", .fewAtATime)
 struct ProbeTests {
     static let commands: [ProbeCommand] = [
         .set("two words"), .setIf(version: "00000000000000ff-3", "x"), .setChecksummed(byteCount: 4096, seed: .max),

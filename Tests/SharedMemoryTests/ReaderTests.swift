@@ -1,10 +1,11 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
-@Suite("Readers")
+@Suite("Readers", .fewAtATime)
 struct ReaderTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"

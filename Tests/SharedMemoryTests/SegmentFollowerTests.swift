@@ -1,12 +1,13 @@
 import Foundation
 import Synchronization
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// Following a name across unlinking and re-creation.
-@Suite("Segment followers", .timeLimit(.minutes(1)))
+@Suite("Segment followers", .fewAtATime)
 struct SegmentFollowerTests: WaitingSegmentTests {
     let directory: TemporaryDirectory
     let name = "text"
@@ -224,7 +225,6 @@ struct SegmentFollowerTests: WaitingSegmentTests {
         #expect(try follower.next(after: nil, waitsForSegment: true, timeout: .zero) == nil)
         #expect(try follower.next(after: nil, waitsForSegment: true, timeout: .milliseconds(250)) == nil)
         let waiter = InThread { try follower.next(after: nil, waitsForSegment: true, timeout: nil) }
-        try await Task.sleep(for: .milliseconds(50))
         let segment = try attach()
         #expect(try follower.next(after: nil, waitsForSegment: true, timeout: .milliseconds(50)) == nil)
         try await aThreadWaits()

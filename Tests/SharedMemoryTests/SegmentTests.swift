@@ -1,8 +1,9 @@
 import SharedMemory
 import TestSupport
+import TestTraits
 import Testing
 
-@Suite("Set and get")
+@Suite("Set and get", .fewAtATime)
 struct SegmentTests {
     let directory: TemporaryDirectory
 

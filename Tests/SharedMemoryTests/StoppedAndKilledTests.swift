@@ -1,11 +1,12 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// Processes that are stopped exactly at a step of the protocol, and then continued or killed.
-@Suite("Stopped and killed")
+@Suite("Stopped and killed", .fewAtATime)
 struct StoppedAndKilledTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
@@ -272,8 +273,9 @@ struct StoppedAndKilledTests: SegmentTestCase {
             try Segment.unlink(name, directory: directory.path)
         }
         #expect(try attach().get() == "")
-        try segment.set("among those attached")
-        #expect(try segment.get() == "among those attached")
+        // A writer that looks at the name, as it does from time to time, refuses to set.
+        let isSet = (try? segment.set("among those attached")) != nil
+        #expect(try segment.get() == (isSet ? "among those attached" : "kept"))
     }
 
     @Test(

@@ -1,11 +1,12 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// The tables of pins, slots and rows, which grow, and the memory that follows the text.
-@Suite("Tables and memory")
+@Suite("Tables and memory", .fewAtATime)
 struct TablesTests: SegmentTestCase {
     let directory: TemporaryDirectory
     let name = "text"
@@ -200,7 +201,7 @@ struct TablesTests: SegmentTestCase {
         #expect(try attachment.open.descriptor.reserve(offset..<offset + (2 << 20)))
         view.slots[12].reserved.store(2 << 20, ordering: .relaxed)
         #expect(try memory() >= before + (1 << 20))
-        let _: Bool = try await eventually("the return of the memory", within: 20) {
+        let _: Bool = try await eventually("the return of the memory") {
             _ = try? segment.set("short")
             // The slot keeps its first page.
             return try memory() <= before + 8192 ? true : nil

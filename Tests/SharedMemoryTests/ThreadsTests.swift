@@ -1,11 +1,12 @@
 import Foundation
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// Threads of one process on one mapping, for ThreadSanitizer. (It does not see the standard library's Mutex.)
-@Suite("Threads")
+@Suite("Threads", .fewAtATime)
 struct ThreadsTests {
     let directory: TemporaryDirectory
 

@@ -1,7 +1,8 @@
 import SharedMemory
+import TestTraits
 import Testing
 
-@Suite("Versions")
+@Suite("Versions", .fewAtATime)
 struct VersionTests {
     @Test(
         "A version's text is its instance in sixteen hexadecimal digits, a hyphen, and its number",

@@ -1,12 +1,13 @@
 import Foundation
 import LinuxSystem
 import TestSupport
+import TestTraits
 import Testing
 
 @testable import SharedMemory
 
 /// Waiters and publishers that are stopped and killed, and many waiters in one process.
-@Suite("Waiting with killed processes and crowds", .timeLimit(.minutes(3)))
+@Suite("Waiting with killed processes and crowds", .fewAtATime)
 struct WaitingKilledTests: WaitingSegmentTests {
     let directory: TemporaryDirectory
     let name = "text"
@@ -18,7 +19,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
     static let beforeWaking: [PausePoint] = [.setPublished, .setUnclaimed]
 
     @Test(
-        "If a publisher is killed between publishing and waking, a hundred waiters get its text within a second",
+        "If a publisher is killed between publishing and waking, a hundred waiters get its text all the same",
         arguments: beforeWaking)
     func publisherKilled(_ step: PausePoint) async throws {
         // Five times twenty, half of whom may not say that they wait, and some tasks.
@@ -32,17 +33,11 @@ struct WaitingKilledTests: WaitingSegmentTests {
             try await aThreadWaits()
             let publisher = try await probe(stoppedAt: step, .set("from the dead"))
             publisher.kill()
-            // 1.1 s, and room for a machine that is busy.
-            let deadline = ContinuousClock.now + .milliseconds(1100 + 900)
             _ = try await publisher.finish()
             let next = Version(instance: version.instance, number: version.number + 1)
-            for waiter in waiters {
-                let left = (deadline - ContinuousClock.now) / .seconds(1)
-                #expect(try await waiter.value(within: max(left, 0)) == next)
-            }
+            for waiter in waiters { #expect(try await waiter.value() == next) }
             for follower in followers {
-                let left = (deadline - ContinuousClock.now) / .seconds(1)
-                try await follower.sees(next, within: max(left, 0))
+                try await follower.sees(next)
                 try await follower.end()
             }
             #expect(try segments[0].get() == "from the dead")
@@ -58,14 +53,13 @@ struct WaitingKilledTests: WaitingSegmentTests {
         for watcher in watchers { _ = try await watcher.line(beginning: "saw ") }
         try await aThreadWaits()
         let publisher = try await probe(stoppedAt: step, .set("not announced"))
-        let start = ContinuousClock.now
-        for round in 0..<20 {
+        try await expectQuick(10) { round in
+            try await aThreadWaits()
+            let start = ContinuousClock.now
             let version = try writer.set("\(round)")
             for watcher in watchers { _ = try await watcher.line(beginning: "saw \(version)") }
-            try await aThreadWaits()
+            return ContinuousClock.now - start
         }
-        // Were it for looking again once a second, it would take twice as long.
-        #expect(ContinuousClock.now - start < .seconds(10))
         publisher.send(SIGCONT)
         #expect(try await publisher.finish().status == 0)
         // Late, it says no more than it may.
@@ -79,8 +73,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
     )
     func publisherGoesOn() async throws {
         let segment = try attach()
-        var delay = Duration.zero
-        for round in 0..<5 {
+        try await expectQuick(5) { round in
             let version = try segment.version
             let publisher = try await probe(stoppedAt: .setNumbered, .set("\(round)"))
             let waiter = InThread { try segment.wait(after: version) }
@@ -89,11 +82,10 @@ struct WaitingKilledTests: WaitingSegmentTests {
             let start = ContinuousClock.now
             publisher.send(SIGCONT)
             #expect(try await waiter.value()?.number == version.number + 1)
-            delay += ContinuousClock.now - start
+            let delay = ContinuousClock.now - start
             #expect(try await publisher.finish().status == 0)
+            return delay
         }
-        // The next look would be after nearly a second, each time.
-        #expect(delay < .milliseconds(2500))
     }
 
     // MARK: Waiters
@@ -143,7 +135,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
         var last = try segment.version
         for round in 0..<300 { last = try segment.set("\(round)") }
         waiter.send(SIGCONT)
-        _ = try await waiter.line(beginning: "saw \(last)", within: 10)
+        _ = try await waiter.line(beginning: "saw \(last)")
         waiter.kill()
         #expect(try await waiter.finish().text.split(separator: "\n").count == 2)
     }
@@ -152,19 +144,17 @@ struct WaitingKilledTests: WaitingSegmentTests {
         "A waiter that is overtaken while it falls asleep does not sleep", arguments: ProbeCommand.WatchMethod.allCases)
     func waiterDoesNotSleep(_ method: ProbeCommand.WatchMethod) async throws {
         let segment = try attach()
-        var delay = Duration.zero
-        for round in 0..<5 {
+        try await expectQuick(5) { round in
             let waiter = try await probe(stoppedAt: .waitAnnounced, .watch(.readWrite, method))
             let version = try segment.set("\(round)")
             let start = ContinuousClock.now
             waiter.send(SIGCONT)
             _ = try await waiter.line(beginning: "saw \(version)")
-            delay += ContinuousClock.now - start
+            let delay = ContinuousClock.now - start
             waiter.kill()
             _ = try await waiter.finish()
+            return delay
         }
-        // The next look would be after nearly a second, each time.
-        #expect(delay < .milliseconds(2500))
     }
 
     // MARK: Many in one process
@@ -194,7 +184,7 @@ struct WaitingKilledTests: WaitingSegmentTests {
 
     @Test("Detaching ends the library's thread and the segment, even from that thread itself")
     func drop() async throws {
-        let result = try await probe(.drop(rounds: 100)).finish(within: 40)
+        let result = try await probe(.drop(rounds: 100)).finish(within: 120)
         #expect(result.text == "done\n", "\(result)")
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// A connection that sends exactly the bytes that a test writes.
 ///
-/// Every wait ends after ten seconds, or sooner if a test asks for that, with `EAGAIN`. It can then be repeated.
+/// Every wait ends after a minute, or sooner if a test asks for that, with `EAGAIN`. It can then be repeated.
 public final class RawClient {
     private let descriptor: CInt
     private var received: [UInt8] = []
@@ -16,8 +16,8 @@ public final class RawClient {
 
     private init(descriptor: CInt) {
         self.descriptor = descriptor
-        wait(SO_SNDTIMEO, milliseconds: 10_000)
-        wait(SO_RCVTIMEO, milliseconds: 10_000)
+        wait(SO_SNDTIMEO, milliseconds: 60_000)
+        wait(SO_RCVTIMEO, milliseconds: 60_000)
     }
 
     private func wait(_ option: CInt, milliseconds: Int) {
