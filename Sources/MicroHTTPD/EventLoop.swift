@@ -12,7 +12,10 @@ import Synchronization
     private let daemon: OpaquePointer
     private let waker: Waker
     private let isStopping = Atomic(false)
+    private let quiescence = Atomic(Quiescence.none)
     private let thread = Mutex<BackgroundThread?>(nil)
+
+    private enum Quiescence: UInt8, AtomicRepresentable { case none, requested, complete }
 
     /// - Returns: nil if the operating system refuses what an event loop needs.
     init?(_ options: cmicrohttpd_options, for owner: Daemon) {
@@ -47,6 +50,7 @@ import Synchronization
                 unsafe poll(&polls, nfds_t(polls.count), runsWithoutRest == 0 ? -1 : 1)
             }
             waker.milliseconds = Clock.coarseMilliseconds
+            if quiescence.load(ordering: .acquiring) == .requested { leaveListeningSocket() }
             // Cleared first: an event that is signaled from now on wakes the loop again.
             if polls[1].revents != 0 { waker.event.clear() }
             var count: Int
@@ -70,9 +74,18 @@ import Synchronization
     }
 
     /// Accepts no more connections, and leaves the listening socket to the caller.
+    ///
+    /// The loop's own thread does it: libmicrohttpd ends the process if the loop runs at the same moment.
     func quiesce() {
-        _ = unsafe MHD_quiesce_daemon(daemon)
+        guard thread.withLock({ $0 }) != nil else { return leaveListeningSocket() }
+        _ = quiescence.compareExchange(expected: .none, desired: .requested, ordering: .releasing)
         waker.event.signal()
+        while quiescence.load(ordering: .acquiring) != .complete { BackgroundThread.pause() }
+    }
+
+    private func leaveListeningSocket() {
+        _ = unsafe MHD_quiesce_daemon(daemon)
+        quiescence.store(.complete, ordering: .releasing)
     }
 
     /// Closes all connections and ends the thread.

@@ -124,6 +124,22 @@ struct RefusalTests {
         #expect(clients[2].isEnded() && clients[3].isEnded())
     }
 
+    @Test("A server stops while clients come and go at the limit of connections")
+    func stoppedAtTheLimit() throws {
+        for _ in 0..<100 {
+            let server = try TestServer { $0.connectionLimit = 1 }
+            let isOver = Flag()
+            for _ in 0..<3 {
+                Thread.detachNewThread {
+                    while !isOver.isRaised { _ = try? server.connect().request() }
+                }
+            }
+            _ = try server.request()
+            server.server.stop()
+            isOver.raise()
+        }
+    }
+
     @Test("A client that goes on sending after a refusal is cut off in the end")
     func boundedReading() async throws {
         let server = try TestServer(capacity: 1000)
