@@ -6,6 +6,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
     case notText = "not-text"
     case noToken = "no-token"
     case wrongToken = "wrong-token"
+    case forbidden = "forbidden"
     case notFound = "not-found"
     case methodNotAllowed = "method-not-allowed"
     case requestTimeout = "request-timeout"
@@ -29,7 +30,8 @@ package enum ProblemType: String, CaseIterable, Sendable {
         case .malformedRequest: (.badRequest, "Malformed request")
         case .notText: (.badRequest, "Invalid text")
         case .noToken: (.unauthorized, "No token")
-        case .wrongToken: (.forbidden, "Wrong token")
+        case .wrongToken: (.unauthorized, "Wrong token")
+        case .forbidden: (.forbidden, "Not allowed")
         case .notFound: (.notFound, "Not found")
         case .methodNotAllowed: (.methodNotAllowed, "Method not allowed")
         case .requestTimeout: (.requestTimeout, "Request timeout")
@@ -102,7 +104,27 @@ extension Problem {
     package static let noToken = Problem(
         .noToken, "The server requires a token. Send it as Authorization: Bearer TOKEN.",
         headers: [(.wwwAuthenticate, "Bearer realm=\"sharedmem\"")])
-    package static let wrongToken = Problem(.wrongToken, "The token is not the one that this server requires.")
+    package static let wrongToken = invalidToken("The server does not know this token.")
+    package static let expiredToken = invalidToken("The token has expired. Get a new one.")
+    package static let otherSegment = Problem(
+        .forbidden, "The token is for other segments.",
+        headers: [(.wwwAuthenticate, "Bearer realm=\"sharedmem\", error=\"insufficient_scope\"")])
+    package static let wrongPeer = Problem(
+        .forbidden, "The server does not accept the user that this process runs as.")
+
+    private static func invalidToken(_ detail: String) -> Problem {
+        Problem(
+            .wrongToken, detail,
+            headers: [(.wwwAuthenticate, "Bearer realm=\"sharedmem\", error=\"invalid_token\"")])
+    }
+
+    package static func wrongRole(has: String, needs: String) -> Problem {
+        Problem(
+            .forbidden, "The token has the role \(has), and this needs \(needs).",
+            headers: [
+                (.wwwAuthenticate, "Bearer realm=\"sharedmem\", error=\"insufficient_scope\", scope=\"\(needs)\"")
+            ])
+    }
     package static let notFound = Problem(.notFound, "Nothing is served at this path.")
     package static let requestTimeout = Problem(
         .requestTimeout, "The body took too long to arrive, and nothing was set. Send the request again.")

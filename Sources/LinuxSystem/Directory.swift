@@ -25,6 +25,11 @@ package enum Directory {
         }
     }
 
+    /// Sets the permissions of a file.
+    package static func setMode(_ mode: UInt32, of path: String) throws(SystemError) {
+        try systemCall("chmod", on: path) { negatedErrno(unsafe chmod(path, mode)) }
+    }
+
     package static func unlink(_ path: String) throws(SystemError) {
         try systemCall("unlink", on: path) { negatedErrno(unsafe Glibc.unlink(path)) }
     }

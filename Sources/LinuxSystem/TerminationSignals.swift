@@ -35,7 +35,7 @@ package enum TerminationSignals {
             == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
-    /// Holds SIGTERM and SIGINT back for ``wait()``, in this thread and all that it will start.
+    /// Holds SIGTERM, SIGINT and SIGHUP back for ``wait()``, in this thread and all that it will start.
     ///
     /// Writing to a pipe without a reader becomes an error.
     package static func block() {
@@ -44,12 +44,19 @@ package enum TerminationSignals {
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Waits for the first blocked signal; the next one ends the process.
-    package static func wait() {
+    /// Waits for a blocked signal.
+    ///
+    /// After one that asks the process to end, the next one ends it.
+    ///
+    /// - Returns: false after SIGHUP, which asks to read the configuration again.
+    package static func wait() -> Bool {
         var signals = awaited
         var signal: CInt = 0
         unsafe sigwait(&signals, &signal)
+        if signal == SIGHUP { return false }
+        unsafe sigdelset(&signals, SIGHUP)
         unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        return true
     }
 
     private static var awaited: sigset_t {
@@ -57,6 +64,7 @@ package enum TerminationSignals {
         unsafe sigemptyset(&signals)
         unsafe sigaddset(&signals, SIGTERM)
         unsafe sigaddset(&signals, SIGINT)
+        unsafe sigaddset(&signals, SIGHUP)
         return signals
     }
 }

@@ -1,6 +1,7 @@
 internal import CMicroHTTPD
 internal import Glibc
 package import HTTPMessages
+package import LinuxSystem
 
 /// A request whose head has arrived; valid only during the handler's call that it is passed to.
 @safe package struct Request {
@@ -20,6 +21,12 @@ package import HTTPMessages
 
     /// The number of bytes from the method to the empty line.
     package var headByteCount: Int { unsafe cmicrohttpd_head_byte_count(connection) }
+
+    /// The process that has connected; nil unless it did so through a Unix socket.
+    package var peer: SocketPeer? { Socket.peer(of: unsafe cmicrohttpd_socket(connection)) }
+
+    /// The supplementary groups of that process.
+    package var peerGroups: [UInt32] { Socket.peerGroups(of: unsafe cmicrohttpd_socket(connection)) }
 
     /// Reads the headers, repeated ones included, in the order in which they were sent.
     package func head(_ policy: AccessPolicy, isIntact: Bool) -> RequestHead {

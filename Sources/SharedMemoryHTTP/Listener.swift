@@ -73,9 +73,11 @@ extension Listener {
                 try socket.enableKeepAlive(timeoutSeconds: silenceSeconds)
                 try socket.bind(address)
             case .unix(let path):
-                // Linux gives the file the mode of the socket, so it never has other permissions.
+                // Linux gives the file the mode of the socket, so it never has more permissions, but it may have fewer: the
+                // process's umask takes some away.
                 try socket.setMode(mode)
                 try bind(socket, address, path)
+                try Directory.setMode(mode, of: path)
             }
             try socket.listen()
             return socket

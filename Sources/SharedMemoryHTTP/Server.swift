@@ -22,15 +22,16 @@ public final class Server: Sendable {
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
+    private let configuration: ServerConfiguration
 
     /// Attaches the segments, creating persistent ones where there are none, and listens.
     ///
     /// - Throws: ``ServerError``
     public init(_ configuration: ServerConfiguration) throws(ServerError) {
-        let token = try configuration.validated()
+        try configuration.validate()
         // The addresses first: a server that cannot listen creates no segments.
         var listeners: [Listener] = []
-        let socketMode = configuration.mode ?? AttachmentOptions.defaultMode
+        let socketMode = configuration.socketMode ?? configuration.mode ?? AttachmentOptions.defaultMode
         for address in configuration.listen {
             listeners.append(try Listener(address, mode: socketMode, silenceSeconds: configuration.sendSeconds))
         }
@@ -47,9 +48,9 @@ public final class Server: Sendable {
             let started = try orNoResources(SubscriptionHub(segments, limit: limit, times, budget))
             hub = started
             for listener in listeners {
-                let policy = AccessPolicy(token: token, hosts: try configuration.hosts(at: listener.address))
                 let service = Service(
-                    segments, policy, started, maximumWaitSeconds: configuration.maximumWaitSeconds)
+                    segments, try configuration.access(at: listener.address), started,
+                    maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly)
                 endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, budget, watchdog))
             }
             // Only now, when nothing else can fail, are connections accepted.
@@ -60,6 +61,7 @@ public final class Server: Sendable {
             Self.end(endpoints, hub, watchdog)
             throw error
         }
+        self.configuration = configuration
         self.watchdog = watchdog
         addresses = endpoints.map(\.listener.address)
         graceSeconds = configuration.graceSeconds
@@ -67,6 +69,22 @@ public final class Server: Sendable {
     }
 
     deinit { stop() }
+
+    /// Accepts these tokens from now on, and no others.
+    ///
+    /// Requests and event streams that have begun go on.
+    ///
+    /// - Throws: ``ServerError``, if there are none, or if the server was started without tokens.
+    public func replaceTokens(_ tokens: [AccessToken]) throws(ServerError) {
+        guard !tokens.isEmpty, !configuration.tokens.isEmpty else {
+            throw .invalidConfiguration("Tokens can only be replaced by tokens: restart the server to change that.")
+        }
+        var changed = configuration
+        changed.tokens = tokens
+        for endpoint in endpoints.withLock({ $0 }) {
+            endpoint.service.replaceAccess(try changed.access(at: endpoint.listener.address))
+        }
+    }
 
     /// Accepts no more connections, lets the requests under way finish for as long as the configuration grants, and
     /// closes the remaining connections.
@@ -141,7 +159,7 @@ extension ServerConfiguration {
 private final class Endpoint: Sendable {
     let listener: Listener
     let daemon: Daemon
-    private let service: Service
+    let service: Service
     private let watchdog: Watchdog
 
     init(

@@ -1,8 +1,8 @@
 import HTTPMessages
 
 extension ServerConfiguration {
-    /// Checks what can be checked before a server starts, and returns the token, ready for comparing.
-    func validated() throws(ServerError) -> BearerToken? {
+    /// Checks what can be checked before a server starts.
+    func validate() throws(ServerError) {
         guard !segments.isEmpty else { throw .invalidConfiguration("There is no segment to serve: name one.") }
         guard Set(segments).count == segments.count else {
             throw .invalidConfiguration("A segment is named twice: name each once.")
@@ -14,14 +14,13 @@ extension ServerConfiguration {
                 name: ServerOption.threads.name,
                 problem: "is \(threadCount), more than the limit of \(connectionLimit) connections: use fewer threads.")
         }
-        if let token {
-            guard let comparable = BearerToken(token) else { throw .invalidToken }
-            return comparable
+        let isUnix = listen.contains { if case .unix = $0 { true } else { false } }
+        guard isUnix || allowedUsers.isEmpty && allowedGroups.isEmpty && socketMode == nil else {
+            throw .invalidConfiguration("Users, groups and modes are for Unix sockets: listen on one.")
         }
-        for address in listen where !allowsAnonymous {
+        for address in listen where tokens.isEmpty && !allowsAnonymous {
             guard try Listener.isLoopback(address) else { throw .needsToken(address) }
         }
-        return nil
     }
 
     static let defaultBytesInFlight = 256 << 20
@@ -37,10 +36,11 @@ extension ServerConfiguration {
         return limit
     }
 
-    /// The host names that requests to an address may use; nil for any.
-    func hosts(at address: ListenAddress) throws(ServerError) -> AllowedHosts? {
-        guard case .tcp = address else { return nil }
-        let isChecked = try Listener.isLoopback(address) && token == nil || !allowedHosts.isEmpty
-        return isChecked ? AllowedHosts(allowedHosts) : nil
+    func access(at address: ListenAddress) throws(ServerError) -> Access {
+        guard case .tcp = address else {
+            return Access(tokens, hosts: nil, peers: AllowedPeers(users: allowedUsers, groups: allowedGroups))
+        }
+        let checksHosts = try Listener.isLoopback(address) && tokens.isEmpty || !allowedHosts.isEmpty
+        return Access(tokens, hosts: checksHosts ? AllowedHosts(allowedHosts) : nil, peers: nil)
     }
 }

@@ -6,8 +6,16 @@ public struct ServerConfiguration: Sendable {
     public var segments: [String] = ["shared"]
     public var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
 
-    /// The token that a request must send to read or set the text, as `Authorization: Bearer TOKEN`; nil for none.
-    public var token: String?
+    /// The tokens of which a request must present one, as `Authorization: Bearer TOKEN`; empty if it needs none.
+    public var tokens: [AccessToken] = []
+    /// The ids of the users who may read and set the text through a Unix socket without a token.
+    ///
+    /// If this or ``allowedGroups`` is not empty, other users need a token, and without ``tokens`` have no access.
+    public var allowedUsers: Set<UInt32> = []
+    /// The ids of the groups whose members may, too.
+    public var allowedGroups: Set<UInt32> = []
+    /// Whether clients cannot set the text; other processes on the host still can.
+    public var isReadOnly = false
     /// Whether to listen without a token where other hosts can connect.
     public var allowsAnonymous = false
 
@@ -24,7 +32,9 @@ public struct ServerConfiguration: Sendable {
     ///
     /// Nil accepts an existing segment with any capacity, and creates one with the default capacity.
     public var capacity: Int?
-    /// The permissions of segments and Unix sockets; nil leaves those of an existing segment, and else stands for 0600.
+    /// The permissions of Unix sockets; nil for those in ``mode``.
+    public var socketMode: UInt32?
+    /// The permissions of segments and, without ``socketMode``, of Unix sockets; nil leaves those of an existing segment, and else stands for 0600.
     ///
     /// If an existing segment has others, the server changes them, or does not start.
     public var mode: UInt32?

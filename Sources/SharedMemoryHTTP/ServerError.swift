@@ -4,7 +4,7 @@ public import SharedMemory
 public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Other hosts could set the text: there is no token, and anonymous clients were not allowed explicitly.
     case needsToken(ListenAddress)
-    /// A token must be visible ASCII, at least one character.
+    /// A token must be visible ASCII, 16 to 512 characters.
     case invalidToken
     /// There is nothing to serve or nowhere to listen, or something is named twice.
     case invalidConfiguration(String)
@@ -24,7 +24,7 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(address) can be reached from other hosts, and anyone there could set the text: give the server a token, "
                 + "or allow anonymous clients."
         case .invalidToken:
-            "The token is empty or has characters that a header field cannot carry: use letters and digits."
+            "A token has 16 to 512 visible ASCII characters: use the output of 'openssl rand -hex 32'."
         case .invalidConfiguration(let reason): reason
         case .invalidOption(let name, let problem): "\(name) \(problem)"
         case .cannotListen(let address, let reason): "The server cannot listen on \(address): \(reason)."

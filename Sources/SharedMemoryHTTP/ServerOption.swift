@@ -45,7 +45,8 @@ package struct ServerOption: Sendable {
     }
 
     package static let all = [
-        listen, tokenFile, allowAnonymous, allowHost, directory, trustOwner, capacity, mode, group, grace,
+        listen, tokenFile, allowAnonymous, readOnly, allowUser, allowGroup, socketMode, allowHost, directory,
+        trustOwner, capacity, mode, group, grace,
         connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
         idleTimeout, bytesInFlight, threads,
     ]
@@ -54,9 +55,26 @@ package struct ServerOption: Sendable {
         "listen", value: "address", default: ServerConfiguration().listen.map(\.description).joined(separator: ","),
         help: "Where to listen: HOST:PORT, :PORT (all addresses), [IPV6]:PORT or unix:PATH; may be repeated.")
     package static let tokenFile = ServerOption(
-        "token-file", value: "file", help: "A file with one line, the token that clients must send.")
+        "token-file", value: "file",
+        help: """
+            The tokens of which clients must send one, a line each: TOKEN [role=read|write|admin] [name=NAME] \
+            [segments=PATTERN,…] [expires=DATE].
+            """)
     package static let allowAnonymous = ServerOption(
         "allow-anonymous", help: "Accept clients from other hosts without a token.")
+    package static let readOnly = ServerOption(
+        "read-only", help: "Accept no PUT; other processes can still set the text.")
+    package static let allowUser = ServerOption(
+        "allow-user", value: "user",
+        help: """
+            A user, by name or number, who may use a Unix socket without a token; others then need one; may be repeated.
+            """)
+    package static let allowGroup = ServerOption(
+        "allow-group", value: "group",
+        help: "A group whose members may use a Unix socket without a token, as with --allow-user; may be repeated.")
+    package static let socketMode = ServerOption(
+        "socket-mode", value: "mode", default: "that of --mode",
+        help: "The permissions of Unix sockets, of which others than the owner need the one to write: 600, 660, 666, …")
     package static let allowHost = ServerOption(
         "allow-host", value: "name",
         help: "A host name that requests may use besides localhost; .NAME for all names below it; may be repeated.")

@@ -131,6 +131,9 @@ struct ServerOptionTests: CommandTests {
         case "listen": try await listen(variable)
         case "token-file": try await tokenFile(variable)
         case "allow-anonymous": try await allowAnonymous(variable)
+        case "read-only": try await readOnly(variable)
+        case "allow-user", "allow-group": try await allowPeer(name, variable)
+        case "socket-mode": try await socketMode(variable)
         case "allow-host": try await allowHost(variable)
         case "directory": try await segmentDirectory(variable)
         case "trust-owner": try await trustOwner(variable)
@@ -162,12 +165,55 @@ struct ServerOptionTests: CommandTests {
 
     private func tokenFile(_ variable: String) async throws {
         let (file, other) = ("\(directory.path)/token", "\(directory.path)/other")
-        try "secret\n".write(toFile: file, atomically: true, encoding: .utf8)
-        try "different\n".write(toFile: other, atomically: true, encoding: .utf8)
-        for (arguments, token) in [([], "secret"), (["--token-file", other], "different")] {
+        for path in [file, other] {
+            let content = Data("the-secret-of-\(path.split(separator: "/").last ?? "")\n".utf8)
+            _ = FileManager.default.createFile(atPath: path, contents: content, attributes: [.posixPermissions: 0o600])
+        }
+        for (arguments, token) in [([], "the-secret-of-token"), (["--token-file", other], "the-secret-of-other")] {
             let (server, url) = try await serve(["--listen", "127.0.0.1:0"] + arguments, environment: [variable: file])
             #expect(try await status(url) == "401")
             #expect(try await status(url, "-H", "Authorization: Bearer \(token)") == "200")
+            _ = try await stop(server)
+        }
+    }
+
+    private func readOnly(_ variable: String) async throws {
+        for (arguments, value, expected) in [([], "1", "405"), ([], "0", "204"), (["--read-only"], "0", "405")] {
+            let (server, url) = try await serve(
+                ["--listen", "127.0.0.1:0"] + arguments, environment: [variable: value])
+            #expect(try await status(url, "-X", "PUT", "-d", "x") == expected)
+            _ = try await stop(server)
+        }
+    }
+
+    private func allowPeer(_ name: String, _ variable: String) async throws {
+        let own = String(name == "allow-user" ? geteuid() : getegid())
+        let socket = "\(directory.path)/socket"
+        for (arguments, value, expected) in [
+            ([], own, "200"), ([], "54321", "403"), ([], "54321,\(own)", "200"), (["--\(name)", "54321"], own, "403"),
+            (["--\(name)", "root"], "54321", own == "0" ? "200" : "403"),
+        ] {
+            let (server, _) = try await serve(
+                ["--listen", "unix:\(socket)"] + arguments, environment: [variable: value])
+            #expect(try await status("http://localhost/shared", "--unix-socket", socket) == expected)
+            _ = try await stop(server)
+        }
+        let result = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), ["serve", "--listen", "unix:\(socket)"],
+            environment: [variable: "no-such-account", "SHAREDMEM_DIRECTORY": directory.path])
+        #expect(result.status != 0 && result.errors.contains("no-such-account"), "\(result.errors)")
+    }
+
+    private func socketMode(_ variable: String) async throws {
+        let socket = "\(directory.path)/socket"
+        for (arguments, value, mode) in [
+            ([], "660", 0o660), (["--socket-mode", "666"], "660", 0o666), (["--mode", "640"], "", 0o640),
+            (["--mode", "600"], "660", 0o660),
+        ] {
+            let (server, _) = try await serve(
+                ["--listen", "unix:\(socket)"] + arguments, environment: [variable: value])
+            let attributes = try FileManager.default.attributesOfItem(atPath: socket)
+            #expect(attributes[.posixPermissions] as? Int == mode)
             _ = try await stop(server)
         }
     }

@@ -47,7 +47,9 @@ struct AllowedHostsTests {
 
 @Suite("Bearer token")
 struct BearerTokenTests {
-    func judge(_ value: [UInt8], by token: String) -> Authorization? { BearerToken(token)?.judge(value.span) }
+    func judge(_ value: [UInt8], by token: String) -> Authorization? {
+        BearerToken(token).map { AccessPolicy(tokens: [$0]).authorize(value.span) }
+    }
 
     static let visible = String(decoding: UInt8(0x21)...0x7e, as: UTF8.self)
 
@@ -58,14 +60,16 @@ struct BearerTokenTests {
             #expect((BearerToken(text) != nil) == (0x21...0x7e).contains(byte), "\(byte)")
         }
         for text in ["", " ", "ñ", "a\u{200b}"] { #expect(BearerToken(text) == nil, "\(text)") }
-        #expect(judge("Bearer \(Self.visible)".bytes, by: Self.visible) == .granted)
+        #expect(judge("Bearer \(Self.visible)".bytes, by: Self.visible) == .granted(token: 0))
     }
 
     @Test(
         "A header is judged by its scheme and token",
         arguments: [
-            ("Bearer s3cret-Token", .granted), ("bearer s3cret-Token", .granted), ("BEARER  s3cret-Token", .granted),
-            ("Bearer \t s3cret-Token ", .granted), ("", .missing), ("Bearer", .missing), ("s3cret-Token", .missing),
+            ("Bearer s3cret-Token", .granted(token: 0)), ("bearer s3cret-Token", .granted(token: 0)),
+            ("BEARER  s3cret-Token", .granted(token: 0)),
+            ("Bearer \t s3cret-Token ", .granted(token: 0)), ("", .missing), ("Bearer", .missing),
+            ("s3cret-Token", .missing),
             ("Basic s3cret-Token", .missing), ("Bearers3cret-Token", .missing), ("Bearer\ts3cret-Token", .missing),
             (" Bearer s3cret-Token", .missing), ("Bearerx s3cret-Token", .missing), ("Bearer ", .wrong),
             ("Bearer wrong", .wrong), ("Bearer S3cret-Token", .wrong), ("Bearer s3cret-Token x", .wrong),
@@ -103,17 +107,20 @@ struct AccessPolicyTests {
 
     @Test("Without hosts, every host is allowed; with them, only those")
     func hosts() {
-        #expect(allows("evil.example", AccessPolicy(token: nil, hosts: nil)))
-        let policy = AccessPolicy(token: nil, hosts: AllowedHosts(["one.example"]))
+        #expect(allows("evil.example", AccessPolicy()))
+        let policy = AccessPolicy(hosts: AllowedHosts(["one.example"]))
         #expect(allows("one.example", policy))
         #expect(!allows("evil.example", policy))
     }
 
-    @Test("Without a token, every request is granted; with one, only those that have it")
-    func token() {
-        #expect(authorization("x", AccessPolicy(token: nil, hosts: nil)) == .granted)
-        let policy = AccessPolicy(token: BearerToken("secret"), hosts: nil)
-        #expect(authorization("Bearer secret", policy) == .granted)
+    @Test("Without tokens, every request is granted; with some, those that have one of them, and the policy says which")
+    func tokens() {
+        #expect(authorization("x", AccessPolicy()) == .granted(token: nil))
+        let policy = AccessPolicy(tokens: ["first", "second", "third"].compactMap(BearerToken.init))
+        for (index, token) in ["first", "second", "third"].enumerated() {
+            #expect(authorization("Bearer \(token)", policy) == .granted(token: index))
+        }
         #expect(authorization("Bearer other", policy) == .wrong)
+        #expect(authorization("Basic first", policy) == .missing)
     }
 }

@@ -11,7 +11,15 @@ struct ProblemTests {
             (.malformed("x"), .malformedRequest, [:], [:]),
             (.notText("x", offset: 7), .notText, ["offset": "7"], [:]),
             (.noToken, .noToken, [:], ["WWW-Authenticate": "Bearer realm=\"sharedmem\""]),
-            (.wrongToken, .wrongToken, [:], [:]), (.notFound, .notFound, [:], [:]),
+            (
+                .wrongToken, .wrongToken, [:],
+                ["WWW-Authenticate": "Bearer realm=\"sharedmem\", error=\"invalid_token\""]
+            ),
+            (
+                .wrongRole(has: "read", needs: "write"), .forbidden, [:],
+                ["WWW-Authenticate": "Bearer realm=\"sharedmem\", error=\"insufficient_scope\", scope=\"write\""]
+            ),
+            (.wrongPeer, .forbidden, [:], [:]), (.notFound, .notFound, [:], [:]),
             (.methodNotAllowed(.read), .methodNotAllowed, [:], ["Allow": "GET, HEAD, OPTIONS"]),
             (.methodNotAllowed(.readAndWrite), .methodNotAllowed, [:], ["Allow": "GET, HEAD, PUT, OPTIONS"]),
             (.requestTimeout, .requestTimeout, [:], [:]),
@@ -31,7 +39,8 @@ struct ProblemTests {
     @Test(
         "Each type has its own status code",
         arguments: [
-            (.malformedRequest, 400), (.notText, 400), (.noToken, 401), (.wrongToken, 403), (.notFound, 404),
+            (.malformedRequest, 400), (.notText, 400), (.noToken, 401), (.wrongToken, 401), (.forbidden, 403),
+            (.notFound, 404),
             (.methodNotAllowed, 405), (.requestTimeout, 408), (.preconditionFailed, 412), (.tooLong, 413),
             (.unsupportedMediaType, 415), (.unknownExpectation, 417), (.unknownHost, 421), (.headTooLong, 431),
             (.internalError, 500), (.notImplemented, 501), (.unavailable, 503), (.noSpace, 507),
@@ -43,7 +52,7 @@ struct ProblemTests {
     @Test("Each type has a name for a URL and a title, both its own")
     func names() {
         let types = ProblemType.allCases
-        #expect(types.count == 17)
+        #expect(types.count == 18)
         #expect(Set(types.map(\.title)).count == types.count)
         for type in types {
             #expect(type.rawValue.wholeMatch(of: /[a-z]+(-[a-z]+)*/) != nil)

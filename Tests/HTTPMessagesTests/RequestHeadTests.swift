@@ -63,16 +63,17 @@ struct RequestHeadTests {
 
     @Test("Without a token, every request is authorized")
     func noToken() {
-        #expect(RequestHead.reading(["Host": "a"]).authorization == .granted)
-        #expect(RequestHead.reading(["Host": "a", "Authorization": "Bearer x"]).authorization == .granted)
+        #expect(RequestHead.reading(["Host": "a"]).authorization == .granted(token: nil))
+        #expect(RequestHead.reading(["Host": "a", "Authorization": "Bearer x"]).authorization == .granted(token: nil))
     }
 
     @Test("With a token, a request is authorized if it has that token")
     func token() {
-        let policy = AccessPolicy(token: BearerToken("secret"), hosts: nil)
+        let policy = AccessPolicy(tokens: [BearerToken("secret")].compactMap { $0 })
         #expect(RequestHead.reading(["Host": "a"], policy).authorization == .missing)
         for (value, authorization) in [
-            ("Bearer secret", .granted), ("Bearer wrong", .wrong), ("Basic secret", .missing), ("Bearer ", .missing),
+            ("Bearer secret", .granted(token: 0)), ("Bearer wrong", .wrong), ("Basic secret", .missing),
+            ("Bearer ", .missing),
         ] as [(String, Authorization)] {
             let head = RequestHead.reading(["Host": "a", "authorization": value], policy)
             #expect(head.authorization == authorization, "\(value)")
@@ -81,7 +82,7 @@ struct RequestHeadTests {
 
     @Test("A request is for this host if Host is one of its names, or if any name is allowed")
     func hosts() {
-        let policy = AccessPolicy(token: nil, hosts: AllowedHosts(["one.example"]))
+        let policy = AccessPolicy(hosts: AllowedHosts(["one.example"]))
         #expect(RequestHead.reading(["Host": " one.example:80 "], policy).isForThisHost)
         #expect(!RequestHead.reading(["Host": "two.example"], policy).isForThisHost)
         #expect(!RequestHead.reading(["Host": ""], policy).isForThisHost)

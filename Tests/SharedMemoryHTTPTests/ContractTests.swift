@@ -73,7 +73,9 @@ struct ContractTests {
 
         init() throws {
             open = try TestServer(capacity: 100)
-            protected = try TestServer { $0.token = "token" }
+            protected = try TestServer {
+                $0.tokens = [try AccessToken("of-another-segment", segments: ["another"])]
+            }
             unattached = try TestServer()
             try Segment.unlink("text", directory: unattached.directory.path)
             let path = unattached.directory.path(of: "text")
@@ -110,7 +112,7 @@ struct ContractTests {
                 provoke(method, 400, ["Host: again"]), provoke(method, 501, ["Transfer-Encoding: gzip, chunked"]),
                 provoke(method, 417, ["Expect: x"]), provoke(method, 421, target: "http://evil.example/shared"),
                 provoke(method, 431, [longCookie]), provoke(method, 401, [], .protected),
-                provoke(method, 403, ["Authorization: Bearer wrong"], .protected),
+                provoke(method, 403, ["Authorization: Bearer of-another-segment"], .protected),
             ] + (path == "/shared" ? [] : [provoke(method, 404, target: "/shared/nobody")])
         }
         let reads = ["GET", "HEAD"].flatMap { method in

@@ -79,12 +79,12 @@ struct HostTests {
         #expect(try status(open, host: "some.example") == 200)
         let protected = try TestServer {
             $0.allowedHosts = []
-            $0.token = "token"
+            $0.tokens = [try AccessToken(TestServer.token)]
         }
         #expect(try status(protected, host: "some.example") == 401)
         let named = try TestServer {
             $0.allowedHosts = ["one.example"]
-            $0.token = "token"
+            $0.tokens = [try AccessToken(TestServer.token)]
         }
         #expect(try status(named, host: "some.example") == 421)
     }

@@ -104,7 +104,7 @@ struct ListeningTests {
         #expect(anonymous.server.addresses.count == 1)
         let protected = try TestServer {
             $0.listen = [address]
-            $0.token = "token"
+            $0.tokens = [try AccessToken(TestServer.token)]
         }
         guard case .tcp(_, let port) = protected.address else { return }
         let loopback = ListenAddress.tcp(host: host == "::" ? "::1" : "127.0.0.1", port: port)

@@ -120,11 +120,11 @@ struct LongPollTests {
 
     @Test("A poll whose other conditions fail, or whose token is missing, is refused at once")
     func otherConditions() throws {
-        let server = try TestServer { $0.token = "secret" }
+        let server = try TestServer { $0.tokens = [try AccessToken(TestServer.token)] }
         let version = try server.segment().set("text")
         let fields = ["If-None-Match: \"\(version)\"", "Prefer: wait=60", "If-Match: \"x\""]
         #expect(try server.request("GET", "/shared", fields).status == 401)
-        #expect(try server.request("GET", "/shared", fields + ["Authorization: Bearer secret"]).status == 412)
+        #expect(try server.request("GET", "/shared", fields + [TestServer.bearer]).status == 412)
     }
 
     @Test("A request pipelined behind a poll is answered after it")

@@ -83,6 +83,9 @@ public final class ChildProcess: Sendable {
     /// Everything that it has written to standard output so far.
     public var outputSoFar: String { String(decoding: Self.content(of: output), as: UTF8.self) }
 
+    /// Everything that it has written to standard error so far.
+    public var errorsSoFar: String { String(decoding: Self.content(of: errors), as: UTF8.self) }
+
     /// Waits until standard output has a whole line that begins with `prefix`, and returns the rest of that line.
     public func line(beginning prefix: String, within seconds: Double = 60) async throws -> String {
         try await eventually("a line '\(prefix)…' from \(arguments)", within: seconds) {

@@ -4,29 +4,24 @@ import HTTPMessages
 enum Route: Equatable {
     /// A segment, by its index among those that are served.
     case segment(Int)
+    /// A segment that is not served.
+    case unknownSegment(name: String)
     case contract
     case alive
     case ready
     /// The server as a whole, for `OPTIONS`: `*`, and `/`, which HAProxy asks unless it is told otherwise.
     case server
 
-    var allowed: AllowedMethods {
+    func allowed(isReadOnly: Bool) -> AllowedMethods {
         switch self {
-        case .segment, .server: .readAndWrite
-        case .contract, .alive, .ready: .read
+        case .segment, .server: isReadOnly ? .read : .readAndWrite
+        case .contract, .alive, .ready, .unknownSegment: .read
         }
     }
 
     /// Whether this is for the probes of whatever runs the server.
     var isProbe: Bool { self == .alive || self == .ready }
 
-    /// Whether a request needs the token, if there is one.
-    var isProtected: Bool {
-        switch self {
-        case .segment: true
-        case .contract, .alive, .ready, .server: false
-        }
-    }
 }
 
 /// The paths of the service: `/shared` is the first segment, `/shared/NAME` is each of them.
@@ -58,7 +53,7 @@ struct Routes: Sendable {
             for (index, served) in names.enumerated() {
                 if name.equals(served.span) { return .segment(index) }
             }
-            return nil
+            return .unknownSegment(name: name.text ?? "")
         }
         if path == "/livez" { return .alive }
         if path == "/readyz" { return .ready }

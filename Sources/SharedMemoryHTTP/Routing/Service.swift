@@ -8,7 +8,8 @@ import Synchronization
 final class Service: Sendable {
     private let routes: Routes
     private let segments: [SegmentResource]
-    private let policy: AccessPolicy
+    private let access: Mutex<Access>
+    private let isReadOnly: Bool
     private let hub: SubscriptionHub
     private let maximumWaitSeconds: Int
     private let contract = Contract()
@@ -17,14 +18,19 @@ final class Service: Sendable {
     private let isDraining = Atomic<Bool>(false)
 
     init(
-        _ segments: [SegmentResource], _ policy: AccessPolicy, _ hub: SubscriptionHub, maximumWaitSeconds: Int
+        _ segments: [SegmentResource], _ access: Access, _ hub: SubscriptionHub, maximumWaitSeconds: Int,
+        isReadOnly: Bool
     ) {
         self.segments = segments
-        self.policy = policy
+        self.access = Mutex(access)
+        self.isReadOnly = isReadOnly
         self.hub = hub
         self.maximumWaitSeconds = maximumWaitSeconds
         routes = Routes(segments.map(\.name))
     }
+
+    /// Judges requests by this from now on; those under way go on as they were judged.
+    func replaceAccess(_ access: Access) { self.access.withLock { $0 = access } }
 
     /// From now on each response ends its connection, and the server is no longer ready.
     func drain() { isDraining.store(true, ordering: .relaxed) }
@@ -40,13 +46,14 @@ final class Service: Sendable {
 
 extension Service: RequestHandler {
     func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning {
-        let head = request.head(policy, isIntact: isIntact)
+        let access = access.withLock { $0 }
+        let head = request.head(access.policy, isIntact: isIntact)
         // Where the body ends is not known either.
         if let problem = head.framingProblem { return .refuse(.last(problem, to: request.method)) }
         guard request.headByteCount + head.recordByteCount <= Daemon.maximumHeadByteCount else {
             return .refuse(.last(.headTooLong(limit: Daemon.maximumHeadByteCount), to: request.method))
         }
-        let action = action(for: request.method, target, head)
+        let action = action(for: request, target, head, access)
         let hasBody = head.hasBody
         if hasBody, !action.takesBody {
             // The client waits to be asked for the body.
@@ -73,24 +80,23 @@ extension Service: RequestHandler {
         }
     }
 
-    private func action(for method: Method?, _ target: Span<UInt8>, _ head: RequestHead) -> Action {
+    private func action(for request: Request, _ target: Span<UInt8>, _ head: RequestHead, _ access: Access) -> Action {
         if head.hasUnknownExpectation { return .refuse(.unknownExpectation) }
         let route = routes.route(target)
         // Probes come by address, and the answers tell a page of another site nothing.
         if route?.isProbe != true {
-            guard head.isForThisHost, isForThisHost(target) else { return .refuse(.unknownHost) }
+            guard head.isForThisHost, isForThisHost(target, access) else { return .refuse(.unknownHost) }
         }
-        guard let method else { return .refuse(.unknownMethod) }
+        guard let method = request.method else { return .refuse(.unknownMethod) }
         guard let route else { return .refuse(.notFound) }
-        if route.isProtected {
-            switch head.authorization {
-            case .granted: break
-            case .missing: return .refuse(.noToken)
-            case .wrong: return .refuse(.wrongToken)
-            }
+        if let name = name(of: route) {
+            let role: AccessToken.Role = method == .put ? .write : .read
+            if let problem = access.problem(request, head, needs: role, for: name) { return .refuse(problem) }
         }
+        let allowed = route.allowed(isReadOnly: isReadOnly)
         switch (method, route) {
-        case (.options, _): return .listMethods(route.allowed)
+        case (_, .unknownSegment): return .refuse(.notFound)
+        case (.options, _): return .listMethods(allowed)
         case (.get, .segment(let segment)) where head.acceptance.isEventStream:
             if head.hasBody { return .refuse(.malformed("A request for an event stream cannot have a body.")) }
             return .stream(segment: segment, after: head.lastEventID.flatMap { Version($0) })
@@ -103,10 +109,19 @@ extension Service: RequestHandler {
             guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
             return .poll(segment: segment, seconds: min(seconds, maximumWaitSeconds))
         case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route)
-        case (.put, .segment(let segment)): return put(segment, head)
+        case (.put, .segment(let segment)) where !isReadOnly: return put(segment, head)
         case (_, .server) where target == "/": return .refuse(.notFound)
         case (_, .server): return .refuse(.malformed("Only OPTIONS can have * as its target."))
-        default: return .refuse(.methodNotAllowed(route.allowed))
+        default: return .refuse(.methodNotAllowed(allowed))
+        }
+    }
+
+    /// The segment that a route leads to, which not everyone may use; nil for a resource that is for all.
+    private func name(of route: Route) -> String? {
+        switch route {
+        case .segment(let segment): segments[segment].name
+        case .unknownSegment(let name): name
+        case .contract, .alive, .ready, .server: nil
         }
     }
 
@@ -121,9 +136,9 @@ extension Service: RequestHandler {
     }
 
     /// A target that names a host overrides `Host`.
-    private func isForThisHost(_ target: Span<UInt8>) -> Bool {
+    private func isForThisHost(_ target: Span<UInt8>, _ access: Access) -> Bool {
         guard let authority = Routes.authority(target) else { return true }
-        return policy.allows(host: target.extracting(authority))
+        return access.policy.allows(host: target.extracting(authority))
     }
 }
 

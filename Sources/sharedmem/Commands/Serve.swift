@@ -12,6 +12,8 @@ struct ServeCommand: ParsableCommand {
 
             In the environment, commas separate the values of an option that may be repeated, and 1 or 0 sets a flag.
 
+            SIGHUP has the server read the token file again, as it does when that changes.
+
             SIGTERM or SIGINT stops the server once requests under way have finished; a second signal stops it at once.
             """)
 
@@ -23,6 +25,10 @@ struct ServeCommand: ParsableCommand {
     @Option(.listen) var listen: [ListenAddress] = []
     @Option(.tokenFile, completion: .file()) var tokenFile: String?
     @Flag(.allowAnonymous) var allowsAnonymous = false
+    @Flag(.readOnly) var isReadOnly = false
+    @Option(.allowUser) var allowedUsers: [String] = []
+    @Option(.allowGroup) var allowedGroups: [String] = []
+    @Option(.socketMode) var socketMode: FileMode?
     @Option(.allowHost) var allowedHosts: [String] = []
     @OptionGroup var location: SegmentLocation
     @OptionGroup var creation: CreationOptions
@@ -52,7 +58,8 @@ struct ServeCommand: ParsableCommand {
         Host.raiseDescriptorLimit()
         // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
-        let configuration = try configuration()
+        let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
+        let configuration = try configuration(tokenFile)
         let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(failure).get()
         for address in server.addresses {
             // A closed or full standard output keeps no server from serving.
@@ -61,17 +68,33 @@ struct ServeCommand: ParsableCommand {
                 try? ByteStream.standardOutput.write("  \(name): \(address.url)/\(name)\n")
             }
         }
-        TerminationSignals.wait()
+        let report = configuration.report
+        let observer = try tokenFile.map { file in
+            try FileObserver(file.path) { file.reload(into: server, isRequested: false, report: report) }
+        }
+        while !TerminationSignals.wait() {
+            guard let tokenFile else {
+                report("SIGHUP: there is no token file to read again")
+                continue
+            }
+            tokenFile.reload(into: server, isRequested: true, report: report)
+        }
+        observer?.stop()
         server.stop()
     }
 
-    private func configuration() throws -> ServerConfiguration {
+    private func configuration(_ tokenFile: TokenFile?) throws -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.segments = try names.isEmpty ? [SegmentName.inEnvironment().description] : names
         let addresses = try ServerOption.listen.values(listen)
         if !addresses.isEmpty { configuration.listen = addresses }
-        configuration.token = try ServerOption.tokenFile.value(tokenFile).map(Self.token(inFile:))
+        configuration.tokens = try tokenFile?.read() ?? []
         configuration.allowsAnonymous = try ServerOption.allowAnonymous.isSet(allowsAnonymous)
+        configuration.isReadOnly = try ServerOption.readOnly.isSet(isReadOnly)
+        configuration.allowedUsers = try Set(ServerOption.allowUser.values(allowedUsers).map(Self.user))
+        configuration.allowedGroups = try Set(
+            ServerOption.allowGroup.values(allowedGroups).map { try AttachmentOptions.groupID($0) })
+        configuration.socketMode = try ServerOption.socketMode.value(socketMode)?.bits
         configuration.allowedHosts = try ServerOption.allowHost.values(allowedHosts)
         configuration.directory = location.directory
         configuration.trustedOwners = try location.trusted
@@ -85,19 +108,9 @@ struct ServeCommand: ParsableCommand {
         return configuration
     }
 
-    /// The token that clients must send, the one line of a file.
-    private static func token(inFile path: String) throws(Failure) -> String {
-        let bytes: ReadBytes
-        do throws(SystemError) {
-            bytes = try ByteStream.content(ofFile: path, limit: 4096)
-        } catch {
-            throw Failure(description: "The token file \(path) cannot be read: \(error.reason).")
-        }
-        let lines = bytes.text.split(whereSeparator: \.isNewline)
-        guard bytes.count <= 4096, lines.count == 1 else {
-            throw Failure(description: "\(path) is not a token file: it must have one line, of at most 4096 bytes.")
-        }
-        return String(lines[0])
+    private static func user(_ text: String) throws(SegmentError) -> UInt32 {
+        guard case .user(let user) = try TrustedOwner(text) else { throw .unknownUser(text) }
+        return user
     }
 
     /// The server's error in terms of the command line.

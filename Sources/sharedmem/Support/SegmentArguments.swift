@@ -91,7 +91,7 @@ struct ByteCount: ExpressibleByArgument {
 }
 
 /// Permissions in octal.
-private struct FileMode: ExpressibleByArgument {
+struct FileMode: ExpressibleByArgument {
     let bits: UInt32
 
     /// Nil unless the owner may read and write, and nobody may execute.

@@ -8,14 +8,14 @@ extension String {
 extension RequestHead {
     /// Reads a whole head: the headers, then the end.
     static func reading(
-        _ headers: KeyValuePairs<String, String>, _ policy: AccessPolicy = AccessPolicy(token: nil, hosts: nil),
+        _ headers: KeyValuePairs<String, String>, _ policy: AccessPolicy = AccessPolicy(),
         isHTTP10: Bool = false, isIntact: Bool = true
     ) -> RequestHead {
         reading(headers.map { ($0.bytes, $1.bytes) }, policy, isHTTP10: isHTTP10, isIntact: isIntact)
     }
 
     static func reading(
-        _ headers: [(name: [UInt8], value: [UInt8])], _ policy: AccessPolicy = AccessPolicy(token: nil, hosts: nil),
+        _ headers: [(name: [UInt8], value: [UInt8])], _ policy: AccessPolicy = AccessPolicy(),
         isHTTP10: Bool = false, isIntact: Bool = true
     ) -> RequestHead {
         var head = RequestHead(policy, isIntact: isIntact)

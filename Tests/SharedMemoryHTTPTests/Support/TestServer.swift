@@ -11,7 +11,7 @@ final class TestServer: Sendable {
 
     init(
         segments: [String] = ["text"], capacity: Int? = nil,
-        _ configure: (inout ServerConfiguration) -> Void = { _ in }
+        _ configure: (inout ServerConfiguration) throws -> Void = { _ in }
     ) throws {
         directory = try TemporaryDirectory()
         var configuration = ServerConfiguration()
@@ -26,11 +26,15 @@ final class TestServer: Sendable {
         configuration.bodySeconds = 600
         configuration.sendSeconds = 600
         configuration.idleSeconds = 600
-        configure(&configuration)
+        try configure(&configuration)
         server = try Server(configuration)
     }
 
     deinit { server.stop() }
+
+    /// A token for tests, and the field that presents it.
+    static let token = "0123456789abcdef"
+    static let bearer = "Authorization: Bearer \(token)"
 
     var address: ListenAddress { server.addresses[0] }
 

@@ -1,0 +1,32 @@
+import Synchronization
+
+/// Calls back from a thread of its own when something may have happened to a file.
+package final class FileObserver: Sendable {
+    private let watch: FileWatch
+    private let end: EventDescriptor
+    private let thread = Mutex<BackgroundThread?>(nil)
+
+    package init(_ path: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
+        end = try EventDescriptor()
+        watch = try FileWatch(path)
+        let observer = unsafe Unmanaged.passUnretained(self)
+        let started = try BackgroundThread(named: "sharedmem files") {
+            unsafe observer._withUnsafeGuaranteedRef { observer in
+                while observer.watch.wait(orUntil: observer.end) {
+                    body()
+                    // However often its directory changes.
+                    BackgroundThread.pause(milliseconds: 20)
+                }
+            }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    deinit { stop() }
+
+    /// Ends the thread, after the call that is under way.
+    package func stop() {
+        end.signal()
+        thread.withLock { $0 }?.join()
+    }
+}

@@ -1,0 +1,60 @@
+import HTTPMessages
+import LinuxSystem
+import MicroHTTPD
+
+/// What each client may do at one address, as of one moment.
+///
+/// A request is judged by one of these from its head to its reply, even if the tokens are replaced meanwhile.
+final class Access: Sendable {
+    /// Reads a head with the tokens and hosts of this address.
+    let policy: AccessPolicy
+    private let tokens: [AccessToken]
+    /// Nil if the address does not tell its peers apart.
+    private let peers: AllowedPeers?
+
+    init(_ tokens: [AccessToken], hosts: AllowedHosts?, peers: AllowedPeers?) {
+        policy = AccessPolicy(tokens: tokens.map(\.bearer), hosts: hosts)
+        (self.tokens, self.peers) = (tokens, peers)
+    }
+
+    /// Why a request may not be carried out; nil if it may.
+    ///
+    /// - Parameters:
+    ///   - role: what the request needs.
+    ///   - segment: the name of the segment that it is about, whether or not it is served; nil for none.
+    func problem(_ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: String?)
+        -> Problem?
+    {
+        switch head.authorization {
+        case .granted(nil): return peers.map { $0.allow(request) } ?? true ? nil : .wrongPeer
+        case .granted(let index?): return problem(with: tokens[index], needs: role, for: segment)
+        case .wrong: return .wrongToken
+        case .missing: return peers?.allow(request) == true ? nil : .noToken
+        }
+    }
+
+    private func problem(with token: AccessToken, needs role: AccessToken.Role, for segment: String?) -> Problem? {
+        if token.hasExpired(at: Clock.realtimeSeconds) { return .expiredToken }
+        if let segment, !token.isFor(segment) { return .otherSegment }
+        return token.role < role ? .wrongRole(has: token.role.rawValue, needs: role.rawValue) : nil
+    }
+}
+
+/// The local users who may use a Unix socket without a token; they can read and set the text.
+struct AllowedPeers: Sendable {
+    private let users: Set<UInt32>
+    private let groups: Set<UInt32>
+
+    /// Nil if there are none.
+    init?(users: Set<UInt32>, groups: Set<UInt32>) {
+        if users.isEmpty, groups.isEmpty { return nil }
+        (self.users, self.groups) = (users, groups)
+    }
+
+    /// Whether the process that has connected runs as one of the users, or as a member of one of the groups.
+    func allow(_ request: Request) -> Bool {
+        guard let peer = request.peer else { return false }
+        return users.contains(peer.user) || groups.contains(peer.group)
+            || !groups.isEmpty && !groups.isDisjoint(with: request.peerGroups)
+    }
+}
