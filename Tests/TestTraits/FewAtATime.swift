@@ -1,3 +1,5 @@
+// A build with the static standard library has no tests, and no module for them.
+#if canImport(Testing)
 import Foundation
 public import Testing
 
@@ -68,3 +70,4 @@ private actor Turns {
         if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 }
+#endif
