@@ -105,13 +105,21 @@ install:
 	    $(DESTDIR)$(datadir)/zsh/site-functions/_sharedmem
 	$(COMMAND) --generate-completion-script fish | $(INSTALL) -D -m 644 /dev/stdin \
 	    $(DESTDIR)$(datadir)/fish/vendor_completions.d/sharedmem.fish
+	@$(INSTALL) -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' Packaging/systemd/sharedmem.service.in \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/sharedmem.service
+	$(INSTALL) -m 644 Packaging/systemd/sharedmem.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(INSTALL) -D -m 644 Packaging/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/sharedmem.conf
+	$(INSTALL) -D -m 644 Packaging/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sharedmem.conf
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || $(LDCONFIG)
 
 uninstall:
 	$(RM) $(addprefix $(DESTDIR), $(bindir)/sharedmem $(libdir)/libSharedMem.so $(libdir)/$(SONAME) \
 	    $(includedir)/sharedmem.h $(includedir)/sharedmem-ffi.h $(libdir)/pkgconfig/sharedmem.pc \
 	    $(datadir)/bash-completion/completions/sharedmem $(datadir)/zsh/site-functions/_sharedmem \
-	    $(datadir)/fish/vendor_completions.d/sharedmem.fish)
+	    $(datadir)/fish/vendor_completions.d/sharedmem.fish $(PREFIX)/lib/systemd/system/sharedmem.service \
+	    $(PREFIX)/lib/systemd/system/sharedmem.socket $(PREFIX)/lib/sysusers.d/sharedmem.conf \
+	    $(PREFIX)/lib/tmpfiles.d/sharedmem.conf)
 
 # The image has Docker's format even where OCI's is the default, because only Docker's has a HEALTHCHECK.
 IMAGE_BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo buildah)

@@ -26,9 +26,12 @@ package struct EventDescriptor: ~Copyable {
     /// Waits for a signal and clears it.
     ///
     /// - Parameter timeoutMilliseconds: if negative, there is no timeout.
-    package func wait(timeoutMilliseconds: CInt) {
+    /// - Returns: false if the time was up first.
+    @discardableResult
+    package func wait(timeoutMilliseconds: CInt) -> Bool {
         var poll = pollfd(fd: descriptor, events: CShort(POLLIN), revents: 0)
-        unsafe Glibc.poll(&poll, 1, timeoutMilliseconds)
+        let isSignalled = unsafe Glibc.poll(&poll, 1, timeoutMilliseconds) > 0
         clear()
+        return isSignalled
     }
 }

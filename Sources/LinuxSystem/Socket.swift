@@ -21,6 +21,23 @@ package struct Socket: ~Copyable {
 
     deinit { close(descriptor) }
 
+    /// Takes over a stream socket that another process has made to listen; it no longer blocks.
+    ///
+    /// - Returns: nil, with the descriptor left alone, if it is not such a socket.
+    package init?(listening descriptor: CInt) {
+        guard Self.value(of: SO_ACCEPTCONN, descriptor) == 1,
+            Self.value(of: SO_TYPE, descriptor) == CInt(SOCK_STREAM.rawValue)
+        else { return nil }
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        self.init(owning: descriptor)
+    }
+
+    private static func value(of option: CInt, _ descriptor: CInt) -> CInt? {
+        var value: CInt = 0
+        var byteCount = socklen_t(MemoryLayout<CInt>.size)
+        return unsafe getsockopt(descriptor, SOL_SOCKET, option, &value, &byteCount) == 0 ? value : nil
+    }
+
     /// An option of the socket, by its constants in `<sys/socket.h>` and `<netinet/in.h>`.
     package struct Option: Sendable {
         let name: CInt

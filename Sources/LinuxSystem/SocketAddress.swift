@@ -34,6 +34,21 @@ internal import Glibc
         unsafe withUnsafeMutableBytes(of: &storage) { unsafe $0.dropFirst(pathOffset).copyBytes(from: bytes) }
     }
 
+    /// The address of a Unix socket by its path, or with `@` in front, by a name outside of the file system; nil if it is too
+    /// long, or neither.
+    init?(datagramName name: String) {
+        var bytes = Array(name.utf8)
+        let isAbstract = bytes.first == UInt8(ascii: "@")
+        if isAbstract { bytes[0] = 0 }
+        let pathOffset = MemoryLayout<sa_family_t>.size
+        guard isAbstract || bytes.first == UInt8(ascii: "/"), pathOffset + bytes.count < MemoryLayout<sockaddr_un>.size
+        else { return nil }
+        // A name outside of the file system ends where the address does.
+        byteCount = socklen_t(pathOffset + bytes.count + (isAbstract ? 0 : 1))
+        storage.ss_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &storage) { unsafe $0.dropFirst(pathOffset).copyBytes(from: bytes) }
+    }
+
     /// The address that a socket is bound to.
     package init(of socket: CInt) {
         var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -61,6 +76,17 @@ internal import Glibc
                 || bytes[8..<21] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127]
         default: false
         }
+    }
+
+    /// The path of a Unix socket, or its name outside of the file system with `@` in front; nil for another socket.
+    package var path: String? {
+        guard family == AF_UNIX else { return nil }
+        let pathOffset = MemoryLayout<sa_family_t>.size
+        let bytes = unsafe withUnsafeBytes(of: storage) {
+            unsafe Array($0.prefix(Int(byteCount)).dropFirst(pathOffset))
+        }
+        if bytes.first == 0 { return "@" + String(decoding: bytes.dropFirst(), as: UTF8.self) }
+        return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }
 
     /// The host and the port in digits, without asking a name server; nil if the address has none.

@@ -72,6 +72,11 @@ import Synchronization
     /// The number of requests whose head has arrived and whose response is not yet sent.
     package var requestsInFlight: Int { requestCount.load(ordering: .acquiring) }
 
+    /// How often each event loop has turned.
+    package var turnCounts: [Int] { loops.withLock { $0.map(\.turnCount) } }
+
+    package func wakeLoops() { loops.withLock { for loop in $0 { loop.wake() } } }
+
     /// Accepts no more connections and gives the listening socket back to the caller; open connections go on.
     package func quiesce() {
         loops.withLock { $0.forEach { $0.quiesce() } }

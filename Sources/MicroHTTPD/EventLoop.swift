@@ -13,6 +13,7 @@ import Synchronization
     private let waker: Waker
     private let isStopping = Atomic(false)
     private let quiescence = Atomic(Quiescence.none)
+    private let turns = Atomic(0)
     private let thread = Mutex<BackgroundThread?>(nil)
 
     private enum Quiescence: UInt8, AtomicRepresentable { case none, requested, complete }
@@ -49,6 +50,7 @@ import Synchronization
             if mayRest {
                 unsafe poll(&polls, nfds_t(polls.count), runsWithoutRest == 0 ? -1 : 1)
             }
+            turns.add(1, ordering: .relaxed)
             waker.milliseconds = Clock.coarseMilliseconds
             if quiescence.load(ordering: .acquiring) == .requested { leaveListeningSocket() }
             // Cleared first: an event that is signaled from now on wakes the loop again.
@@ -61,6 +63,10 @@ import Synchronization
             } while waker.closedCount != count
         }
     }
+
+    var turnCount: Int { turns.load(ordering: .relaxed) }
+
+    func wake() { waker.event.signal() }
 
     /// A connection that libmicrohttpd has no room to read from counts as work until the watchdog ends it.
     ///

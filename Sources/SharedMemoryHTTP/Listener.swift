@@ -8,6 +8,8 @@ final class Listener: Sendable {
     let socket: Socket
     /// What to remove at the end.
     private let file: SocketFile?
+    /// Whether another process has it too, which will go on listening.
+    private let isInherited: Bool
 
     /// - Parameters:
     ///   - mode: the permissions of a socket in the file system.
@@ -23,14 +25,38 @@ final class Listener: Sendable {
             address = requested
             file = SocketFile(path)
         }
+        isInherited = false
+    }
+
+    /// Takes over a socket that listens already.
+    init(inherited descriptor: CInt, silenceSeconds: Int) throws(ServerError) {
+        let bound = Self.address(of: descriptor)
+        guard let bound, let socket = Socket(listening: descriptor) else {
+            throw .invalidConfiguration("Descriptor \(descriptor) is not a stream socket that listens.")
+        }
+        (address, isInherited, file) = (bound, true, nil)
+        self.socket = socket
+        do throws(SystemError) {
+            if case .tcp = bound { try Self.setOptions(of: self.socket, silenceSeconds) }
+        } catch {
+            throw .cannotListen(bound, reason: error.reason)
+        }
+    }
+
+    static func address(of descriptor: CInt) -> ListenAddress? {
+        let address = SocketAddress(of: descriptor)
+        if let path = address.path { return .unix(path: path) }
+        return address.numericHostAndPort.map { .tcp(host: $0.host, port: $0.port) }
     }
 
     deinit { file?.remove() }
 
-    /// Refuses new connections; the descriptor stays this one's for as long as a thread may use it.
+    /// Refuses new connections, unless they are for another process too; the descriptor stays this one's for as long as a thread may use it.
     ///
     /// - Returns: the descriptors of those that wait to be accepted, which the system would reset.
     func refuse() -> [CInt] {
+        // Those that wait are for the server that comes next.
+        if isInherited { return [] }
         let waiting = Socket.acceptWaiting(at: socket.descriptor)
         Socket.shutDown(socket.descriptor)
         return waiting
@@ -66,11 +92,7 @@ extension Listener {
                 try socket.set(.reuseAddress)
                 // [::] and 0.0.0.0 are two addresses.
                 if address.family == AF_INET6 { try socket.set(.ipv6Only) }
-                // Accepted sockets inherit it. It limits what the kernel holds of a response that the client does not
-                // read; by default, that is megabytes for each connection.
-                try socket.set(.unsentByteLimit, to: 64 << 10)
-                // So is this: a client that waits for a change sends nothing, and may be gone without a word.
-                try socket.enableKeepAlive(timeoutSeconds: silenceSeconds)
+                try setOptions(of: socket, silenceSeconds)
                 try socket.bind(address)
             case .unix(let path):
                 // Linux gives the file the mode of the socket, so it never has more permissions, but it may have fewer: the
@@ -84,6 +106,15 @@ extension Listener {
         } catch {
             throw .cannotListen(requested, reason: error.reason)
         }
+    }
+
+    /// Sets what accepted sockets inherit.
+    private static func setOptions(of socket: borrowing Socket, _ silenceSeconds: Int) throws(SystemError) {
+        // It limits what the kernel holds of a response that the client does not read; by default, that is megabytes for
+        // each connection.
+        try socket.set(.unsentByteLimit, to: 64 << 10)
+        // A client that waits for a change sends nothing, and may be gone without a word.
+        try socket.enableKeepAlive(timeoutSeconds: silenceSeconds)
     }
 
     /// Replaces what a killed server left at the path, but not the socket of a living one.

@@ -22,6 +22,7 @@ public final class Server: Sendable {
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
+    private let daemons: [Daemon]
     private let configuration: ServerConfiguration
 
     /// Attaches the segments, creating persistent ones where there are none, and listens.
@@ -34,6 +35,9 @@ public final class Server: Sendable {
         let socketMode = configuration.socketMode ?? configuration.mode ?? AttachmentOptions.defaultMode
         for address in configuration.listen {
             listeners.append(try Listener(address, mode: socketMode, silenceSeconds: configuration.sendSeconds))
+        }
+        for descriptor in configuration.listeningSockets {
+            listeners.append(try Listener(inherited: descriptor, silenceSeconds: configuration.sendSeconds))
         }
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
@@ -65,6 +69,7 @@ public final class Server: Sendable {
         self.watchdog = watchdog
         addresses = endpoints.map(\.listener.address)
         graceSeconds = configuration.graceSeconds
+        daemons = endpoints.map(\.daemon)
         self.endpoints = Mutex(endpoints)
     }
 
@@ -85,6 +90,14 @@ public final class Server: Sendable {
             endpoint.service.replaceAccess(try changed.access(at: endpoint.listener.address))
         }
     }
+
+    /// How often each event loop has turned.
+    ///
+    /// One that does not turn after ``wakeLoops()`` is stuck.
+    package var turnCounts: [Int] { daemons.flatMap(\.turnCounts) }
+
+    /// Has each event loop turn.
+    package func wakeLoops() { for daemon in daemons { daemon.wakeLoops() } }
 
     /// Accepts no more connections, lets the requests under way finish for as long as the configuration grants, and
     /// closes the remaining connections.

@@ -7,21 +7,25 @@ extension ServerConfiguration {
         guard Set(segments).count == segments.count else {
             throw .invalidConfiguration("A segment is named twice: name each once.")
         }
-        guard !listen.isEmpty else { throw .invalidConfiguration("There is no address to listen on: give one.") }
+        guard !listen.isEmpty || !listeningSockets.isEmpty else {
+            throw .invalidConfiguration("There is no address to listen on: give one.")
+        }
         for option in ServerOption.all { try option.check(self) }
         guard threadCount <= connectionLimit else {
             throw .invalidOption(
                 name: ServerOption.threads.name,
                 problem: "is \(threadCount), more than the limit of \(connectionLimit) connections: use fewer threads.")
         }
-        let isUnix = listen.contains { if case .unix = $0 { true } else { false } }
+        let isUnix = addresses.contains { if case .unix = $0 { true } else { false } }
         guard isUnix || allowedUsers.isEmpty && allowedGroups.isEmpty && socketMode == nil else {
             throw .invalidConfiguration("Users, groups and modes are for Unix sockets: listen on one.")
         }
-        for address in listen where tokens.isEmpty && !allowsAnonymous {
+        for address in addresses where tokens.isEmpty && !allowsAnonymous {
             guard try Listener.isLoopback(address) else { throw .needsToken(address) }
         }
     }
+
+    private var addresses: [ListenAddress] { listen + listeningSockets.compactMap(Listener.address) }
 
     static let defaultBytesInFlight = 256 << 20
 

@@ -6,6 +6,10 @@ public struct ServerConfiguration: Sendable {
     public var segments: [String] = ["shared"]
     public var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
 
+    /// Descriptors of sockets that listen already, such as those from a service manager; the server takes them over, and leaves
+    /// connections that it has not accepted when it stops to the next process that has the socket.
+    public var listeningSockets: [Int32] = []
+
     /// The tokens of which a request must present one, as `Authorization: Bearer TOKEN`; empty if it needs none.
     public var tokens: [AccessToken] = []
     /// The ids of the users who may read and set the text through a Unix socket without a token.

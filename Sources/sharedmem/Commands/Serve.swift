@@ -59,7 +59,7 @@ struct ServeCommand: ParsableCommand {
         // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
         let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
-        let configuration = try configuration(tokenFile)
+        let configuration = try configuration(tokenFile, ServiceManager.takeSockets())
         let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(failure).get()
         for address in server.addresses {
             // A closed or full standard output keeps no server from serving.
@@ -72,22 +72,32 @@ struct ServeCommand: ParsableCommand {
         let observer = try tokenFile.map { file in
             try FileObserver(file.path) { file.reload(into: server, isRequested: false, report: report) }
         }
+        let addresses = server.addresses.map { "\($0)" }.joined(separator: ", ")
+        ServiceManager.notify(
+            "READY=1\nSTATUS=Serving \(configuration.segments.joined(separator: ", ")) at \(addresses)")
+        let watchdog = try ServiceManager.watch(server)
         while !TerminationSignals.wait() {
-            guard let tokenFile else {
+            ServiceManager.notify("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonicNanoseconds / 1000)")
+            if let tokenFile {
+                tokenFile.reload(into: server, isRequested: true, report: report)
+            } else {
                 report("SIGHUP: there is no token file to read again")
-                continue
             }
-            tokenFile.reload(into: server, isRequested: true, report: report)
+            ServiceManager.notify("READY=1")
         }
+        ServiceManager.notify("STOPPING=1")
         observer?.stop()
+        // Still watched: a shutdown may take as long as --grace.
         server.stop()
+        watchdog?.stop()
     }
 
-    private func configuration(_ tokenFile: TokenFile?) throws -> ServerConfiguration {
+    private func configuration(_ tokenFile: TokenFile?, _ sockets: [Int32]) throws -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.segments = try names.isEmpty ? [SegmentName.inEnvironment().description] : names
         let addresses = try ServerOption.listen.values(listen)
-        if !addresses.isEmpty { configuration.listen = addresses }
+        configuration.listeningSockets = sockets
+        if !addresses.isEmpty || !sockets.isEmpty { configuration.listen = addresses }
         configuration.tokens = try tokenFile?.read() ?? []
         configuration.allowsAnonymous = try ServerOption.allowAnonymous.isSet(allowsAnonymous)
         configuration.isReadOnly = try ServerOption.readOnly.isSet(isReadOnly)
