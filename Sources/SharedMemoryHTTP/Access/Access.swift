@@ -21,21 +21,21 @@ final class Access: Sendable {
     ///
     /// - Parameters:
     ///   - role: what the request needs.
-    ///   - segment: the name of the segment that it is about, whether or not it is served; nil for none.
-    func problem(_ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: String?)
-        -> Problem?
-    {
+    ///   - segment: the name of the segment that it is about, whether or not it is served.
+    func problem(
+        _ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: @autoclosure () -> String
+    ) -> Problem? {
         switch head.authorization {
         case .granted(nil): return peers.map { $0.allow(request) } ?? true ? nil : .wrongPeer
-        case .granted(let index?): return problem(with: tokens[index], needs: role, for: segment)
+        case .granted(let index?): return problem(with: tokens[index], needs: role, for: segment())
         case .wrong: return .wrongToken
         case .missing: return peers?.allow(request) == true ? nil : .noToken
         }
     }
 
-    private func problem(with token: AccessToken, needs role: AccessToken.Role, for segment: String?) -> Problem? {
+    private func problem(with token: AccessToken, needs role: AccessToken.Role, for segment: String) -> Problem? {
         if token.hasExpired(at: Clock.realtimeSeconds) { return .expiredToken }
-        if let segment, !token.isFor(segment) { return .otherSegment }
+        if !token.isFor(segment) { return .otherSegment }
         return token.role < role ? .wrongRole(has: token.role.rawValue, needs: role.rawValue) : nil
     }
 }

@@ -19,6 +19,14 @@ enum Route: Equatable {
         }
     }
 
+    /// Whether access depends on the client: all but the service's own resources.
+    var isProtected: Bool {
+        switch self {
+        case .segment, .unknownSegment: true
+        case .contract, .alive, .ready, .server: false
+        }
+    }
+
     /// Whether this is for the probes of whatever runs the server.
     var isProbe: Bool { self == .alive || self == .ready }
 

@@ -89,9 +89,10 @@ extension Service: RequestHandler {
         }
         guard let method = request.method else { return .refuse(.unknownMethod) }
         guard let route else { return .refuse(.notFound) }
-        if let name = name(of: route) {
+        if route.isProtected {
             let role: AccessToken.Role = method == .put ? .write : .read
-            if let problem = access.problem(request, head, needs: role, for: name) { return .refuse(problem) }
+            let problem = access.problem(request, head, needs: role, for: name(of: route))
+            if let problem { return .refuse(problem) }
         }
         let allowed = route.allowed(isReadOnly: isReadOnly)
         switch (method, route) {
@@ -116,12 +117,11 @@ extension Service: RequestHandler {
         }
     }
 
-    /// The segment that a route leads to, which not everyone may use; nil for a resource that is for all.
-    private func name(of route: Route) -> String? {
+    private func name(of route: Route) -> String {
         switch route {
         case .segment(let segment): segments[segment].name
         case .unknownSegment(let name): name
-        case .contract, .alive, .ready, .server: nil
+        case .contract, .alive, .ready, .server: ""
         }
     }
 
