@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 
 /// The environment variables of this process.
 package enum Environment {
@@ -60,15 +61,37 @@ package enum Host {
     /// The running kernel's boot id, 128 bits; zero if it cannot be read.
     package static var bootID: (UInt64, UInt64) {
         get throws(SystemError) {
-            // As bytes, in half the time that characters take: this is a good part of attaching.
-            let line = try firstLine(ofFile: "/proc/sys/kernel/random/boot_id") ?? ""
-            let digits = line.utf8.filter { $0 != UInt8(ascii: "-") }
-            func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
-                UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
+            // No lock, which a forked child could find locked: whichever thread reads the id, it is the same.
+            if knownBootID.isComplete.load(ordering: .acquiring) {
+                return (knownBootID.high.load(ordering: .relaxed), knownBootID.low.load(ordering: .relaxed))
             }
-            guard let high = number(digits.prefix(16)), let low = number(digits.dropFirst(16)) else { return (0, 0) }
-            return (high, low)
+            let id = try readBootID()
+            guard id != (0, 0) else { return id }
+            knownBootID.high.store(id.0, ordering: .relaxed)
+            knownBootID.low.store(id.1, ordering: .relaxed)
+            knownBootID.isComplete.store(true, ordering: .releasing)
+            return id
         }
+    }
+
+    private struct KnownBootID: ~Copyable, Sendable {
+        let high = Atomic<UInt64>(0)
+        let low = Atomic<UInt64>(0)
+        let isComplete = Atomic(false)
+    }
+
+    /// Reading the id is a good part of attaching, and it lasts as long as the kernel does.
+    private static let knownBootID = KnownBootID()
+
+    private static func readBootID() throws(SystemError) -> (UInt64, UInt64) {
+        // As bytes, in half the time that characters take.
+        let line = try firstLine(ofFile: "/proc/sys/kernel/random/boot_id") ?? ""
+        let digits = line.utf8.filter { $0 != UInt8(ascii: "-") }
+        func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+            UInt64(String(decoding: digits, as: UTF8.self), radix: 16)
+        }
+        guard let high = number(digits.prefix(16)), let low = number(digits.dropFirst(16)) else { return (0, 0) }
+        return (high, low)
     }
 
     /// The user that stands for every user a user namespace does not know; nil outside of such a namespace.
