@@ -106,8 +106,8 @@ install:
 	$(COMMAND) --generate-completion-script fish | $(INSTALL) -D -m 644 /dev/stdin \
 	    $(DESTDIR)$(datadir)/fish/vendor_completions.d/sharedmem.fish
 	@$(INSTALL) -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@PREFIX@|$(PREFIX)|' Packaging/systemd/sharedmem.service.in \
-	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/sharedmem.service
+	sed 's|@BINDIR@|$(bindir)|' Packaging/systemd/sharedmem.service.in | \
+	    $(INSTALL) -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/sharedmem.service
 	$(INSTALL) -m 644 Packaging/systemd/sharedmem.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(INSTALL) -D -m 644 Packaging/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/sharedmem.conf
 	$(INSTALL) -D -m 644 Packaging/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sharedmem.conf

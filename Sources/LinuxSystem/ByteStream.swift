@@ -73,10 +73,23 @@ package struct ByteStream: Sendable {
         return bytes
     }
 
-    /// The content of a file, up to one byte more than `limit`.
-    package static func content(ofFile path: String, limit: Int) throws(SystemError) -> ReadBytes {
-        let descriptor = try systemCall("open", on: path) { negatedErrno(unsafe open(path, O_RDONLY | O_CLOEXEC)) }
+    /// The content of a regular file, up to one byte more than `limit`.
+    ///
+    /// - Parameter inspect: shown the file that was opened.
+    /// - Throws: `EINVAL` for anything that is not a regular file.
+    package static func content(
+        ofFile path: String, limit: Int, inspect: (FileStatus) -> Void
+    ) throws(SystemError) -> ReadBytes {
+        // A FIFO would block until another process opens it.
+        let descriptor = try systemCall("open", on: path) {
+            negatedErrno(unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK))
+        }
         defer { close(descriptor) }
+        var status = stat()
+        try systemCall("fstat", on: path) { negatedErrno(unsafe fstat(descriptor, &status)) }
+        let file = FileStatus(status)
+        inspect(file)
+        guard file.kind == .regular else { throw SystemError("open", on: path, code: EINVAL) }
         return try ByteStream(descriptor: descriptor).readToEnd(limit: limit)
     }
 }

@@ -25,9 +25,17 @@ package enum Directory {
         }
     }
 
-    /// Sets the permissions of a file.
-    package static func setMode(_ mode: UInt32, of path: String) throws(SystemError) {
-        try systemCall("chmod", on: path) { negatedErrno(unsafe chmod(path, mode)) }
+    /// Sets the permissions of the file of a Unix socket, and of no other file.
+    package static func setMode(_ mode: UInt32, ofSocket path: String) throws(SystemError) {
+        // O_PATH, which Swift does not see; the file itself is changed, wherever its name leads by then.
+        let descriptor = try systemCall("open", on: path) {
+            negatedErrno(unsafe open(path, 0o10_000_000 | O_NOFOLLOW | O_CLOEXEC))
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        try systemCall("fstat", on: path) { negatedErrno(unsafe fstat(descriptor, &status)) }
+        guard FileStatus(status).kind == .socket else { throw SystemError("chmod", on: path, code: EINVAL) }
+        try systemCall("chmod", on: path) { negatedErrno(unsafe chmod("/proc/self/fd/\(descriptor)", mode)) }
     }
 
     package static func unlink(_ path: String) throws(SystemError) {

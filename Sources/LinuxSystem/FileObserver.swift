@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Calls back from a thread of its own when something may have happened to a file.
+/// Calls back from a thread of its own, once at first and then whenever something may have happened to a file.
 package final class FileObserver: Sendable {
     private let watch: FileWatch
     private let end: EventDescriptor
@@ -12,11 +12,11 @@ package final class FileObserver: Sendable {
         let observer = unsafe Unmanaged.passUnretained(self)
         let started = try BackgroundThread(named: "sharedmem files") {
             unsafe observer._withUnsafeGuaranteedRef { observer in
-                while observer.watch.wait(orUntil: observer.end) {
+                repeat {
                     body()
                     // However often its directory changes.
                     BackgroundThread.pause(milliseconds: 20)
-                }
+                } while observer.watch.wait(orUntil: observer.end)
             }
         }
         thread.withLock { $0 = started }

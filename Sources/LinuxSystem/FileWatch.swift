@@ -26,6 +26,8 @@ package final class FileWatch: Sendable {
         guard let target = unsafe target else { return }
         defer { unsafe free(target) }
         try watch(directoryOf: unsafe String(cString: target))
+        // The file, too: where it alone is mounted, what happens to it happens in a directory that is not seen here.
+        _ = unsafe inotify_add_watch(descriptor, target, UInt32(IN_CLOSE_WRITE | IN_ATTRIB))
     }
 
     private func watch(directoryOf path: String) throws(SystemError) {
@@ -46,7 +48,7 @@ package final class FileWatch: Sendable {
         if polls[1].revents != 0 { return false }
         var events = [UInt8](repeating: 0, count: 4096)
         while unsafe read(descriptor, &events, events.count) > 0 {}
-        // The path may lead elsewhere by now. If it leads nowhere, its directory is still watched.
+        // The path may lead elsewhere by now.
         try? watchDirectories()
         return true
     }

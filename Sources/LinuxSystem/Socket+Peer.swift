@@ -2,6 +2,7 @@ internal import Glibc
 
 /// The process at the other end of a Unix socket, as it was when it connected.
 package struct SocketPeer: Sendable {
+    /// 0 if it is in a PID namespace that this process does not see.
     package let process: Int32
     package let user: UInt32
     package let group: UInt32
@@ -13,7 +14,8 @@ extension Socket {
         // struct ucred, which Swift does not see.
         var peer = SocketPeer(process: 0, user: .max, group: .max)
         var byteCount = socklen_t(MemoryLayout<SocketPeer>.size)
-        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &byteCount) == 0, peer.process > 0
+        // Another socket has no user. A process in a PID namespace that this one does not see has a user, and no id.
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &byteCount) == 0, peer.user != .max
         else { return nil }
         return peer
     }

@@ -99,7 +99,7 @@ extension Listener {
                 // process's umask takes some away.
                 try socket.setMode(mode)
                 try bind(socket, address, path)
-                try Directory.setMode(mode, of: path)
+                try Directory.setMode(mode, ofSocket: path)
             }
             try socket.listen()
             return socket

@@ -16,9 +16,14 @@ extension ServerConfiguration {
                 name: ServerOption.threads.name,
                 problem: "is \(threadCount), more than the limit of \(connectionLimit) connections: use fewer threads.")
         }
-        let isUnix = addresses.contains { if case .unix = $0 { true } else { false } }
-        guard isUnix || allowedUsers.isEmpty && allowedGroups.isEmpty && socketMode == nil else {
-            throw .invalidConfiguration("Users, groups and modes are for Unix sockets: listen on one.")
+        func isUnix(_ address: ListenAddress) -> Bool { if case .unix = address { true } else { false } }
+        guard addresses.contains(where: isUnix) || allowedUsers.isEmpty && allowedGroups.isEmpty else {
+            throw .invalidConfiguration("Only a Unix socket tells users apart: listen on one.")
+        }
+        guard listen.contains(where: isUnix) || socketMode == nil else {
+            throw .invalidConfiguration(
+                "The mode is for Unix sockets that the server creates: listen on one. A service manager's has SocketMode=."
+            )
         }
         for address in addresses where tokens.isEmpty && !allowsAnonymous {
             guard try Listener.isLoopback(address) else { throw .needsToken(address) }

@@ -57,7 +57,7 @@ package struct ServerOption: Sendable {
     package static let tokenFile = ServerOption(
         "token-file", value: "file",
         help: """
-            The tokens of which clients must send one, a line each: TOKEN [role=read|write|admin] [name=NAME] \
+            The tokens, a line each, of which clients must send one: TOKEN [role=read|write|admin] [name=NAME] \
             [segments=PATTERN,…] [expires=DATE].
             """)
     package static let allowAnonymous = ServerOption(
@@ -74,7 +74,7 @@ package struct ServerOption: Sendable {
         help: "A group whose members may use a Unix socket without a token, as with --allow-user; may be repeated.")
     package static let socketMode = ServerOption(
         "socket-mode", value: "mode", default: "that of --mode",
-        help: "The permissions of Unix sockets, of which others than the owner need the one to write: 600, 660, 666, …")
+        help: "The permissions of Unix sockets; to connect, a process needs write permission: 600, 660, 666, …")
     package static let allowHost = ServerOption(
         "allow-host", value: "name",
         help: "A host name that requests may use besides localhost; .NAME for all names below it; may be repeated.")

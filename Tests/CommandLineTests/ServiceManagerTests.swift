@@ -171,7 +171,7 @@ struct ServiceManagerTests: CommandTests {
         let packaging = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Packaging/systemd")
         let service = try String(contentsOf: packaging.appending(path: "sharedmem.service.in"), encoding: .utf8)
         let unit = "\(directory.path)/sharedmem.service"
-        try service.replacing("@PREFIX@/bin/sharedmem", with: ChildProcess.product("sharedmem"))
+        try service.replacing("@BINDIR@/sharedmem", with: ChildProcess.product("sharedmem"))
             .write(toFile: unit, atomically: true, encoding: .utf8)
         let socket = "\(directory.path)/sharedmem.socket"
         try FileManager.default.copyItem(atPath: packaging.appending(path: "sharedmem.socket").path, toPath: socket)

@@ -269,10 +269,10 @@ struct AccessTokenTests {
             ("\n0123456789abcdefñ", 2, "visible ASCII"),
             ("\(secret)\n\(secret) role=read", 2, "in an earlier line"),
             ("\(secret) role=owner", 1, "read, write, admin"), ("\(secret) role=", 1, "read, write, admin"),
-            ("\(secret) rôle=read", 1, "use role, name"), ("\(secret) role=read role=read", 1, "given twice"),
-            ("\(secret) \(secret)", 1, "words such as role=read"), ("\(secret) name=", 1, "1 to 64"),
+            ("\(secret) rôle=read", 1, "only role=, name="), ("\(secret) role=read role=read", 1, "given twice"),
+            ("\(secret) \(secret)", 1, "only role=, name="), ("\(secret) name=", 1, "1 to 64"),
             ("\(secret) segments=", 1, "without blanks"), ("\(secret) segments=a,,b", 1, "without blanks"),
-            ("\(secret) expires=tomorrow", 1, "2026-12-31T23:59:59Z"),
+            ("\(secret) 0123456789abcdeg=", 1, "only role="), ("\(secret) expires=tomorrow", 1, "2026-12-31T23:59:59Z"),
             ("\(secret) expires=2026-13-01T00:00:00Z", 1, "2026-12-31T23:59:59Z"),
         ] as [(String, Int?, String)])
     func faults(_ content: String, _ line: Int?, _ problem: String) {

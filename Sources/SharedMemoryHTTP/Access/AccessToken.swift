@@ -8,7 +8,7 @@ public struct AccessToken: Hashable, Sendable {
         case read
         /// Set the text, too.
         case write
-        /// Create and remove segments, too.
+        /// As ``write``; for what later versions add.
         case admin
 
         private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
@@ -19,7 +19,7 @@ public struct AccessToken: Hashable, Sendable {
     /// 16 to 512 visible ASCII characters.
     public let secret: String
     public let role: Role
-    /// What logs call it.
+    /// A name for people.
     public let name: String?
     /// The segments that it is for, by name, where `*` stands for any characters and `?` for one; empty for all segments.
     public let segments: [String]

@@ -45,13 +45,12 @@ extension AccessToken {
         var values: [String: String] = [:]
         for attribute in attributes {
             let parts = attribute.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            // A word without an equals sign may be a second token, which an error must not show.
-            guard parts.count == 2 else { throw Fault("a token is followed by words such as role=read only.") }
-            guard ["role", "name", "segments", "expires"].contains(parts[0]) else {
-                throw Fault("'\(parts[0])' is unknown: use role, name, segments or expires.")
+            // Any word may be a second token, which an error must not show.
+            guard parts.count == 2, ["role", "name", "segments", "expires"].contains(parts[0]) else {
+                throw Fault("only role=, name=, segments= and expires= can follow a token.")
             }
             guard values.updateValue(parts[1], forKey: parts[0]) == nil else {
-                throw Fault("'\(parts[0])' is given twice.")
+                throw Fault("\(parts[0])= is given twice.")
             }
         }
         let role = try values["role"].map(Self.role) ?? .write
@@ -68,7 +67,7 @@ extension AccessToken {
 
     private static func role(_ text: String) throws(Fault) -> Role {
         if let role = Role(rawValue: text) { return role }
-        throw Fault("the role '\(text)' is unknown: use \(Role.allCases.map(\.rawValue).joined(separator: ", ")).")
+        throw Fault("the role is unknown: use \(Role.allCases.map(\.rawValue).joined(separator: ", ")).")
     }
 
     private static func name(_ text: String) throws(Fault) -> String {
@@ -85,6 +84,6 @@ extension AccessToken {
 
     private static func expiry(_ text: String) throws(Fault) -> Int64 {
         if let seconds = InternetDate.parse(text.utf8Span.span) { return seconds }
-        throw Fault("'\(text)' is not a date: write it as 2026-12-31T23:59:59Z.")
+        throw Fault("expires= is not a date: write it as 2026-12-31T23:59:59Z.")
     }
 }

@@ -69,9 +69,7 @@ struct ServeCommand: ParsableCommand {
             }
         }
         let report = configuration.report
-        let observer = try tokenFile.map { file in
-            try FileObserver(file.path) { file.reload(into: server, isRequested: false, report: report) }
-        }
+        let observer = tokenFile.flatMap { Self.observe($0, server, report) }
         let addresses = server.addresses.map { "\($0)" }.joined(separator: ", ")
         ServiceManager.notify(
             "READY=1\nSTATUS=Serving \(configuration.segments.joined(separator: ", ")) at \(addresses)")
@@ -90,6 +88,18 @@ struct ServeCommand: ParsableCommand {
         // Still watched: a shutdown may take as long as --grace.
         server.stop()
         watchdog?.stop()
+    }
+
+    /// - Returns: nil if the system cannot watch the file.
+    private static func observe(
+        _ file: TokenFile, _ server: Server, _ report: @escaping @Sendable (String) -> Void
+    ) -> FileObserver? {
+        do throws(SystemError) {
+            return try FileObserver(file.path) { file.reload(into: server, isRequested: false, report: report) }
+        } catch {
+            report("\(file.path) is not watched: \(error.reason). Send SIGHUP when it has changed.")
+            return nil
+        }
     }
 
     private func configuration(_ tokenFile: TokenFile?, _ sockets: [Int32]) throws -> ServerConfiguration {

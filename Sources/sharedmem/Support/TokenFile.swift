@@ -48,16 +48,18 @@ final class TokenFile: Sendable {
 
     private func content() throws(Failure) -> String {
         let bytes: ReadBytes
-        let status: FileStatus?
+        var status: FileStatus?
         do throws(SystemError) {
-            status = try FileStatus.ofPath(path, followsLinks: true)
-            bytes = try ByteStream.content(ofFile: path, limit: Self.limit)
+            bytes = try ByteStream.content(ofFile: path, limit: Self.limit) { status = $0 }
         } catch {
-            throw Failure(description: "The token file \(path) cannot be read: \(error.reason).")
+            let isOther = status.map { $0.kind != .regular } ?? false
+            let reason = isOther ? "it is not a regular file" : error.reason
+            throw Failure(description: "The token file \(path) cannot be read: \(reason).")
         }
-        let othersMayRead: UInt32 = 0o004
-        if let status, status.mode & othersMayRead != 0 {
-            throw Failure(description: "All users can read the token file \(path): run 'chmod o= \(path)'.")
+        let othersMayReadOrWrite: UInt32 = 0o006
+        if let status, status.mode & othersMayReadOrWrite != 0 {
+            throw Failure(
+                description: "All users can read or write the token file \(path): run \"chmod o= '\(path)'\".")
         }
         guard bytes.count <= Self.limit else {
             throw Failure(description: "\(path) is not a token file: it is longer than 1 MiB.")
