@@ -2,9 +2,9 @@ internal import Glibc
 
 /// systemd, or another service manager that speaks its protocols.
 package enum ServiceManager {
-    /// The sockets that it has opened for this process (sd_listen_fds(3)), which the caller must close; none without one.
+    /// Returns the sockets that the service manager has opened for this process (sd_listen_fds(3)); the caller must close them.
     ///
-    /// Call it once, before any thread starts: it takes what it has read out of the environment.
+    /// Call this once, before any thread starts, because it removes the variables that it reads from the environment.
     package static func takeSockets() -> [CInt] {
         defer { for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsafe unsetenv(name) } }
         guard Environment["LISTEN_PID"].flatMap({ pid_t($0) }) == getpid(),
@@ -16,7 +16,7 @@ package enum ServiceManager {
         return descriptors
     }
 
-    /// Tells it something (sd_notify(3)); without effect if it has not asked to be told.
+    /// Notifies the service manager (sd_notify(3)), if it has asked for that.
     ///
     /// - Parameter state: assignments such as `READY=1`, one a line.
     package static func notify(_ state: String) {
@@ -28,7 +28,7 @@ package enum ServiceManager {
         _ = unsafe address.withPointer { unsafe sendto(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL), $0, $1) }
     }
 
-    /// The longest that it waits for `WATCHDOG=1` before it takes this process for dead; nil if it does not wait for that.
+    /// How long the service manager waits for `WATCHDOG=1` before it considers this process dead; nil if it does not.
     package static var watchdogMilliseconds: Int? {
         guard let microseconds = Environment["WATCHDOG_USEC"].flatMap({ Int($0) }), microseconds > 0 else { return nil }
         let process = Environment["WATCHDOG_PID"].flatMap { pid_t($0) }

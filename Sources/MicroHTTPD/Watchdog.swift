@@ -60,7 +60,7 @@ package final class Watchdog: Sendable {
 
     /// Refuses a connection that libmicrohttpd knows nothing of, and takes over its descriptor.
     ///
-    /// A client that has not sent its request yet gets no answer: it may take one for that to an earlier request.
+    /// A client that has not sent its request yet gets no answer: it could mistake one for the answer to an earlier request.
     package func turnAway(_ descriptor: CInt, _ answer: (ReceivedHead) -> Reply) {
         let lingering = Lingering(Socket(owning: descriptor)) { received in
             guard let head = ReceivedHead(received), case .last(let message) = answer(head) else { return [] }

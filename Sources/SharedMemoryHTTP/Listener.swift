@@ -8,7 +8,7 @@ final class Listener: Sendable {
     let socket: Socket
     /// What to remove at the end.
     private let file: SocketFile?
-    /// Whether another process has it too, which will go on listening.
+    /// Whether another process has the socket, too, and goes on listening.
     private let isInherited: Bool
 
     /// - Parameters:
@@ -51,7 +51,7 @@ final class Listener: Sendable {
 
     deinit { file?.remove() }
 
-    /// Refuses new connections, unless they are for another process too; the descriptor stays this one's for as long as a thread may use it.
+    /// Refuses new connections, unless another process listens to the socket, too; the descriptor stays this one's for as long as a thread may use it.
     ///
     /// - Returns: the descriptors of those that wait to be accepted, which the system would reset.
     func refuse() -> [CInt] {

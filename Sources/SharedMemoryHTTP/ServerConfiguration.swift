@@ -6,17 +6,18 @@ public struct ServerConfiguration: Sendable {
     public var segments: [String] = ["shared"]
     public var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
 
-    /// Descriptors of sockets that listen already, such as those from a service manager; the server takes them over, and leaves
-    /// connections that it has not accepted when it stops to the next process that has the socket.
+    /// Descriptors of sockets that already listen, such as those that a service manager passes; the server owns them.
+    ///
+    /// When the server stops, connections that it has not accepted wait for the next process that has the socket.
     public var listeningSockets: [Int32] = []
 
     /// The tokens of which a request must present one, as `Authorization: Bearer TOKEN`; empty if it needs none.
     public var tokens: [AccessToken] = []
-    /// The ids of the users who may read and set the text through a Unix socket without a token.
+    /// The ids of users whose processes can read and set the text through a Unix socket without a token.
     ///
-    /// If this or ``allowedGroups`` is not empty, other users need a token, and without ``tokens`` have no access.
+    /// If this or ``allowedGroups`` is not empty, other users need a token. If there are no ``tokens``, they have no access.
     public var allowedUsers: Set<UInt32> = []
-    /// The ids of the groups whose members may, too.
+    /// The ids of groups whose members' processes can do so, too.
     public var allowedGroups: Set<UInt32> = []
     /// Whether clients cannot set the text; other processes on the host still can.
     public var isReadOnly = false

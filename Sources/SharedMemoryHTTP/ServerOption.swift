@@ -67,11 +67,11 @@ package struct ServerOption: Sendable {
     package static let allowUser = ServerOption(
         "allow-user", value: "user",
         help: """
-            A user, by name or number, who may use a Unix socket without a token; others then need one; may be repeated.
+            Let this user, a name or a number, use Unix sockets without a token; all others then need one; may be repeated.
             """)
     package static let allowGroup = ServerOption(
         "allow-group", value: "group",
-        help: "A group whose members may use a Unix socket without a token, as with --allow-user; may be repeated.")
+        help: "Let the members of this group use Unix sockets without a token, as with --allow-user; may be repeated.")
     package static let socketMode = ServerOption(
         "socket-mode", value: "mode", default: "that of --mode",
         help: "The permissions of Unix sockets; to connect, a process needs write permission: 600, 660, 666, …")

@@ -63,6 +63,21 @@ struct TokenFileTests: CommandTests {
         #expect(missing.status == 1 && missing.errors.contains("/none cannot be read"), "\(missing.errors)")
     }
 
+    @Test("What is not a regular file is refused, and not waited for")
+    func fifo() async throws {
+        try #require(mkfifo(path, 0o600) == 0)
+        let result = try await sharedmem("serve", "--listen", "127.0.0.1:0", "--token-file", path)
+        #expect(result.status == 1 && result.errors.contains("not a regular file"), "\(result.errors)")
+        // In place of the file of a running server, it does not hold up the shutdown either.
+        #expect(unlink(path) == 0)
+        write(Self.first)
+        let (server, _) = try await start()
+        try #require(unlink(path) == 0 && mkfifo(path, 0o600) == 0)
+        try await reported("not a regular file", by: server)
+        server.send(SIGHUP)
+        _ = try await stop(server)
+    }
+
     enum Replacement: CaseIterable, Sendable { case written, renamed, mounted, hangUp }
 
     @Test("New tokens count as soon as the file has them, however it is replaced", arguments: Replacement.allCases)

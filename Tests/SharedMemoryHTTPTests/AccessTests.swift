@@ -261,6 +261,16 @@ struct AccessTokenTests {
         #expect(tokens.map(\.expires) == [nil, nil, 1_798_754_399])
     }
 
+    @Test("The example in security.md is a token file")
+    func documented() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/security.md")
+        let document = try String(contentsOf: path, encoding: .utf8)
+        let block = try #require(document.firstMatch(of: /```\n(# TOKEN .*?)```/.dotMatchesNewlines())?.output.1)
+        let tokens = try AccessToken.parse(file: String(block))
+        #expect(tokens.map(\.role) == [.read, .write] && tokens.map(\.name) == ["dashboard", "deploy"])
+        #expect(tokens[1].segments == ["flags", "route-*"] && tokens[1].expires != nil)
+    }
+
     @Test(
         "A token file with a fault is refused, with the line and what to do, but without a token",
         arguments: [

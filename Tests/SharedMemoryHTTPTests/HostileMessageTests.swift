@@ -18,19 +18,7 @@ struct HostileMessageTests {
         try server.segment().set("before")
     }
 
-    struct Case: CustomTestStringConvertible {
-        let testDescription: String
-        let request: [UInt8]
-        let outcome: Outcome
-
-        init(_ name: String, _ request: String, _ outcome: Outcome) {
-            (testDescription, self.request, self.outcome) = (name, Array(request.utf8), outcome)
-        }
-
-        init(_ name: String, _ request: [UInt8], _ outcome: Outcome) {
-            (testDescription, self.request, self.outcome) = (name, request, outcome)
-        }
-    }
+    typealias Case = MessageCase<Outcome>
 
     enum Outcome {
         /// A problem of this status; the connection ends.

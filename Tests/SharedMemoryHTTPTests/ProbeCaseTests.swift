@@ -6,9 +6,9 @@ import Testing
 
 /// Requests at the edge of what HTTP allows, on either side of it.
 ///
-/// The cases follow the list of Http11Probe, as far as ``HostileMessageTests`` and ``BadInputTests`` have no equal
-/// ones. Where HTTP leaves the choice, the outcome is this service's.
-@Suite("Cases of Http11Probe")
+/// The cases are those of Http11Probe that ``HostileMessageTests`` and ``BadInputTests`` lack. Where HTTP leaves a choice, the
+/// expected outcome is what this service has chosen.
+@Suite("Cases of Http11Probe", .fewAtATime)
 struct ProbeCaseTests {
     let server: TestServer
 
@@ -17,15 +17,7 @@ struct ProbeCaseTests {
         try server.segment().set("before")
     }
 
-    struct Case: CustomTestStringConvertible {
-        let testDescription: String
-        let request: String
-        let outcome: Outcome
-
-        init(_ name: String, _ request: String, _ outcome: Outcome) {
-            (testDescription, self.request, self.outcome) = (name, request, outcome)
-        }
-    }
+    typealias Case = MessageCase<Outcome>
 
     enum Outcome {
         /// Responses of these statuses, in this order; the connection goes on. Afterwards, the text is this.
@@ -200,7 +192,7 @@ struct ProbeCaseTests {
         case .page(let status):
             let page = String(decoding: try client.rest(), as: UTF8.self)
             // Empty if the system reset the connection because of bytes that the server did not read.
-            #expect(page.hasPrefix("HTTP/1.1 \(status) ") || page.isEmpty && message.request.utf8.count > 50_000)
+            #expect(page.hasPrefix("HTTP/1.1 \(status) ") || page.isEmpty && message.request.count > 50_000)
             #expect(!page.contains("evil"))
         case .closed:
             #expect(try client.rest().isEmpty)
@@ -209,7 +201,7 @@ struct ProbeCaseTests {
     }
 
     func expect(_ status: Int, from client: RawClient, to message: Case) throws {
-        let response = try client.response(to: message.request.hasPrefix("HEAD ") ? "HEAD" : "GET")
+        let response = try client.response(to: message.request.starts(with: "HEAD ".utf8) ? "HEAD" : "GET")
         #expect(response.status == status)
         #expect(!response.text.contains("evil"))
         if status >= 400 { #expect(response.problem["status"] as? Int == status) }

@@ -2,14 +2,14 @@ import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
 
-/// What each client may do at one address, as of one moment.
+/// The rules of access at one address, as of one moment.
 ///
 /// A request is judged by one of these from its head to its reply, even if the tokens are replaced meanwhile.
 final class Access: Sendable {
     /// Reads a head with the tokens and hosts of this address.
     let policy: AccessPolicy
     private let tokens: [AccessToken]
-    /// Nil if the address does not tell its peers apart.
+    /// Nil if the address admits all local users.
     private let peers: AllowedPeers?
 
     init(_ tokens: [AccessToken], hosts: AllowedHosts?, peers: AllowedPeers?) {
@@ -26,7 +26,7 @@ final class Access: Sendable {
         _ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: @autoclosure () -> String
     ) -> Problem? {
         switch head.authorization {
-        case .granted(nil): return peers.map { $0.allow(request) } ?? true ? nil : .wrongPeer
+        case .granted(nil): return peers?.allow(request) == false ? .wrongPeer : nil
         case .granted(let index?): return problem(with: tokens[index], needs: role, for: segment())
         case .wrong: return .wrongToken
         case .missing: return peers?.allow(request) == true ? nil : .noToken
@@ -40,7 +40,7 @@ final class Access: Sendable {
     }
 }
 
-/// The local users who may use a Unix socket without a token; they can read and set the text.
+/// The local users and groups whose processes can read and set the text through a Unix socket without a token.
 struct AllowedPeers: Sendable {
     private let users: Set<UInt32>
     private let groups: Set<UInt32>

@@ -8,7 +8,7 @@ public struct AccessToken: Hashable, Sendable {
         case read
         /// Set the text, too.
         case write
-        /// As ``write``; for what later versions add.
+        /// The same as ``write``, for now.
         case admin
 
         private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }

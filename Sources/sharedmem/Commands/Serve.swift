@@ -12,7 +12,7 @@ struct ServeCommand: ParsableCommand {
 
             In the environment, commas separate the values of an option that may be repeated, and 1 or 0 sets a flag.
 
-            SIGHUP has the server read the token file again, as it does when that changes.
+            When the token file changes, and on SIGHUP, the server reads it again.
 
             SIGTERM or SIGINT stops the server once requests under way have finished; a second signal stops it at once.
             """)
@@ -93,9 +93,11 @@ struct ServeCommand: ParsableCommand {
     /// - Returns: nil if the system cannot watch the file.
     private static func observe(
         _ file: TokenFile, _ server: Server, _ report: @escaping @Sendable (String) -> Void
-    ) -> FileObserver? {
+    ) -> BackgroundLoop? {
         do throws(SystemError) {
-            return try FileObserver(file.path) { file.reload(into: server, isRequested: false, report: report) }
+            return try BackgroundLoop(named: "sharedmem files", watching: file.path) {
+                file.reload(into: server, isRequested: false, report: report)
+            }
         } catch {
             report("\(file.path) is not watched: \(error.reason). Send SIGHUP when it has changed.")
             return nil
@@ -128,9 +130,11 @@ struct ServeCommand: ParsableCommand {
         return configuration
     }
 
-    private static func user(_ text: String) throws(SegmentError) -> UInt32 {
-        guard case .user(let user) = try TrustedOwner(text) else { throw .unknownUser(text) }
-        return user
+    private static func user(_ text: String) throws -> UInt32 {
+        if case .user(let user)? = try? TrustedOwner(text) { return user }
+        throw ValidationError(
+            "This host has no user '\(text)': for --allow-user, give a name or a number; for a group, use --allow-group."
+        )
     }
 
     /// The server's error in terms of the command line.

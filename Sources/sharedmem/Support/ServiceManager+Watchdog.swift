@@ -3,13 +3,13 @@ import SharedMemoryHTTP
 import Synchronization
 
 extension ServiceManager {
-    /// Tells the service manager from now on, as often as it asks for, that every event loop of a server turns.
+    /// Starts to notify the service manager's watchdog as long as every event loop of a server turns.
     ///
-    /// - Returns: nil if it does not ask for that.
-    static func watch(_ server: Server) throws(SystemError) -> Repetition? {
+    /// - Returns: nil if the service manager has no watchdog for this process.
+    static func watch(_ server: Server) throws(SystemError) -> BackgroundLoop? {
         guard let limit = watchdogMilliseconds else { return nil }
         let before = Mutex<[Int]?>(nil)
-        return try Repetition(named: "sharedmem alive", everyMilliseconds: max(1, limit / 3)) {
+        return try BackgroundLoop(named: "sharedmem alive", everyMilliseconds: max(1, limit / 3)) {
             let counts = server.turnCounts
             before.withLock { before in
                 // A server that is stopping has fewer loops, and in the end none.
