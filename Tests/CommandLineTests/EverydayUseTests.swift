@@ -32,7 +32,8 @@ struct EverydayUseTests: CommandTests, WatchingTests {
 
     @Test("Input without an end is read no further than the capacity, and refused")
     func endlessInput() async throws {
-        let script = "yes | \"$sharedmem\" set small --capacity 1000; echo $?"
+        // With less memory than it would take to read for long.
+        let script = "ulimit -v 600000; yes | \"$sharedmem\" set small --capacity 1000; echo $?"
         let result = try await run(script)
         #expect(result.text == "1\n" && result.errors.contains("capacity of 1000 bytes"))
         #expect(try !directory.names.contains("small.sharedmem"))
@@ -91,10 +92,14 @@ struct EverydayUseTests: CommandTests, WatchingTests {
         #expect(result.text == "1048576 0\n", "\(result.errors)")
     }
 
-    @Test("A closed standard output is an error for get, which does not take another file for it")
-    func closedOutput() async throws {
+    @Test("A closed standard stream is an error, and no other file is taken for it")
+    func closedStreams() async throws {
         try segment().set("x")
-        let result = try await run("\"$sharedmem\" get text >&-; echo $?; \"$sharedmem\" set text <&-; echo $?")
+        let script = """
+            "$sharedmem" get text >&-; echo $?
+            "$sharedmem" set text <&-; echo $?
+            """
+        let result = try await run(script)
         #expect(result.text == "1\n1\n" && result.errors.contains("write"))
         #expect(try segment().get() == "x")
     }
@@ -112,6 +117,11 @@ struct EverydayUseTests: CommandTests, WatchingTests {
             try check.run()
             check.waitUntilExit()
             return check.terminationStatus == 0 ? true : nil
+        }
+        // What the server opens never takes the place of a closed stream: its messages would go there.
+        for stream in 0...2 where redirection.contains("-") {
+            let link = "/proc/\(server.processID)/fd/\(stream)"
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "/dev/null")
         }
         server.send(SIGTERM)
         #expect(try await server.finish().status == 0)
@@ -205,5 +215,8 @@ struct EverydayUseTests: CommandTests, WatchingTests {
         #expect(result.errors.components(separatedBy: "segment").count <= 10 + 5, "\(result.errors)")
         #expect(result.errors.contains(" and others)"))
         #expect(try await output("list").split(separator: "\n").count == 31)
+        let error = try #require(throws: SegmentError.self) { try Segment.read("nobody", directory: directory.path) }
+        // One more, which shows that there are others: the rest of the directory is not read.
+        if case .notFound(_, _, let found) = error { #expect(found.count == 11) } else { Issue.record("\(error)") }
     }
 }
