@@ -38,6 +38,8 @@ package struct Conditions: Sendable {
     /// False if an entity tag is malformed, so that the client's intention can only be guessed.
     package var isWellFormed: Bool { parsed.allSatisfy { $0.ifMatch.isWellFormed && $0.ifNoneMatch.isWellFormed } }
 
+    package var hasIfMatch: Bool { parsed.first?.ifMatch.isPresent == true }
+
     package var hasIfNoneMatch: Bool { parsed.first?.ifNoneMatch.isPresent == true }
 
     /// Reads one of the four headers, once for each field of a repeated one.

@@ -60,6 +60,16 @@ package struct EventChunk: Sendable {
         }
     }
 
+    /// An event of a kind of its own, whose data is one line.
+    package static func event(named name: StaticString, data: Span<UInt8>) -> EventChunk {
+        let start = "event: \(name)\ndata: "
+        return EventChunk(byteCount: start.utf8.count + data.count + 2) { output in
+            output.append(start)
+            for index in data.indices { output.append(data[index]) }
+            output.append("\n\n")
+        }
+    }
+
     /// A comment that keeps an idle connection from looking dead to the client and to proxies.
     package static let heartbeat = EventChunk(byteCount: 3) { $0.append(":\n\n") }
 

@@ -21,6 +21,7 @@ package enum HeaderName: String, Sendable {
     case ifUnmodifiedSince = "If-Unmodified-Since"
     case lastEventID = "Last-Event-ID"
     case lastModified = "Last-Modified"
+    case location = "Location"
     case prefer = "Prefer"
     case preferenceApplied = "Preference-Applied"
     case retryAfter = "Retry-After"

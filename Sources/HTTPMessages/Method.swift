@@ -1,6 +1,6 @@
 /// The method of a request: one of RFC 9110, `PATCH` or `QUERY`.
 package enum Method: Sendable {
-    case get, head, put, options
+    case get, head, put, delete, options
     /// A known method that no resource has.
     case other
 
@@ -10,7 +10,8 @@ package enum Method: Sendable {
         case "HEAD": self = .head
         case "PUT": self = .put
         case "OPTIONS": self = .options
-        case "POST", "DELETE", "PATCH", "TRACE", "CONNECT", "QUERY": self = .other
+        case "DELETE": self = .delete
+        case "POST", "PATCH", "TRACE", "CONNECT", "QUERY": self = .other
         default: return nil
         }
     }
@@ -20,4 +21,5 @@ package enum Method: Sendable {
 package enum AllowedMethods: String, CaseIterable, Sendable {
     case read = "GET, HEAD, OPTIONS"
     case readAndWrite = "GET, HEAD, PUT, OPTIONS"
+    case readWriteAndDelete = "GET, HEAD, PUT, DELETE, OPTIONS"
 }

@@ -126,6 +126,31 @@ extension Problem {
             ])
     }
     package static let notFound = Problem(.notFound, "Nothing is served at this path.")
+    package static let noSegment = Problem(.notFound, "There is no segment of this name. PUT creates it.")
+    package static let invalidName = Problem(
+        .notFound,
+        "This cannot be a segment's name here: use 1 to 200 of the characters A-Z a-z 0-9 . _ - that match the server's "
+            + "--name-pattern, and do not begin with a dot.")
+    package static let noSegmentToMatch = Problem(
+        .preconditionFailed, "There is no segment of this name. To create it, send If-None-Match: * or no condition.")
+
+    /// - Parameter names: those that the client may know of.
+    package static func notServed(_ names: [String]) -> Problem {
+        let served =
+            names.isEmpty
+            ? ""
+            : " It serves " + names.prefix(20).joined(separator: ", ")
+                + (names.count > 20 ? " and others." : ".")
+        return Problem(
+            .notFound,
+            "The server does not serve a segment of this name.\(served) Name it when you start the server, or start it "
+                + "with --dynamic.")
+    }
+
+    package static func tooManySegments(_ limit: Int) -> Problem {
+        Problem(
+            .noSpace, "The server serves as many segments as it may, \(limit). Delete one, or raise --max-segments.")
+    }
     package static let requestTimeout = Problem(
         .requestTimeout, "The body took too long to arrive, and nothing was set. Send the request again.")
     package static let uselessBody = Problem(

@@ -6,7 +6,7 @@ package final class BackgroundLoop: Sendable {
     private let thread = Mutex<BackgroundThread?>(nil)
 
     /// - Parameter turn: does what there is to do, waits for the next turn or for `end`, and returns false after `end`.
-    private init(
+    package init(
         named name: StaticString, turn: @escaping @Sendable (_ end: borrowing EventDescriptor) -> Bool
     ) throws(SystemError) {
         end = try EventDescriptor()

@@ -1,18 +1,16 @@
-/// What is kept of a request between libmicrohttpd's calls: at first the length of its target, then a number or an object
-/// of the handler's.
+/// What is kept of a request between libmicrohttpd's calls: at first the length of its target, then an object of the
+/// handler's.
 ///
 /// It is one word, so that a request that needs no object allocates none.
 @safe package struct RequestContext {
-    /// A number above two bits that are not both 0, or the address of a retained object.
+    /// The length of a target above the bits 10, or the address of a retained object with the bits 00 or 11, or 1.
     let bits: UnsafeMutableRawPointer
 
     init(bits: UnsafeMutableRawPointer) { unsafe self.bits = bits }
 
     /// A context for a request that needs none.
-    static var none: RequestContext { RequestContext(number: 0) }
-
-    package init(number: UInt32) {
-        unsafe bits = UnsafeMutableRawPointer(bitPattern: UInt(number) << 2 | 1).unsafelyUnwrapped
+    static var none: RequestContext {
+        unsafe RequestContext(bits: UnsafeMutableRawPointer(bitPattern: 1 as UInt).unsafelyUnwrapped)
     }
 
     /// A context for a request that the handler has not seen yet.
@@ -20,10 +18,21 @@
         unsafe bits = UnsafeMutableRawPointer(bitPattern: UInt(targetByteCount) << 2 | 2).unsafelyUnwrapped
     }
 
+    /// A context for a request that needs nothing but an object that exists already.
+    package init(plain object: AnyObject) {
+        unsafe bits =
+            UnsafeMutableRawPointer(
+                bitPattern: UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()) | 3
+            ).unsafelyUnwrapped
+    }
+
     package init(retaining object: AnyObject) { unsafe bits = Unmanaged.passRetained(object).toOpaque() }
 
-    /// Nil if this is not a number.
-    package var number: UInt32? { word & 3 == 1 ? UInt32(truncatingIfNeeded: word >> 2) : nil }
+    /// The object of ``init(plain:)``, which must be of this class; nil for any other context.
+    package func plain<Object: AnyObject>(_: Object.Type) -> Object? {
+        guard word & 3 == 3, let address = unsafe UnsafeRawPointer(bitPattern: word & ~3) else { return nil }
+        return unsafe unsafeDowncast(Unmanaged<AnyObject>.fromOpaque(address).takeUnretainedValue(), to: Object.self)
+    }
 
     /// Nil if the handler has seen the request.
     var targetByteCount: Int? { word & 3 == 2 ? Int(word >> 2) : nil }
@@ -36,6 +45,8 @@
     }
 
     func release() {
-        if word & 3 == 0 { unsafe Unmanaged<AnyObject>.fromOpaque(bits).release() }
+        guard word & 3 == 0 || word & 3 == 3, let address = unsafe UnsafeRawPointer(bitPattern: word & ~3)
+        else { return }
+        unsafe Unmanaged<AnyObject>.fromOpaque(address).release()
     }
 }

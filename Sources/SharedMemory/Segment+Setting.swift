@@ -32,6 +32,15 @@ extension Segment {
         }
     }
 
+    /// Checks that bytes can be text, whatever the capacity.
+    ///
+    /// - Throws: ``SegmentError/notUTF8(offset:)`` or ``SegmentError/containsNUL(offset:)``.
+    package static func check(utf8 bytes: Span<UInt8>) throws(SegmentError) {
+        try unsafe bytes.withUnsafeBytes { bytes throws(SegmentError) in
+            try unsafe Draft(bytes: bytes, isUTF8: false).check()
+        }
+    }
+
     /// Replaces the text with the result of `change`, and retries if another writer gets in first.
     ///
     /// - Parameter change: may run several times, and must not set this segment itself.

@@ -88,6 +88,9 @@ public final class SegmentFollower: Sendable {
         throw .busy(doing: "attaching to '\(name)'")
     }
 
+    /// Gives up the attachment; the next use of the follower attaches again.
+    package func detach() { state.withLock { $0.segment = nil } }
+
     /// Does what ``attach()`` does, but at most every 500 milliseconds, and throws nothing.
     ///
     /// In between it takes a few nanoseconds.

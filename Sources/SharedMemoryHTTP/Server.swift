@@ -19,6 +19,7 @@ public final class Server: Sendable {
     public let addresses: [ListenAddress]
     private let watchdog: Watchdog
     private let hub: SubscriptionHub
+    private let catalog: Catalog
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
@@ -41,7 +42,9 @@ public final class Server: Sendable {
         }
         let budget = ByteBudget()
         let segments = try configuration.attachSegments(budget)
-        budget.limit(to: try configuration.bytesInFlight(capacity: segments.compactMap(\.capacity).max() ?? 0))
+        let catalog = try configuration.catalog(segments, budget)
+        let capacity = max(segments.compactMap(\.capacity).max() ?? 0, catalog.directory?.capacity ?? 0)
+        budget.limit(to: try configuration.bytesInFlight(capacity: capacity))
         let watchdog = try orNoResources(Watchdog(lateBody: .requestTimeout))
         var hub: SubscriptionHub?
         var endpoints: [Endpoint] = []
@@ -49,24 +52,26 @@ public final class Server: Sendable {
             let times = Subscriber.Times(
                 sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds)
             let limit = configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2
-            let started = try orNoResources(SubscriptionHub(segments, limit: limit, times, budget))
+            let started = try orNoResources(SubscriptionHub(catalog.list, limit: limit, times, budget))
             hub = started
             for listener in listeners {
                 let service = Service(
-                    segments, try configuration.access(at: listener.address), started,
+                    catalog, try configuration.access(at: listener.address), started, budget,
                     maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly)
                 endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, budget, watchdog))
             }
+            try orNoResources(catalog.directory?.start(onRemoval: started.announceChange))
             // Only now, when nothing else can fail, are connections accepted.
             for endpoint in endpoints { try orNoResources(endpoint.daemon.start()) }
             self.hub = started
         } catch {
             // While all are alive: their threads, which may be about to start, do not retain them.
-            Self.end(endpoints, hub, watchdog)
+            Self.end(endpoints, hub, watchdog, catalog)
             throw error
         }
         self.configuration = configuration
         self.watchdog = watchdog
+        self.catalog = catalog
         addresses = endpoints.map(\.listener.address)
         graceSeconds = configuration.graceSeconds
         daemons = endpoints.map(\.daemon)
@@ -116,12 +121,15 @@ public final class Server: Sendable {
                 if inFlight == 0 || elapsed >= 1000 && inFlight <= watchdog.refusedCount { break }
                 BackgroundThread.pause()
             }
-            Self.end(endpoints, hub, watchdog)
+            Self.end(endpoints, hub, watchdog, catalog)
             endpoints = []
         }
     }
 
-    private static func end(_ endpoints: [Endpoint], _ hub: SubscriptionHub?, _ watchdog: Watchdog) {
+    private static func end(
+        _ endpoints: [Endpoint], _ hub: SubscriptionHub?, _ watchdog: Watchdog, _ catalog: Catalog
+    ) {
+        catalog.directory?.stop()
         // Before the daemons: none of them may hold a connection when it stops.
         hub?.stop()
         for endpoint in endpoints { endpoint.stop() }
@@ -138,11 +146,28 @@ private func orNoResources<Value>(_ call: @autoclosure () throws(SystemError) ->
 }
 
 extension ServerConfiguration {
-    fileprivate func attachSegments(_ budget: ByteBudget) throws(ServerError) -> [SegmentResource] {
+    private var attachmentOptions: AttachmentOptions {
         var options = AttachmentOptions(
             lifetime: .persistent, capacity: capacity, directory: directory, mode: mode, group: group,
             trustedOwners: trustedOwners)
         options.isOperator = true
+        return options
+    }
+
+    fileprivate func catalog(_ resources: [SegmentResource], _ budget: ByteBudget) throws(ServerError) -> Catalog {
+        let list = SegmentList(directory: directory, trustedOwners: trustedOwners)
+        guard isDynamic else { return Catalog(resources, list) }
+        do throws(SegmentError) {
+            let directory = try ServedDirectory(
+                attachmentOptions, limit: segmentLimit, pattern: namePattern, list, budget, report: report)
+            return Catalog(directory, first: segments[0], list)
+        } catch {
+            throw .segment(name: segments[0], error)
+        }
+    }
+
+    fileprivate func attachSegments(_ budget: ByteBudget) throws(ServerError) -> [SegmentResource] {
+        let options = attachmentOptions
         return try segments.map { name throws(ServerError) in
             do throws(SegmentError) {
                 let follower = try SegmentFollower(name, options) { [report] attachment in

@@ -16,6 +16,13 @@ extension ServerConfiguration {
                 name: ServerOption.threads.name,
                 problem: "is \(threadCount), more than the limit of \(connectionLimit) connections: use fewer threads.")
         }
+        guard isDynamic || namePattern == nil else {
+            throw .invalidConfiguration("A name pattern is for a server that serves a directory: give --dynamic, too.")
+        }
+        if let namePattern, let name = segments.first(where: { !$0.matches(pattern: namePattern) }) {
+            throw .invalidConfiguration(
+                "The segment '\(name)' does not match the name pattern '\(namePattern)': name one that does.")
+        }
         func isUnix(_ address: ListenAddress) -> Bool { if case .unix = address { true } else { false } }
         guard addresses.contains(where: isUnix) || allowedUsers.isEmpty && allowedGroups.isEmpty else {
             throw .invalidConfiguration("Only a Unix socket tells users apart: listen on one.")

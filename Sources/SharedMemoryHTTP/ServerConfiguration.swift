@@ -24,6 +24,16 @@ public struct ServerConfiguration: Sendable {
     /// Whether to listen without a token where other hosts can connect.
     public var allowsAnonymous = false
 
+    /// Whether to serve all segments in the directory, and to let clients create and delete them.
+    ///
+    /// The ``segments`` are created at the start, and served and deleted as all others. A client needs the role
+    /// ``AccessToken/Role/admin`` to create or delete one, if it needs a token.
+    public var isDynamic = false
+    /// The most segments that a dynamic server serves.
+    public var segmentLimit = 10_000
+    /// Which names a dynamic server serves, with `*` for any characters and `?` for one; nil for all.
+    public var namePattern: String?
+
     /// Host names that requests may use besides `localhost`, the names below it, and loopback addresses; `.NAME` allows
     /// all names below it.
     ///

@@ -45,7 +45,8 @@ package struct ServerOption: Sendable {
     }
 
     package static let all = [
-        listen, tokenFile, allowAnonymous, readOnly, allowUser, allowGroup, socketMode, allowHost, directory,
+        listen, dynamic, maxSegments, namePattern, tokenFile, allowAnonymous, readOnly, allowUser, allowGroup,
+        socketMode, allowHost, directory,
         trustOwner, capacity, mode, group, grace,
         connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
         idleTimeout, bytesInFlight, threads,
@@ -60,6 +61,14 @@ package struct ServerOption: Sendable {
             The tokens, a line each, of which clients must send one: TOKEN [role=read|write|admin] [name=NAME] \
             [segments=PATTERN,…] [expires=DATE].
             """)
+    package static let dynamic = ServerOption(
+        "dynamic",
+        help: "Serve all segments in the directory, and let clients create and delete segments.")
+    package static let maxSegments = ServerOption(
+        "max-segments", \.segmentLimit.optional, unit: "count", help: "The most segments that --dynamic serves.")
+    package static let namePattern = ServerOption(
+        "name-pattern", value: "pattern",
+        help: "The names that --dynamic serves, with * for any characters and ? for one, such as 'app-*'.")
     package static let allowAnonymous = ServerOption(
         "allow-anonymous", help: "Accept clients from other hosts without a token.")
     package static let readOnly = ServerOption(

@@ -132,6 +132,8 @@ struct ServerOptionTests: CommandTests {
         case "token-file": try await tokenFile(variable)
         case "allow-anonymous": try await allowAnonymous(variable)
         case "read-only": try await readOnly(variable)
+        case "dynamic": try await dynamic(variable)
+        case "name-pattern": try await namePattern(variable)
         case "allow-user", "allow-group": try await allowPeer(name, variable)
         case "socket-mode": try await socketMode(variable)
         case "allow-host": try await allowHost(variable)
@@ -183,6 +185,33 @@ struct ServerOptionTests: CommandTests {
                 ["--listen", "127.0.0.1:0"] + arguments, environment: [variable: value])
             #expect(try await status(url, "-X", "PUT", "-d", "x") == expected)
             _ = try await stop(server)
+        }
+    }
+
+    private func dynamic(_ variable: String) async throws {
+        for (arguments, value, expected) in [([], "1", "201"), ([], "0", "404"), (["--dynamic"], "0", "201")] {
+            let (server, url) = try await serve(
+                ["--listen", "127.0.0.1:0"] + arguments, environment: [variable: value])
+            #expect(try await status("\(url)/new", "-X", "PUT", "-d", "x") == expected)
+            if expected == "201" { #expect(try await status("\(url)/new", "-X", "DELETE") == "204") }
+            _ = try await stop(server)
+        }
+    }
+
+    private func namePattern(_ variable: String) async throws {
+        for (arguments, value) in [([], "*d"), (["--name-pattern", "*d"], "x*")] {
+            let (server, url) = try await serve(
+                ["--dynamic", "--listen", "127.0.0.1:0"] + arguments, environment: [variable: value])
+            #expect(try await status("\(url)/ad", "-X", "PUT", "-d", "x") == "201")
+            #expect(try await status("\(url)/xx", "-X", "PUT", "-d", "x") == "404")
+            #expect(try await status("\(url)/ad", "-X", "DELETE") == "204")
+            _ = try await stop(server)
+        }
+        for arguments in [[], ["--dynamic"]] {
+            let result = try await ChildProcess.run(
+                ChildProcess.product("sharedmem"), ["serve", "--directory", directory.path] + arguments,
+                environment: [variable: "no-*"])
+            #expect(result.status == 64 && result.errors.contains("pattern"), "\(result.errors)")
         }
     }
 

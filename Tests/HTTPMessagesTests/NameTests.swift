@@ -50,7 +50,7 @@ struct MethodTests {
         "A known method is recognized",
         arguments: [
             ("GET", Method.get), ("HEAD", .head), ("PUT", .put), ("OPTIONS", .options), ("POST", .other),
-            ("DELETE", .other), ("PATCH", .other), ("TRACE", .other), ("CONNECT", .other), ("QUERY", .other),
+            ("DELETE", .delete), ("PATCH", .other), ("TRACE", .other), ("CONNECT", .other), ("QUERY", .other),
         ])
     func known(_ name: String, _ method: HTTPMessages.Method) {
         #expect(recognize(name) == method)

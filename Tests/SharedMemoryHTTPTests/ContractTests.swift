@@ -55,7 +55,7 @@ struct ContractTests {
     }
 
     struct Servers {
-        enum Kind { case open, protected, unattached, damaged }
+        enum Kind { case open, protected, unattached, damaged, dynamic, peers }
 
         subscript(kind: Kind) -> TestServer {
             switch kind {
@@ -63,6 +63,8 @@ struct ContractTests {
             case .protected: protected
             case .unattached: unattached
             case .damaged: damaged
+            case .dynamic: dynamic
+            case .peers: peers
             }
         }
 
@@ -70,6 +72,9 @@ struct ContractTests {
         let protected: TestServer
         let unattached: TestServer
         let damaged: TestServer
+        let dynamic: TestServer
+        /// Accepts a user that does not exist, and no other.
+        let peers: TestServer
 
         init() throws {
             open = try TestServer(capacity: 100)
@@ -83,6 +88,11 @@ struct ContractTests {
             // This request makes the server look at the name at once.
             #expect(try unattached.request("GET", "/readyz").status == 503)
 
+            dynamic = try TestServer { $0.isDynamic = true }
+            peers = try TestServer {
+                $0.listen = [.unix(path: "\($0.directory ?? "")/socket")]
+                $0.allowedUsers = [54321]
+            }
             damaged = try TestServer()
             let file = FileHandle(forUpdatingAtPath: damaged.directory.path(of: "text"))
             // The publication word: it names a slot that does not exist.
@@ -95,6 +105,7 @@ struct ContractTests {
 
     static var provocations: [Provocation] {
         ["/shared", "/shared/{name}"].flatMap(textProvocations)
+            + ["/", "/shared/"].flatMap(listProvocations)
             + ["/openapi.yaml", "/livez", "/readyz"].flatMap(serviceProvocations)
     }
 
@@ -107,7 +118,13 @@ struct ContractTests {
                 key: .init(path, method, status), target: target, fields: fields,
                 body: method == "PUT" ? body ?? [0x61] : nil, server: server)
         }
-        let all = ["GET", "HEAD", "PUT", "OPTIONS"].flatMap { method in
+        // In this order: the segment is removed, found missing, and created again.
+        let removal = [
+            provoke("DELETE", 412, ["If-None-Match: *"], .dynamic), provoke("DELETE", 204, [], .dynamic),
+            provoke("DELETE", 404, [], .dynamic), provoke("GET", 404, [], .dynamic), provoke("HEAD", 404, [], .dynamic),
+            provoke("PUT", 201, [], .dynamic), provoke("DELETE", 405),
+        ]
+        let all = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"].flatMap { method in
             [
                 provoke(method, 400, ["Host: again"]), provoke(method, 501, ["Transfer-Encoding: gzip, chunked"]),
                 provoke(method, 417, ["Expect: x"]), provoke(method, 421, target: "http://evil.example/shared"),
@@ -122,13 +139,31 @@ struct ContractTests {
                 provoke(method, 500, [], .damaged),
             ]
         }
-        return all + reads + [
+        return removal + all + reads + [
             provoke("OPTIONS", 204), provoke("PUT", 204), provoke("PUT", 412, ["If-None-Match: *"]),
             provoke("PUT", 400, body: [0xff]), provoke("PUT", 413, body: [UInt8](repeating: 0x61, count: 101)),
             provoke("PUT", 415, ["Content-Encoding: gzip"]), provoke("PUT", 415, ["Content-Type: a/b; charset=x"]),
             provoke("PUT", 415, ["Content-Type: multipart/form-data"]),
             provoke("PUT", 503, [], .unattached), provoke("PUT", 500, [], .damaged),
         ]
+    }
+
+    static func listProvocations(_ path: String) -> [Provocation] {
+        func provoke(
+            _ method: String, _ status: Int, _ fields: [String] = [], target: String? = nil,
+            _ server: Servers.Kind = .open
+        ) -> Provocation {
+            Provocation(key: .init(path, method, status), target: target, fields: fields, server: server)
+        }
+        return ["GET", "HEAD", "OPTIONS"].flatMap { method in
+            [
+                provoke(method, method == "OPTIONS" ? 204 : 200), provoke(method, 400, ["Host: again"]),
+                provoke(method, 417, ["Expect: x"]), provoke(method, 431, [longCookie]),
+                provoke(method, 501, ["Transfer-Encoding: gzip, chunked"]),
+                provoke(method, 421, target: "http://evil.example\(path)"), provoke(method, 401, [], .protected),
+                provoke(method, 403, [], .peers),
+            ] + (method == "OPTIONS" ? [] : [provoke(method, 304, ["If-None-Match: *"])])
+        }
     }
 
     static func serviceProvocations(_ path: String) -> [Provocation] {

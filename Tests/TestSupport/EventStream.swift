@@ -8,14 +8,19 @@ public final class EventStream {
     private var lastWasReturn = false
     private var data: [UInt8] = []
     private var id = ""
+    private var name = ""
     /// The number of comments received so far.
     public private(set) var commentCount = 0
 
     public struct Event: Equatable {
+        /// What kind of event it is; empty for a message.
+        public let name: String
         public let id: String
         public let data: [UInt8]
 
-        public init(id: String, data: [UInt8]) { (self.id, self.data) = (id, data) }
+        public init(name: String = "", id: String, data: [UInt8]) {
+            (self.name, self.id, self.data) = (name, id, data)
+        }
 
         /// The text: in the data, U+0000 stands for a carriage return.
         public var bytes: [UInt8] { data.map { $0 == 0 ? 13 : $0 } }
@@ -86,8 +91,8 @@ public final class EventStream {
 
     private func take(_ line: [UInt8]) -> Event? {
         if line.isEmpty {
-            defer { data = [] }
-            return data.isEmpty ? nil : Event(id: id, data: data.dropLast())
+            defer { (name, data) = ("", []) }
+            return data.isEmpty ? nil : Event(name: name, id: id, data: data.dropLast())
         }
         let colon = line.firstIndex(of: UInt8(ascii: ":")) ?? line.count
         var value = line.dropFirst(colon + 1)
@@ -95,6 +100,7 @@ public final class EventStream {
         switch String(decoding: line[..<colon], as: UTF8.self) {
         case "": commentCount += 1
         case "data": data += value + [10]
+        case "event": name = String(decoding: value, as: UTF8.self)
         case "id": id = String(decoding: value, as: UTF8.self)
         default: break
         }

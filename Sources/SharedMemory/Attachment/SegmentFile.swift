@@ -41,7 +41,7 @@ struct SegmentFile: Hashable, Sendable {
     }
 
     /// The name of the segment that a file contains, if it does.
-    private static func name(ofFile fileName: String) -> String? {
+    static func name(ofFile fileName: String) -> String? {
         guard fileName.hasSuffix(suffix) else { return nil }
         return try? SegmentName(String(fileName.dropLast(suffix.count))).description
     }

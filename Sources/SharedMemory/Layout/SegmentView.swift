@@ -13,6 +13,13 @@ import Synchronization
         unsafe self.geometry.initialize(to: geometry)
     }
 
+    /// Maps the part before the slots, to be read only: no text of this mapping may be looked at.
+    init(headerOf file: borrowing FileDescriptor, _ geometry: Geometry) throws(SegmentError) {
+        mapping = try fromSystem(Mapping(file, byteCount: geometry.slotsOffset, writable: false))
+        unsafe self.geometry = .allocate(capacity: 1)
+        unsafe self.geometry.initialize(to: geometry)
+    }
+
     deinit { unsafe geometry.deallocate() }
 
     /// Valid for as long as the mapping lives.

@@ -88,29 +88,7 @@ extension Attachment {
 
     @inline(__always)
     func currentInfo() throws(SegmentError) -> (PublicationWord, PublicationInfo) {
-        let view = membership.view
-        var current = view.loadCurrent()
-        while true {
-            guard current.slot < view.geometry.slotCount else { throw corrupted("the current slot is \(current.slot)") }
-            var time = view.identity.creationTime
-            var byteCount: UInt64 = 0
-            if current.number > 0 {
-                time = view.slots[current.slot].publicationTime.load(ordering: .acquiring)
-                byteCount = view.slots[current.slot].byteCount.load(ordering: .acquiring)
-            }
-            // If the slot is still current, no writer filled it again while it was being read.
-            let latest = view.loadCurrent()
-            if latest == current {
-                guard byteCount <= UInt64(view.geometry.capacity) else {
-                    throw corrupted("the text has \(byteCount) bytes")
-                }
-                let info = PublicationInfo(
-                    version: Version(instance: membership.instance, number: current.number),
-                    publicationTime: Timestamp(nanosecondsSince1970: time), byteCount: Int(byteCount))
-                return (current, info)
-            }
-            current = latest
-        }
+        try membership.currentInfo(open.file.path)
     }
 
     // MARK: Finding a slot
@@ -294,6 +272,39 @@ extension Attachment {
                 // As above.
                 try? claim.giveMemoryBack(beyond: min(limit, recent), in: attachment.open.descriptor)
             }
+        }
+    }
+}
+
+extension Membership {
+    /// The current publication.
+    ///
+    /// - Parameter path: for an error.
+    @inline(__always)
+    func currentInfo(_ path: @autoclosure () -> String) throws(SegmentError) -> (PublicationWord, PublicationInfo) {
+        var current = view.loadCurrent()
+        while true {
+            guard current.slot < view.geometry.slotCount else {
+                throw .corrupted(path: path(), reason: "the current slot is \(current.slot)")
+            }
+            var time = view.identity.creationTime
+            var byteCount: UInt64 = 0
+            if current.number > 0 {
+                time = view.slots[current.slot].publicationTime.load(ordering: .acquiring)
+                byteCount = view.slots[current.slot].byteCount.load(ordering: .acquiring)
+            }
+            // If the slot is still current, no writer filled it again while it was being read.
+            let latest = view.loadCurrent()
+            if latest == current {
+                guard byteCount <= UInt64(view.geometry.capacity) else {
+                    throw .corrupted(path: path(), reason: "the text has \(byteCount) bytes")
+                }
+                let info = PublicationInfo(
+                    version: Version(instance: instance, number: current.number),
+                    publicationTime: Timestamp(nanosecondsSince1970: time), byteCount: Int(byteCount))
+                return (current, info)
+            }
+            current = latest
         }
     }
 }

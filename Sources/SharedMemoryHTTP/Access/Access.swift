@@ -21,9 +21,9 @@ final class Access: Sendable {
     ///
     /// - Parameters:
     ///   - role: what the request needs.
-    ///   - segment: the name of the segment that it is about, whether or not it is served.
+    ///   - segment: the name of the segment that it is about, whether or not it is served; nil for no one in particular.
     func problem(
-        _ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: @autoclosure () -> String
+        _ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: @autoclosure () -> String?
     ) -> Problem? {
         switch head.authorization {
         case .granted(nil): return peers?.allow(request) == false ? .wrongPeer : nil
@@ -33,9 +33,14 @@ final class Access: Sendable {
         }
     }
 
-    private func problem(with token: AccessToken, needs role: AccessToken.Role, for segment: String) -> Problem? {
+    /// The patterns of the names that a client may know of; empty for all.
+    func patterns(_ head: RequestHead) -> [String] {
+        if case .granted(let index?) = head.authorization { tokens[index].segments } else { [] }
+    }
+
+    private func problem(with token: AccessToken, needs role: AccessToken.Role, for segment: String?) -> Problem? {
         if token.hasExpired(at: Clock.realtimeSeconds) { return .expiredToken }
-        if !token.isFor(segment) { return .otherSegment }
+        if let segment, !token.isFor(segment) { return .otherSegment }
         return token.role < role ? .wrongRole(has: token.role.rawValue, needs: role.rawValue) : nil
     }
 }

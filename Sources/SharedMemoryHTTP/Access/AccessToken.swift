@@ -8,7 +8,7 @@ public struct AccessToken: Hashable, Sendable {
         case read
         /// Set the text, too.
         case write
-        /// The same as ``write``, for now.
+        /// Create and delete segments, too.
         case admin
 
         private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
@@ -39,7 +39,7 @@ public struct AccessToken: Hashable, Sendable {
         (self.segments, self.expires) = (segments, expires)
     }
 
-    func isFor(_ segment: String) -> Bool { segments.isEmpty || segments.contains { segment.matches(pattern: $0) } }
+    func isFor(_ segment: String) -> Bool { segment.matches(anyOf: segments) }
 
     func hasExpired(at seconds: Int64) -> Bool { expires.map { $0 <= seconds } ?? false }
 }

@@ -9,10 +9,29 @@ final class SegmentResource: Sendable {
     let follower: SegmentFollower
     private let budget: ByteBudget
     private let cached = Mutex<CachedText?>(nil)
+    /// Whether the resource ends when its segment is unlinked; else another segment is created then.
+    private let goesWithItsSegment: Bool
+    private let removed = Atomic(false)
+    /// Held to set or delete where both can happen, so that a condition of DELETE holds until the segment is gone.
+    private let change = Mutex(())
+    /// In coarse milliseconds.
+    let lastUse = Atomic(0)
 
-    init(_ follower: SegmentFollower, _ budget: ByteBudget) {
+    init(_ follower: SegmentFollower, _ budget: ByteBudget, goesWithItsSegment: Bool = false) {
         self.follower = follower
         self.budget = budget
+        self.goesWithItsSegment = goesWithItsSegment
+    }
+
+    /// Whether there is no segment of this name any more, and another resource will lead to one that comes later.
+    var isRemoved: Bool { removed.load(ordering: .acquiring) }
+
+    func markRemoved() { removed.store(true, ordering: .releasing) }
+
+    /// Gives up the attachment until the next use.
+    func rest() {
+        follower.detach()
+        cached.withLock { $0 = nil }
     }
 
     var name: String { follower.name }
@@ -32,8 +51,9 @@ final class SegmentResource: Sendable {
     ///
     /// - Parameter waitSeconds: how long the client was prepared to wait for a change.
     func read(_ conditions: Conditions = Conditions(), waitSeconds: Int? = nil) -> Reply {
+        if isRemoved { return .problem(.noSegment) }
         follower.attachIfDue()
-        guard let segment = follower.segment else { return .problem(.unattached) }
+        guard let segment = follower.segment ?? attachLazily() else { return .problem(absence) }
         do throws(SegmentError) {
             return try cached.withLock { cached throws(SegmentError) in
                 if try cached?.version != segment.version {
@@ -51,9 +71,41 @@ final class SegmentResource: Sendable {
         }
     }
 
+    /// Attaches to a segment that no request has needed yet.
+    private func attachLazily() -> Segment? { goesWithItsSegment ? try? follower.attach() : nil }
+
+    /// Why there is no segment.
+    var absence: Problem {
+        guard goesWithItsSegment else { return .unattached }
+        do throws(SegmentError) {
+            if isRemoved { return .noSegment }
+            try follower.attach()
+        } catch .notFound {
+            return .noSegment
+        } catch .leftover {
+            return .noSegment
+        } catch {
+            return error.problem
+        }
+        return .unattached
+    }
+
+    /// What to tell a client that finds its segment just removed; its next try creates it.
+    var absenceForSetting: Problem {
+        let problem = absence
+        return problem.type == .notFound ? .unavailable("The segment was just removed. Try again.") : problem
+    }
+
+    /// The reply to a client that asks for a stream while there is no segment.
+    var refusedStream: Reply {
+        let problem = absence
+        // An `EventSource` gives up then; until it is told, it would connect again and again.
+        return problem.type == .notFound ? .problem(problem) : .endedStream(problem)
+    }
+
     /// The version that a client waits to see replaced; nil if it does not know the current one.
     func versionAwaited(by conditions: Conditions) -> Version? {
-        guard let version = try? follower.segment?.version else { return nil }
+        guard let version = try? segment?.version else { return nil }
         return conditions.waitForChange(of: EntityTag(version)) ? version : nil
     }
 
@@ -67,11 +119,15 @@ final class SegmentResource: Sendable {
     /// The conditions are judged for the very version that the text replaces, again after each race that another writer
     /// wins, through whatever interface.
     func put(_ text: Span<UInt8>, _ conditions: Conditions) -> Reply {
+        goesWithItsSegment ? change.withLock { _ in replace(text, conditions) } : replace(text, conditions)
+    }
+
+    private func replace(_ text: Span<UInt8>, _ conditions: Conditions) -> Reply {
         let condition: ((PublicationInfo) -> Bool)? = conditions.isPresent ? { conditions.permitReplacing($0) } : nil
         follower.attachIfDue()
         do throws(SegmentError) {
             for _ in 0..<3 {
-                guard let segment else { return .problem(.unattached) }
+                guard let segment else { return .problem(absenceForSetting) }
                 let outcome = Result { () throws(SegmentError) in try segment.set(utf8: text, if: condition) }
                 // The outcome counts only if the segment still had its name afterwards: an acknowledged text must not be
                 // in a segment that was unlinked meanwhile, nor a refusal be due to what that one contained.
@@ -83,6 +139,20 @@ final class SegmentResource: Sendable {
             return .problem(conditions.problem(current: EntityTag(current)))
         } catch {
             return .problem(error.problem)
+        }
+    }
+
+    /// Removes the segment, if the conditions hold for its text.
+    ///
+    /// No request to this server sets the text in between; a local process may, in the microseconds that this takes.
+    /// - Returns: why it was not removed; nil if it was.
+    func delete(
+        _ conditions: Conditions, _ unlink: () throws(SegmentError) -> Void
+    ) throws(SegmentError) -> Problem? {
+        try change.withLock { _ throws(SegmentError) in
+            if let problem = refusal(conditions) { return problem }
+            try unlink()
+            return nil
         }
     }
 

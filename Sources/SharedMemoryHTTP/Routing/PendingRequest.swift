@@ -4,22 +4,37 @@ import SharedMemory
 /// What a request asks for, decided from its head.
 enum Action {
     case read(Route)
+    /// The list of segments, as far as their names match one of the patterns; if there are none, all of it.
+    case list(patterns: [String])
     /// Holds the request until the text changes, for a limited time.
-    case poll(segment: Int, seconds: Int)
+    case poll(SegmentResource, seconds: Int)
     /// Holds the request for as long as the client stays.
-    case stream(segment: Int, after: Version?)
+    case stream(Subscriber.Source, after: Version?)
     /// The head of such a stream.
     case streamHead
-    case put(segment: Int, capacity: Int)
+    case put(SegmentResource, capacity: Int)
+    case create(name: String, in: ServedDirectory)
+    case delete(SegmentResource, from: ServedDirectory)
     case listMethods(AllowedMethods)
     case refuse(Problem)
 
-    var takesBody: Bool { if case .put = self { true } else { false } }
+    var takesBody: Bool {
+        switch self {
+        case .put, .create: true
+        default: false
+        }
+    }
 
     var problem: Problem? { if case .refuse(let problem) = self { problem } else { nil } }
 
     /// How many bytes of a body to keep.
-    var bodyLimit: Int { if case .put(_, let capacity) = self { capacity } else { 0 } }
+    var bodyLimit: Int {
+        switch self {
+        case .put(_, let capacity): capacity
+        case .create(_, let directory): directory.capacity
+        default: 0
+        }
+    }
 }
 
 /// A request other than a plain GET or PUT, between its head and its reply; all calls for it come from one thread.

@@ -1,43 +1,46 @@
 import HTTPMessages
 
 /// The resource that a target leads to.
-enum Route: Equatable {
-    /// A segment, by its index among those that are served.
-    case segment(Int)
-    /// A segment that is not served.
-    case unknownSegment(name: String)
+enum Route {
+    case segment(SegmentResource)
+    /// A segment that is not served, or does not exist.
+    case missing(name: String)
+    /// The list of segments.
+    case list
     case contract
     case alive
     case ready
-    /// The server as a whole, for `OPTIONS`: `*`, and `/`, which HAProxy asks unless it is told otherwise.
+    /// The server as a whole: `*`, for `OPTIONS`.
     case server
 
-    func allowed(isReadOnly: Bool) -> AllowedMethods {
+    func allowed(isReadOnly: Bool, isDynamic: Bool) -> AllowedMethods {
         switch self {
-        case .segment, .server: isReadOnly ? .read : .readAndWrite
-        case .contract, .alive, .ready, .unknownSegment: .read
+        case .segment, .missing, .server:
+            isReadOnly ? .read : isDynamic ? .readWriteAndDelete : .readAndWrite
+        case .list, .contract, .alive, .ready: .read
         }
     }
 
     /// Whether access depends on the client: all but the service's own resources.
     var isProtected: Bool {
         switch self {
-        case .segment, .unknownSegment: true
+        case .segment, .missing, .list: true
         case .contract, .alive, .ready, .server: false
         }
     }
 
     /// Whether this is for the probes of whatever runs the server.
-    var isProbe: Bool { self == .alive || self == .ready }
-
+    var isProbe: Bool {
+        switch self {
+        case .alive, .ready: true
+        default: false
+        }
+    }
 }
 
-/// The paths of the service: `/shared` is the first segment, `/shared/NAME` is each of them.
-struct Routes: Sendable {
-    private let names: [[UInt8]]
-
-    init(_ segments: [String]) { names = segments.map { Array($0.utf8) } }
-
+extension Catalog {
+    /// Finds what a target leads to: `/shared` is the first segment, `/shared/NAME` is each of them.
+    ///
     /// - Parameter target: a path, or an absolute URL as sent to a proxy, which a server must accept too.
     func route(_ target: Span<UInt8>) -> Route? {
         guard !target.isEmpty, target[0] != UInt8(ascii: "/") else { return route(path: target) }
@@ -55,17 +58,15 @@ struct Routes: Sendable {
     }
 
     private func route(path: Span<UInt8>) -> Route? {
-        if path == "/shared" { return .segment(0) }
+        if path == "/shared" { return shared.map(Route.segment) ?? .missing(name: sharedName) }
         if path.starts(with: "/shared/") {
             let name = path.extracting(8..<path.count)
-            for (index, served) in names.enumerated() {
-                if name.equals(served.span) { return .segment(index) }
-            }
-            return .unknownSegment(name: name.text ?? "")
+            if name.isEmpty { return .list }
+            return find(name).map(Route.segment) ?? .missing(name: name.text ?? "")
         }
         if path == "/livez" { return .alive }
         if path == "/readyz" { return .ready }
         if path == "/openapi.yaml" { return .contract }
-        return path == "/" ? .server : nil
+        return path == "/" ? .list : nil
     }
 }

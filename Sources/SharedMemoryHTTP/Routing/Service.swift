@@ -6,27 +6,27 @@ import Synchronization
 
 /// Replies to the requests of one address: finds the resource, checks access, and lets the resource reply.
 final class Service: Sendable {
-    private let routes: Routes
-    private let segments: [SegmentResource]
+    private let catalog: Catalog
     private let access: Mutex<Access>
     private let isReadOnly: Bool
     private let hub: SubscriptionHub
     private let maximumWaitSeconds: Int
+    private let budget: ByteBudget
     private let contract = Contract()
     private let alive = Response.probe("alive")
     private let ready = Response.probe("ready")
     private let isDraining = Atomic<Bool>(false)
 
     init(
-        _ segments: [SegmentResource], _ access: Access, _ hub: SubscriptionHub, maximumWaitSeconds: Int,
+        _ catalog: Catalog, _ access: Access, _ hub: SubscriptionHub, _ budget: ByteBudget, maximumWaitSeconds: Int,
         isReadOnly: Bool
     ) {
-        self.segments = segments
+        self.budget = budget
+        self.catalog = catalog
         self.access = Mutex(access)
         self.isReadOnly = isReadOnly
         self.hub = hub
         self.maximumWaitSeconds = maximumWaitSeconds
-        routes = Routes(segments.map(\.name))
     }
 
     /// Judges requests by this from now on; those under way go on as they were judged.
@@ -68,21 +68,18 @@ extension Service: RequestHandler {
         return .proceed(context, bodyLimit: hasBody ? action.bodyLimit : nil)
     }
 
-    /// Most requests are a plain GET or PUT: between libmicrohttpd's calls a number, and no object.
-    ///
-    /// The number is that of the segment, above a bit that is 1 for PUT.
+    /// Most requests are a plain GET or PUT: between libmicrohttpd's calls only the resource, and no object of their own.
     private func plainContext(_ action: Action, _ head: RequestHead) -> RequestContext? {
         guard !head.conditions.isPresent, !head.isChunked else { return nil }
         return switch action {
-        case .read(.segment(let segment)): RequestContext(number: UInt32(segment) << 1)
-        case .put(let segment, _): RequestContext(number: UInt32(segment) << 1 | 1)
+        case .read(.segment(let resource)), .put(let resource, _): RequestContext(plain: resource)
         default: nil
         }
     }
 
     private func action(for request: Request, _ target: Span<UInt8>, _ head: RequestHead, _ access: Access) -> Action {
         if head.hasUnknownExpectation { return .refuse(.unknownExpectation) }
-        let route = routes.route(target)
+        let route = catalog.route(target)
         // Probes come by address, and the answers tell a page of another site nothing.
         if route?.isProbe != true {
             guard head.isForThisHost, isForThisHost(target, access) else { return .refuse(.unknownHost) }
@@ -90,54 +87,118 @@ extension Service: RequestHandler {
         guard let method = request.method else { return .refuse(.unknownMethod) }
         guard let route else { return .refuse(.notFound) }
         if route.isProtected {
-            let role: AccessToken.Role = method == .put ? .write : .read
-            let problem = access.problem(request, head, needs: role, for: name(of: route))
+            let problem = access.problem(request, head, needs: role(for: method, route), for: name(of: route))
             if let problem { return .refuse(problem) }
         }
-        let allowed = route.allowed(isReadOnly: isReadOnly)
+        switch route {
+        case .segment(let resource): return action(on: resource, method, head)
+        case .missing(let name): return action(onMissing: name, method, head, access)
+        case .list: return list(method, head, access)
+        case .server:
+            return method == .options
+                ? .listMethods(allowed(route)) : .refuse(.malformed("Only OPTIONS can have * as its target."))
+        case .contract, .alive, .ready:
+            return method == .get || method == .head ? .read(route) : otherwise(method, route)
+        }
+    }
+
+    private func allowed(_ route: Route) -> AllowedMethods {
+        route.allowed(isReadOnly: isReadOnly, isDynamic: catalog.directory != nil)
+    }
+
+    /// The role that a request needs.
+    private func role(for method: Method, _ route: Route) -> AccessToken.Role {
         switch (method, route) {
-        case (_, .unknownSegment): return .refuse(.notFound)
-        case (.options, _): return .listMethods(allowed)
-        case (.get, .segment(let segment)) where head.acceptance.isEventStream:
-            if head.hasBody { return .refuse(.malformed("A request for an event stream cannot have a body.")) }
-            return .stream(segment: segment, after: head.lastEventID.flatMap { Version($0) })
-        case (.head, .segment) where head.acceptance.isEventStream: return .streamHead
-        case (.get, .segment(let segment)), (.head, .segment(let segment)):
+        case (.put, .missing) where catalog.directory != nil: .admin
+        case (.delete, _): .admin
+        case (.put, _): .write
+        default: .read
+        }
+    }
+
+    /// Nil for the list, of which a client sees what it may.
+    private func name(of route: Route) -> String? {
+        switch route {
+        case .segment(let resource): resource.name
+        case .missing(let name): name
+        case .list, .contract, .alive, .ready, .server: nil
+        }
+    }
+
+    private func otherwise(_ method: Method, _ route: Route) -> Action {
+        method == .options ? .listMethods(allowed(route)) : .refuse(.methodNotAllowed(allowed(route)))
+    }
+
+    private func action(on resource: SegmentResource, _ method: Method, _ head: RequestHead) -> Action {
+        switch method {
+        case .get where head.acceptance.isEventStream:
+            return stream(.text(resource), head)
+        case .head where head.acceptance.isEventStream: return .streamHead
+        case .get, .head:
             if head.hasMalformedWait { return .refuse(.malformedWait) }
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
-            else { return .read(route) }
+            else { return .read(.segment(resource)) }
             // A client that left the quotes out would never be held, and ask again and again.
             guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
-            return .poll(segment: segment, seconds: min(seconds, maximumWaitSeconds))
-        case (.get, _) where route != .server, (.head, _) where route != .server: return .read(route)
-        case (.put, .segment(let segment)) where !isReadOnly: return put(segment, head)
-        case (_, .server) where target == "/": return .refuse(.notFound)
-        case (_, .server): return .refuse(.malformed("Only OPTIONS can have * as its target."))
-        default: return .refuse(.methodNotAllowed(allowed))
+            return .poll(resource, seconds: min(seconds, maximumWaitSeconds))
+        case .put where !isReadOnly: return put(resource, head)
+        case .delete where !isReadOnly:
+            guard let directory = catalog.directory else { break }
+            guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
+            return .delete(resource, from: directory)
+        default: break
+        }
+        return otherwise(method, .segment(resource))
+    }
+
+    private func action(onMissing name: String, _ method: Method, _ head: RequestHead, _ access: Access) -> Action {
+        guard let directory = catalog.directory else { return .refuse(catalog.notServed(access.patterns(head))) }
+        guard directory.allows(name) else { return .refuse(.invalidName) }
+        switch method {
+        case .put where !isReadOnly:
+            if let problem = bodyProblem(head, capacity: directory.capacity) { return .refuse(problem) }
+            return .create(name: name, in: directory)
+        case .delete where !isReadOnly && head.conditions.hasIfMatch: return .refuse(.noSegmentToMatch)
+        case .get, .head: return .refuse(.noSegment)
+        case .delete where !isReadOnly: return .refuse(.noSegment)
+        default: return otherwise(method, .missing(name: name))
         }
     }
 
-    private func name(of route: Route) -> String {
-        switch route {
-        case .segment(let segment): segments[segment].name
-        case .unknownSegment(let name): name
-        case .contract, .alive, .ready, .server: ""
+    private func list(_ method: Method, _ head: RequestHead, _ access: Access) -> Action {
+        switch method {
+        case .get where head.acceptance.isEventStream: stream(.list(patterns: access.patterns(head)), head)
+        case .head where head.acceptance.isEventStream: .streamHead
+        case .get, .head: .list(patterns: access.patterns(head))
+        default: otherwise(method, .list)
         }
     }
 
-    private func put(_ segment: Int, _ head: RequestHead) -> Action {
-        if let problem = head.contentProblem { return .refuse(problem) }
-        if head.hasNoLength { return .refuse(.noLength) }
-        guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
-        guard let capacity = segments[segment].capacity else { return .refuse(.unattached) }
-        guard head.contentLength <= capacity else { return .refuse(.tooLong(capacity: capacity)) }
-        if head.expectsContinue, let problem = segments[segment].refusal(head.conditions) { return .refuse(problem) }
-        return .put(segment: segment, capacity: capacity)
+    private func stream(_ source: Subscriber.Source, _ head: RequestHead) -> Action {
+        if head.hasBody { return .refuse(.malformed("A request for an event stream cannot have a body.")) }
+        return .stream(source, after: head.lastEventID.flatMap { Version($0) })
+    }
+
+    private func put(_ resource: SegmentResource, _ head: RequestHead) -> Action {
+        let capacity = resource.capacity
+        if let problem = bodyProblem(head, capacity: capacity) { return .refuse(problem) }
+        guard let capacity else { return .refuse(resource.absenceForSetting) }
+        if head.expectsContinue, let problem = resource.refusal(head.conditions) { return .refuse(problem) }
+        return .put(resource, capacity: capacity)
+    }
+
+    /// Why the body that is announced cannot become the text.
+    private func bodyProblem(_ head: RequestHead, capacity: Int?) -> Problem? {
+        if let problem = head.contentProblem { return problem }
+        if head.hasNoLength { return .noLength }
+        guard head.conditions.isWellFormed else { return .malformedEntityTag }
+        guard let capacity, head.contentLength > capacity else { return nil }
+        return .tooLong(capacity: capacity)
     }
 
     /// A target that names a host overrides `Host`.
     private func isForThisHost(_ target: Span<UInt8>, _ access: Access) -> Bool {
-        guard let authority = Routes.authority(target) else { return true }
+        guard let authority = Catalog.authority(target) else { return true }
         return access.policy.allows(host: target.extracting(authority))
     }
 }
@@ -146,9 +207,8 @@ extension Service: RequestHandler {
 
 extension Service {
     func finish(_ request: Request, _ context: RequestContext, _ body: RequestBody) -> Reply {
-        if let number = context.number {
-            let segment = segments[Int(number >> 1)]
-            return number & 1 == 0 ? segment.read() : segment.put(body)
+        if let resource = context.plain(SegmentResource.self) {
+            return request.method == .put ? resource.put(body) : resource.read()
         }
         let pending = context.object(PendingRequest.self)
         let reply = hold(pending, request) ?? self.reply(to: pending.action, pending.conditions, body)
@@ -162,10 +222,18 @@ extension Service {
     /// - Parameter body: nil if nothing has been read, as there is no body or it does not matter.
     private func reply(to action: Action, _ conditions: Conditions, _ body: RequestBody? = nil) -> Reply {
         switch action {
-        case .put(let segment, _):
-            if let body { segments[segment].put(body, conditions) } else { segments[segment].put(Span(), conditions) }
-        case .read(.segment(let segment)): segments[segment].read(conditions)
-        case .poll(let segment, let seconds): segments[segment].read(conditions, waitSeconds: seconds)
+        case .put(let resource, _):
+            if let body { resource.put(body, conditions) } else { resource.put(Span(), conditions) }
+        case .create(let name, let directory):
+            if let body {
+                create(name, directory, body, conditions)
+            } else {
+                directory.create(name, Span(), conditions)
+            }
+        case .delete(let resource, let directory): directory.delete(resource, conditions)
+        case .read(.segment(let resource)): resource.read(conditions)
+        case .poll(let resource, let seconds): resource.read(conditions, waitSeconds: seconds)
+        case .list(let patterns): catalog.read(patterns, conditions, budget)
         case .stream: .endedStream(.draining)
         case .streamHead: .last(EventChunk.head(date: Clock.realtimeSeconds))
         case .read(.contract): contract.read(conditions)
@@ -178,7 +246,14 @@ extension Service {
 
     private var readiness: Reply {
         if isDraining.load(ordering: .relaxed) { return .problem(.draining) }
-        return segments.allSatisfy(\.isAttached) ? .response(.ok, ready) : .problem(.unattached)
+        return catalog.isReady ? .response(.ok, ready) : .problem(.unattached)
+    }
+
+    private func create(
+        _ name: String, _ directory: ServedDirectory, _ body: RequestBody, _ conditions: Conditions
+    ) -> Reply {
+        if let fault = body.fault { return .problem(.bodyNotKept(fault)) }
+        return body.withSpan { directory.create(name, $0, conditions) }
     }
 }
 
@@ -196,7 +271,7 @@ extension Reply {
     /// A stream that says why it ends at once.
     ///
     /// A browser's `EventSource` then connects again; it would give up for good on any status other than 200.
-    fileprivate static func endedStream(_ problem: Problem) -> Reply {
+    static func endedStream(_ problem: Problem) -> Reply {
         .last(EventChunk.head(date: Clock.realtimeSeconds) + Array("retry: 3000\n: \(problem.detail)\n\n".utf8))
     }
 
@@ -213,20 +288,19 @@ extension Service {
     /// - Returns: nil if the request is to be answered now.
     private func hold(_ pending: PendingRequest, _ request: Request) -> Reply? {
         switch pending.action {
-        case .poll(let segment, let seconds):
-            guard !pending.wasHeld, let version = segments[segment].versionAwaited(by: pending.conditions)
-            else { return nil }
+        case .poll(let resource, let seconds):
+            guard !pending.wasHeld, let version = resource.versionAwaited(by: pending.conditions) else { return nil }
             let deadline = Clock.coarseMilliseconds + seconds * 1000
             return subscribe(pending, orElse: Reply.problem) {
-                Subscriber($0, segment, .poll(deadline: deadline), version)
+                Subscriber($0, .text(resource), .poll(deadline: deadline), version)
             }
-        case .stream(let segment, let version):
+        case .stream(let source, let version):
             // Once resumed, all of the response has been sent.
             if pending.wasHeld { return .close }
-            guard segments[segment].isAttached else { return .endedStream(.unattached) }
+            if case .text(let resource) = source, !resource.isAttached { return resource.refusedStream }
             let isChunked = !request.isHTTP10
             return subscribe(pending, orElse: Reply.endedStream) {
-                Subscriber($0, segment, .stream(isChunked: isChunked), version)
+                Subscriber($0, source, .stream(isChunked: isChunked), version)
             }
         default: return nil
         }

@@ -1,25 +1,38 @@
+import HTTPMessages
 import MicroHTTPD
 import SharedMemory
 
 /// The subscribers of a segment and its newest version, for the hub's thread alone.
-final class Channel {
+final class Channel: Feed {
     private(set) var subscribers: [Subscriber] = []
     /// The newest version that is known here; nil before the first look.
-    private(set) var version: Version?
+    private var version: Version?
     /// The event that carries it; nil while there are no streams.
-    private(set) var event: Event?
+    private var event: Event?
+    var newest: Event? { event }
     /// Whether there may be something newer.
     var isStale = false
-    private let follower: SegmentFollower
+    private let resource: SegmentResource
+    private var follower: SegmentFollower { resource.follower }
     private let budget: ByteBudget
     private var streamCount = 0
     /// The segment that `version` is of, and the callback that announces the next version.
     private var segment: Segment?
     private var callback: CallbackID?
 
-    init(_ follower: SegmentFollower, _ budget: ByteBudget) {
-        self.follower = follower
+    var id: ObjectIdentifier { ObjectIdentifier(resource) }
+
+    init(_ resource: SegmentResource, _ budget: ByteBudget) {
+        self.resource = resource
         self.budget = budget
+    }
+
+    enum Refresh {
+        case done
+        /// Text in flight takes all the memory that it may.
+        case noMemory
+        /// The segment cannot be read at the moment.
+        case failed
     }
 
     func add(_ subscriber: Subscriber) {
@@ -36,11 +49,7 @@ final class Channel {
     }
 
     func remove(_ subscriber: Subscriber) {
-        let last = subscribers.removeLast()
-        if last !== subscriber {
-            last.index = subscriber.index
-            subscribers[last.index] = last
-        }
+        subscribers.remove(subscriber)
         if !subscriber.isPoll { streamCount -= 1 }
         if streamCount == 0 { event = nil }
         if subscribers.isEmpty {
@@ -52,14 +61,6 @@ final class Channel {
     private func cancelCallback() {
         if let callback { segment?.cancel(callback) }
         callback = nil
-    }
-
-    enum Refresh {
-        case done
-        /// Text in flight takes all the memory that it may.
-        case noMemory
-        /// The segment cannot be read at the moment.
-        case failed
     }
 
     /// Looks for the newest version; if `isBudgeted` is false, takes the memory for it in any case.
@@ -88,9 +89,30 @@ final class Channel {
     /// The segment; if its version has not changed, the name is looked at too, and in any case twice a second: a segment
     /// that was unlinked may be set again and again.
     private func newestSegment() throws(SegmentError) -> Segment? {
+        if resource.isRemoved { return nil }
         follower.attachIfDue()
         if let segment, segment === follower.segment, try segment.version != version { return segment }
         return try? follower.attach()
+    }
+
+    func next(for subscriber: Subscriber) -> Event? {
+        if resource.isRemoved { return subscriber.isTold ? nil : removal }
+        guard let event, event.version != subscriber.version else { return nil }
+        return event
+    }
+
+    func hasEnded(for subscriber: Subscriber) -> Bool { resource.isRemoved && subscriber.isTold }
+
+    /// The event that says that the segment was removed.
+    private var removal: Event {
+        let data = Array("{\"name\":\"\(resource.name)\"}".utf8)
+        return Event(.event(named: "removed", data: data.span), change: Subscriber.toldOfRemoval)
+    }
+
+    func hasNews(forPoll subscriber: Subscriber) -> Bool {
+        if resource.isRemoved { return true }
+        guard let version else { return false }
+        return version != subscriber.version
     }
 
     /// Calls `call` once there is something newer; until then the channel is not stale.

@@ -3,18 +3,27 @@ import MicroHTTPD
 import SharedMemory
 
 /// A part of an event stream, encoded once and counted in a budget until the last subscriber has it.
-final class Event {
+final class Event: Sendable {
     let chunk: EventChunk
     /// What a client knows once it has received this; nil unless this carries the text.
     let version: Version?
+    /// What a subscriber of the list has been told once it has received this; nil for other events.
+    let change: UInt64?
     private let budget: ByteBudget?
     private let budgetedByteCount: Int
 
     init(_ chunk: EventChunk, _ version: Version? = nil, _ budget: ByteBudget? = nil, budgetedByteCount: Int = 0) {
         self.chunk = chunk
         self.version = version
+        change = nil
         self.budget = budget
         self.budgetedByteCount = budgetedByteCount
+    }
+
+    /// An event of the list of segments.
+    init(_ chunk: EventChunk, change: UInt64, _ budget: ByteBudget? = nil, budgetedByteCount: Int = 0) {
+        (self.chunk, self.change, version) = (chunk, change, nil)
+        (self.budget, self.budgetedByteCount) = (budget, budgetedByteCount)
     }
 
     deinit { budget?.giveBack(budgetedByteCount) }

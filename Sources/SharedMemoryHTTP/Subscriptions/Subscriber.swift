@@ -8,10 +8,11 @@ import SharedMemory
 /// `@unchecked`: once the hub has it, the hub's thread alone uses it.
 final class Subscriber: @unchecked Sendable {
     let connection: HeldConnection
-    /// The segment, by its index among those that are served.
-    let segment: Int
-    /// Its index among the subscribers of the channel.
+    let source: Source
+    /// Its index among the subscribers of the feed.
     var index = 0
+    /// The last change of the list that the client has been told.
+    var change: UInt64 = 0
     /// What the client knows; nil for nothing.
     private(set) var version: Version?
     /// In coarse milliseconds: until when a poll is held, or until when the client must have read what is being sent; if
@@ -27,6 +28,13 @@ final class Subscriber: @unchecked Sendable {
     /// The silence after which the connection breaks.
     private var silenceLimit = 0
 
+    /// What it follows.
+    enum Source {
+        case text(SegmentResource)
+        /// The list of segments, as far as the names match one of the patterns; if there are none, all of it.
+        case list(patterns: [String])
+    }
+
     enum Form {
         /// One response, from the thread that serves the connection.
         case poll(deadline: Int)
@@ -34,13 +42,18 @@ final class Subscriber: @unchecked Sendable {
         case stream(isChunked: Bool)
     }
 
-    init(_ connection: HeldConnection, _ segment: Int, _ form: Form, _ version: Version?) {
+    init(_ connection: HeldConnection, _ source: Source, _ form: Form, _ version: Version? = nil) {
         self.connection = connection
-        self.segment = segment
+        self.source = source
         self.form = form
         self.version = version
         deadline = if case .poll(let deadline) = form { deadline } else { .max }
     }
+
+    static let toldOfRemoval = UInt64.max
+
+    /// Whether the client has been told that the segment was removed.
+    var isTold: Bool { change == Self.toldOfRemoval }
 
     var isPoll: Bool { if case .poll = form { true } else { false } }
 
@@ -126,6 +139,7 @@ final class Subscriber: @unchecked Sendable {
     private func finish(_ event: Event, _ times: Times) {
         sending = nil
         version = event.version ?? version
+        change = event.change ?? change
         isFinished = event.chunk.isEnd
         deadline = Clock.coarseMilliseconds + times.heartbeatSeconds * 1000
     }

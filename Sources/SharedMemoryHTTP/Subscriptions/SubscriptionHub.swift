@@ -18,7 +18,10 @@ final class SubscriptionHub: @unchecked Sendable {
 
     // The hub's thread.
     private let epoll: Epoll
-    private let channels: [Channel]
+    private let budget: ByteBudget
+    private let listFeed: ListFeed
+    /// Those that have subscribers, by their resource.
+    private var channels: [ObjectIdentifier: Channel] = [:]
     /// By descriptor.
     private var subscribers: [CInt: Subscriber] = [:]
     private var stage = Stage.open
@@ -26,6 +29,8 @@ final class SubscriptionHub: @unchecked Sendable {
     private var nextDeadline = Int.max
     /// When to look again at a segment that could not be read.
     private var nextRetry = Int.max
+    /// When to look at all segments, for the subscribers of the list.
+    private var nextListLook = Int.max
     /// Connections to resume: a few at a time, as the threads that get them have others to serve.
     private var leaving: [HeldConnection] = []
     private let heartbeat = Event(.heartbeat)
@@ -40,13 +45,14 @@ final class SubscriptionHub: @unchecked Sendable {
     }
 
     init(
-        _ resources: [SegmentResource], limit: Int, _ times: Subscriber.Times, _ budget: ByteBudget
+        _ list: SegmentList, limit: Int, _ times: Subscriber.Times, _ budget: ByteBudget
     ) throws(SystemError) {
         self.limit = limit
         self.times = times
         inbox = Inbox(try EventDescriptor())
         epoll = try Epoll()
-        channels = resources.map { Channel($0.follower, budget) }
+        self.budget = budget
+        listFeed = ListFeed(list, budget)
         try epoll.add(inbox.wakeUp)
         let hub = unsafe Unmanaged.passUnretained(self)
         let started = try BackgroundThread(named: "sharedmem tell") { unsafe hub._withUnsafeGuaranteedRef { $0.run() } }
@@ -80,6 +86,9 @@ extension SubscriptionHub {
         }
         if isClosed { connection.resume() } else { inbox.wakeUp.signal() }
     }
+
+    /// Has the subscribers of a segment look at it, because it was removed.
+    func announceChange(of resource: SegmentResource) { inbox.announceChange(of: ObjectIdentifier(resource)) }
 
     /// Begins to end all subscriptions, and admits no more.
     func close() { advance(to: .closing) }
@@ -115,7 +124,7 @@ extension SubscriptionHub {
 
     private var timeoutMilliseconds: CInt {
         if !leaving.isEmpty { return 1 }
-        let next = min(nextDeadline, nextRetry)
+        let next = min(nextDeadline, nextRetry, nextListLook)
         return next == .max ? -1 : CInt(clamping: max(0, next - Clock.coarseMilliseconds))
     }
 
@@ -125,18 +134,29 @@ extension SubscriptionHub {
             return news
         }
         for subscriber in news.arrivals { begin(subscriber) }
-        for segment in news.changed { channels[segment].isStale = true }
+        for resource in news.changed { channels[resource]?.isStale = true }
         nextRetry = .max
-        for segment in channels.indices where channels[segment].isStale && stage == .open { refresh(segment) }
+        if stage == .open {
+            for channel in channels.values where channel.isStale { refresh(channel) }
+            refreshListIfDue()
+        }
         if news.stage != stage { enter(news.stage) }
     }
 
+    /// Tells the subscribers of the list what has changed, ten times a second.
+    private func refreshListIfDue() {
+        let now = Clock.coarseMilliseconds
+        guard now >= nextListLook else { return }
+        nextListLook = listFeed.subscribers.isEmpty ? .max : now + 100
+        listFeed.refresh()
+        forEach(in: listFeed) { serve($0) }
+    }
+
     /// Gives the subscribers of a segment the newest version.
-    private func refresh(_ segment: Int) {
-        let channel = channels[segment]
+    private func refresh(_ channel: Channel) {
         // The subscribers that it was stale for may have left.
         guard !channel.subscribers.isEmpty else { return channel.isStale = false }
-        let previous = channel.event?.version
+        let previous = channel.newest?.version
         var refresh = channel.refresh()
         if refresh == .noMemory {
             // A subscriber that is still receiving a version before the last one keeps the memory from the others. Those get
@@ -146,7 +166,8 @@ extension SubscriptionHub {
             refresh = channel.refresh(isBudgeted: false)
         }
         forEach(in: channel) { serve($0) }
-        let announce: @Sendable () -> Void = { [inbox] in inbox.announceChange(of: segment) }
+        let id = channel.id
+        let announce: @Sendable () -> Void = { [inbox] in inbox.announceChange(of: id) }
         if refresh == .done, let isAwaited = try? channel.awaitChange(announce) {
             if !isAwaited { nextRetry = 0 }
         } else {
@@ -154,17 +175,19 @@ extension SubscriptionHub {
         }
     }
 
-    /// Calls `body` for each subscriber of a channel; it may remove that one.
-    private func forEach(in channel: Channel, _ body: (Subscriber) -> Void) {
-        for index in channel.subscribers.indices.reversed() { body(channel.subscribers[index]) }
+    /// Calls `body` for each subscriber of a feed; it may remove that one.
+    private func forEach(in feed: any Feed, _ body: (Subscriber) -> Void) {
+        for index in feed.subscribers.indices.reversed() { body(feed.subscribers[index]) }
     }
+
+    private var feeds: [any Feed] { Array(channels.values) + [listFeed] }
 
     private func enter(_ stage: Stage) {
         self.stage = stage
-        for channel in channels where !channel.subscribers.isEmpty {
+        for feed in feeds {
             // A version that was set before the end is sent before the end.
-            if stage == .closing { _ = channel.refresh() }
-            forEach(in: channel) { stage == .closed ? drop($0) : serve($0) }
+            if stage == .closing { (feed as? Channel).map { _ = $0.refresh() } }
+            forEach(in: feed) { stage == .closed ? drop($0) : serve($0) }
         }
     }
 
@@ -172,7 +195,7 @@ extension SubscriptionHub {
         let now = Clock.coarseMilliseconds
         guard now >= nextDeadline else { return }
         nextDeadline = .max
-        for channel in channels { forEach(in: channel) { handleIfDue($0, now) } }
+        for feed in feeds { forEach(in: feed) { handleIfDue($0, now) } }
         // Many deadlines are handled together.
         if nextDeadline != .max { nextDeadline = max(nextDeadline, now + 100) }
     }
@@ -194,34 +217,44 @@ extension SubscriptionHub {
         let connection = subscriber.connection
         guard (try? connection.transport.awaitReadiness(in: epoll)) != nil else { return leaving.append(connection) }
         subscribers[connection.transport.descriptor] = subscriber
-        let channel = channels[subscriber.segment]
-        channel.add(subscriber)
+        let feed = feed(of: subscriber)
+        feed.add(subscriber)
         guard subscriber.begin(times) != .failed else { return remove(subscriber) }
-        // It may know a later version than the channel does: then it is served once the channel is refreshed.
-        if !channel.isStale { serve(subscriber) }
+        // It may know a later version than the feed does: then it is served once the feed is refreshed.
+        if feed === listFeed { nextListLook = 0 } else if !feed.isStale { serve(subscriber) }
     }
 
     /// Sends a subscriber what it does not have, as far as it takes it, and removes it when it is finished.
     private func serve(_ subscriber: Subscriber) {
-        if let newest = channels[subscriber.segment].event { subscriber.skip(to: newest) }
+        let feed = feed(of: subscriber)
+        if let newest = feed.newest { subscriber.skip(to: newest) }
         var progress = subscriber.goOn(times)
-        while progress == .done, let next = next(for: subscriber) { progress = subscriber.send(next, times) }
-        if progress == .failed || subscriber.isFinished || subscriber.isPoll && isFinished(poll: subscriber) {
+        while progress == .done, let next = next(for: subscriber, in: feed) { progress = subscriber.send(next, times) }
+        if progress == .failed || subscriber.isFinished || subscriber.isPoll && isFinished(poll: subscriber, in: feed) {
             return remove(subscriber)
         }
         nextDeadline = min(nextDeadline, subscriber.deadline)
     }
 
-    private func next(for subscriber: Subscriber) -> Event? {
+    private func next(for subscriber: Subscriber, in feed: any Feed) -> Event? {
         if subscriber.isPoll || subscriber.isFinished { return nil }
-        if let event = channels[subscriber.segment].event, event.version != subscriber.version { return event }
-        return stage == .open ? nil : end
+        if let event = feed.next(for: subscriber) { return event }
+        return stage == .open && !feed.hasEnded(for: subscriber) ? nil : end
     }
 
-    private func isFinished(poll: Subscriber) -> Bool {
+    private func isFinished(poll: Subscriber, in feed: any Feed) -> Bool {
         guard stage == .open, Clock.coarseMilliseconds < poll.deadline else { return true }
-        guard let current = channels[poll.segment].version else { return false }
-        return current != poll.version
+        return feed.hasNews(forPoll: poll)
+    }
+
+    /// What a subscriber follows; the channel of a segment exists while there are subscribers.
+    private func feed(of subscriber: Subscriber) -> any Feed {
+        guard case .text(let resource) = subscriber.source else { return listFeed }
+        let id = ObjectIdentifier(resource)
+        if let channel = channels[id] { return channel }
+        let channel = Channel(resource, budget)
+        channels[id] = channel
+        return channel
     }
 
     private func handleIfDue(_ subscriber: Subscriber, _ now: Int) {
@@ -243,7 +276,9 @@ extension SubscriptionHub {
         let transport = subscriber.connection.transport
         transport.stopAwaitingReadiness(in: epoll)
         subscribers[transport.descriptor] = nil
-        channels[subscriber.segment].remove(subscriber)
+        let feed = feed(of: subscriber)
+        feed.remove(subscriber)
+        if feed.subscribers.isEmpty, let channel = feed as? Channel { channels[channel.id] = nil }
         leaving.append(subscriber.connection)
     }
 }
@@ -260,15 +295,15 @@ private final class Inbox: Sendable {
         /// The requests that are held, or about to be.
         var count = 0
         var arrivals: [Subscriber] = []
-        /// Segments, by index, that may have a new version.
-        var changed: Set<Int> = []
+        /// The resources that may have a new version, by the ids of their channels.
+        var changed: Set<ObjectIdentifier> = []
         var stage = SubscriptionHub.Stage.open
     }
 
     init(_ wakeUp: consuming EventDescriptor) { self.wakeUp = wakeUp }
 
-    func announceChange(of segment: Int) {
-        news.withLock { _ = $0.changed.insert(segment) }
+    func announceChange(of resource: ObjectIdentifier) {
+        news.withLock { _ = $0.changed.insert(resource) }
         wakeUp.signal()
     }
 }

@@ -23,6 +23,9 @@ struct ServeCommand: ParsableCommand {
     var names: [String] = []
 
     @Option(.listen) var listen: [ListenAddress] = []
+    @Flag(.dynamic) var isDynamic = false
+    @Option(.maxSegments) var maxSegments: Int?
+    @Option(.namePattern) var namePattern: String?
     @Option(.tokenFile, completion: .file()) var tokenFile: String?
     @Flag(.allowAnonymous) var allowsAnonymous = false
     @Flag(.readOnly) var isReadOnly = false
@@ -47,7 +50,8 @@ struct ServeCommand: ParsableCommand {
 
     private var numbers: [(option: ServerOption, given: Int?)] {
         [
-            (.grace, grace), (.connections, connections), (.connectionsPerClient, connectionsPerClient),
+            (.maxSegments, maxSegments), (.grace, grace), (.connections, connections),
+            (.connectionsPerClient, connectionsPerClient),
             (.watchers, watchers), (.maxWait, maxWait), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
             (.bodyTimeout, bodyTimeout), (.sendTimeout, sendTimeout), (.idleTimeout, idleTimeout),
             (.bytesInFlight, bytesInFlight?.number), (.threads, threads),
@@ -111,6 +115,8 @@ struct ServeCommand: ParsableCommand {
         configuration.listeningSockets = sockets
         if !addresses.isEmpty || !sockets.isEmpty { configuration.listen = addresses }
         configuration.tokens = try tokenFile?.read() ?? []
+        configuration.isDynamic = try ServerOption.dynamic.isSet(isDynamic)
+        configuration.namePattern = try ServerOption.namePattern.value(namePattern)
         configuration.allowsAnonymous = try ServerOption.allowAnonymous.isSet(allowsAnonymous)
         configuration.isReadOnly = try ServerOption.readOnly.isSet(isReadOnly)
         configuration.allowedUsers = try Set(ServerOption.allowUser.values(allowedUsers).map(Self.user))

@@ -73,22 +73,40 @@ struct Contract: Sendable {
     private func check(_ response: RawResponse, schema: JSON, _ key: Key) {
         if let constant = schema["const"]?.string { #expect(response.text == constant, "\(key)") }
         guard schema["type"]?.string == "object" else { return }
-        let body = (try? JSONDecoder().decode(JSON.self, from: Data(response.body)))?.object
-        guard let body else {
-            Issue.record("\(key): the body is not a JSON object")
+        guard let body = try? JSONDecoder().decode(JSON.self, from: Data(response.body)) else {
+            Issue.record("\(key): the body is not JSON")
+            return
+        }
+        check(body, schema, key)
+        if let status = body["status"] { #expect(status.integer == key.status) }
+    }
+
+    private func check(_ value: JSON, _ schema: JSON, _ key: Key) {
+        guard let body = value.object else {
+            Issue.record("\(key): \(value) is not an object")
             return
         }
         for required in schema["required"]?.array ?? [] { #expect(body[required.string ?? ""] != nil, "\(key)") }
         for (name, value) in body {
             let property = schema["properties", name]
+            // Either of several types.
+            let types = property?["oneOf"]?.array ?? property?["type"]?.array?.map { .object(["type": $0]) } ?? []
             switch property?["type"]?.string {
             case "string": #expect(value.string != nil, "\(key): \(name)")
             case "integer": #expect(value.integer != nil, "\(key): \(name)")
+            case "array":
+                let items = resolve(property?["items"] ?? .null)
+                for item in value.array ?? [] { check(item, items, key) }
+            case nil where value == .null: #expect(types.contains { $0["type"]?.string == "null" }, "\(key): \(name)")
+            case nil where value.string != nil:
+                #expect(types.contains { $0["type"]?.string == "string" }, "\(key): \(name)")
+            case nil where value.object != nil:
+                let object = types.map(resolve).first { $0["type"]?.string == "object" }
+                check(value, object ?? .null, key)
             default: Issue.record("\(key): \(name) is not described")
             }
             if let values = property?["enum"]?.array { #expect(values.contains(value), "\(key): \(name)") }
         }
-        #expect(body["status"]?.integer == key.status)
     }
 }
 

@@ -1,0 +1,65 @@
+import HTTPMessages
+import MicroHTTPD
+import SharedMemory
+
+/// The segments that a server serves, by name: those that it was started with, or with `--dynamic` those in a directory.
+final class Catalog: Sendable {
+    let list: SegmentList
+    /// Nil if the server serves only the segments that it was started with.
+    let directory: ServedDirectory?
+    private let named: [(name: [UInt8], resource: SegmentResource)]
+    /// The segment that `/shared` leads to.
+    let sharedName: String
+
+    init(_ resources: [SegmentResource], _ list: SegmentList) {
+        named = resources.map { (Array($0.name.utf8), $0) }
+        (self.list, directory) = (list, nil)
+        sharedName = resources[0].name
+        for resource in resources { list.look(at: resource.name) }
+    }
+
+    init(_ directory: ServedDirectory, first: String, _ list: SegmentList) {
+        named = []
+        (self.list, self.directory, sharedName) = (list, directory, first)
+    }
+
+    /// The resource of a name; nil if no segment is served under it.
+    func find(_ name: Span<UInt8>) -> SegmentResource? {
+        guard let directory else {
+            for (served, resource) in named where name.equals(served.span) { return resource }
+            return nil
+        }
+        return name.text.flatMap(directory.find)
+    }
+
+    /// The segment that `/shared` leads to.
+    var shared: SegmentResource? { directory == nil ? named[0].resource : directory?.find(sharedName) }
+
+    /// Whether all segments that the server was started with can be used.
+    var isReady: Bool { named.allSatisfy(\.resource.isAttached) }
+
+    /// The reply to a request for the list, as far as the names match one of the patterns; if there are none, all of it.
+    func read(_ patterns: [String], _ conditions: Conditions, _ budget: ByteBudget) -> Reply {
+        let (bytes, tag) = list.json(patterns)
+        guard let text = TextCopy(bytes.span, budget) else { return .problem(.tooMuchInFlight) }
+        let response = Response(text)
+        response.add(.contentType, "application/json")
+        let notModified = Response()
+        for response in [response, notModified] {
+            response.addDate()
+            response.add(.cacheControl, "no-cache")
+            response.add(.vary, "Accept, Authorization")
+            response.add(.entityTag, "W/" + tag.quoted)
+        }
+        return .read(response, notModified, conditions, tag, lastModified: nil)
+    }
+
+    /// What to tell a client that asks for a segment that is not served.
+    ///
+    /// - Parameter patterns: those of the names that the client may know of; empty for all.
+    func notServed(_ patterns: [String]) -> Problem {
+        if directory != nil { return .noSegment }
+        let names = named.map(\.resource.name).filter { $0.matches(anyOf: patterns) }
+        return .notServed(names)
+    }
+}
