@@ -28,7 +28,7 @@ COMMAND     = $(OUT)/release/sharedmem
 LIBRARY     = $(OUT)/release/libSharedMem.so
 HEADER      = Sources/CSharedMem/include/sharedmem.h
 FFI_HEADER  = Sources/CSharedMem/sharedmem-ffi.h
-VERSION     = $(shell sed -n 's/.* version: "\(.*\)".*/\1/p' Sources/sharedmem/SharedMem.swift)
+VERSION     = $(shell sed -n 's/.* version = "\(.*\)"/\1/p' Sources/SharedMemory/Release.swift)
 SONAME      = $(shell sed -n 's/.*-soname=\(.*\)".*/\1/p' Package.swift)
 # Folders too: they change when a file is removed.
 SOURCES    := Makefile Package.swift $(wildcard Package.resolved) $(shell find -L Sources)
@@ -132,7 +132,7 @@ clean:
 	$(RM) -r .build Benchmarks/.build Examples/Swift/.build
 
 # Less frequent work is done by scripts, which can also be run by themselves.
-SCRIPTS = torture sanitize mutants fuzz endurance crowd proxies clients browser model contract slow-http soak bench check-builds \
+SCRIPTS = torture sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract slow-http soak bench check-builds \
     check-without-http check-examples
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):

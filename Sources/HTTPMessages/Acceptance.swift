@@ -3,6 +3,7 @@
 package struct Acceptance: Sendable {
     private var eventStream = Weight()
     private var plainText = Weight()
+    private var openMetrics = Weight()
 
     /// How much the client wants a form, by the most specific of the ranges that match it.
     private struct Weight {
@@ -29,6 +30,9 @@ package struct Acceptance: Sendable {
                 > (plainText.quality, plainText.specificity.rawValue)
     }
 
+    /// True if the client names `application/openmetrics-text`, and does not prefer `text/plain`.
+    package var isOpenMetrics: Bool { openMetrics.quality > 0 && openMetrics.quality >= plainText.quality }
+
     /// Reads a header value such as `text/event-stream;q=0.5, */*`; called once for each field of a repeated header.
     mutating func add(_ value: Span<UInt8>) {
         value.forEachElement(at: UInt8(ascii: ",")) { range in
@@ -38,6 +42,8 @@ package struct Acceptance: Sendable {
             let named = hasParameters ? Specificity.typeWithParameters : .type
             if type.equalsIgnoringCase("text/event-stream") {
                 eventStream.add(quality, named)
+            } else if type.equalsIgnoringCase("application/openmetrics-text") {
+                openMetrics.add(quality, named)
             } else if type.equalsIgnoringCase("text/plain") {
                 plainText.add(quality, named)
             } else if let wildcard = Self.wildcard(type) {

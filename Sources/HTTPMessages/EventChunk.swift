@@ -20,6 +20,7 @@ package struct EventChunk: Sendable {
 
     /// - Parameter byteCount: how many bytes `fill` appends.
     private init(byteCount: Int, _ fill: (inout OutputSpan<UInt8>) -> Void) {
+        isHead = false
         let size = String(byteCount, radix: 16) + "\r\n"
         content = size.utf8.count..<size.utf8.count + byteCount
         bytes = [UInt8](capacity: content.upperBound + 2) { output in
@@ -30,7 +31,11 @@ package struct EventChunk: Sendable {
         precondition(bytes.count == content.upperBound + 2)
     }
 
+    /// Whether this is the head of the response, and not a part of its body.
+    package let isHead: Bool
+
     private init(unframed text: String) {
+        isHead = true
         bytes = Array(text.utf8)
         content = bytes.indices
     }

@@ -55,7 +55,7 @@ package struct SharedLocks: Sendable {
 }
 
 /// Reads a file whose length is not known before.
-private func wholeText(ofFile path: String) throws(SystemError) -> String {
+func wholeText(ofFile path: String) throws(SystemError) -> String {
     let file = try FileDescriptor.open(path, .readOnly)
     var bytes: [UInt8] = []
     var part = [UInt8](repeating: 0, count: 1 << 16)

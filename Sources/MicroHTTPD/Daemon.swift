@@ -9,6 +9,7 @@ import Synchronization
     private let watchdog: Watchdog
     private let timeLimits: TimeLimits
     private let budget: ByteBudget
+    private let meter: TrafficMeter
     /// Empty once stopped.
     private let loops = Mutex<[EventLoop]>([])
     private let requestCount = Atomic<Int>(0)
@@ -41,8 +42,10 @@ import Synchronization
     /// - Parameter budget: counts the bodies that are being received.
     /// - Returns: nil if the operating system refuses what an event loop needs.
     package init?(
-        _ socket: CInt, _ limits: Limits, _ budget: ByteBudget, _ watchdog: Watchdog, _ handler: any RequestHandler
+        _ socket: CInt, _ limits: Limits, _ budget: ByteBudget, _ meter: TrafficMeter, _ watchdog: Watchdog,
+        _ handler: any RequestHandler
     ) {
+        self.meter = meter
         self.handler = handler
         self.budget = budget
         self.watchdog = watchdog
@@ -109,6 +112,7 @@ extension Daemon {
         let context = unsafe RequestContext(bits: bits)
         if let targetByteCount = context.targetByteCount {
             requestCount.add(1, ordering: .relaxed)
+            open.startNanoseconds.store(Clock.monotonicNanoseconds, ordering: .relaxed)
             unsafe state.pointee = RequestContext.none.bits
             let isIntact = request.isIntact(targetByteCount: targetByteCount)
             switch unsafe handler.begin(request, target: request.target.span, isIntact: isIntact) {
@@ -119,8 +123,10 @@ extension Daemon {
             }
         }
         if let upload {
+            meter.receive(upload.byteCount)
             guard !open.receive(upload) else { return true }
-            return perform(.last(handler.problem(for: open.body.fault ?? .noMemory)), request, open)
+            let context = unsafe RequestContext(bits: bits)
+            return perform(handler.refuse(open.body.fault ?? .noMemory, request, context), request, open)
         }
         guard open.beginReply() else { return false }
         let reply = handler.finish(request, context, open.body)
@@ -137,13 +143,17 @@ extension Daemon {
         case .response(let status, let response, let endsConnection):
             if endsConnection { guard unsafe cmicrohttpd_end(request.connection) == .YES else { return false } }
             guard open.respond(byteCount: response.byteCount) else { return false }
+            if status != .noContent, status != .notModified, request.method != .head { meter.send(response.byteCount) }
             return unsafe MHD_queue_response(request.connection, status.rawValue, response.pointer) == .YES
         case .hold(let take):
             guard open.hold() else { return false }
+            open.startNanoseconds.store(0, ordering: .relaxed)
             unsafe MHD_suspend_connection(request.connection)
             unsafe take(HeldConnection(request.connection, open))
             return true
-        case .last(let message): return open.finish(with: message)
+        case .last(_, let message):
+            meter.send(Self.contentByteCount(of: message))
+            return open.finish(with: message)
         case .close: return false
         }
     }
@@ -152,10 +162,26 @@ extension Daemon {
     func complete(_ connection: OpaquePointer, _ bits: UnsafeMutableRawPointer) {
         let context = unsafe RequestContext(bits: bits)
         let wasHandled = context.targetByteCount == nil
-        _ = unsafe OpenConnection.with(connection) { $0.awaitHead(afterHandledRequest: wasHandled) }
+        _ = unsafe OpenConnection.with(connection) { open in
+            if wasHandled { measureDuration(open) }
+            open.awaitHead(afterHandledRequest: wasHandled)
+        }
         guard wasHandled else { return }
         context.release()
         requestCount.subtract(1, ordering: .releasing)
+    }
+
+    private func measureDuration(_ open: OpenConnection) {
+        let start = open.startNanoseconds.load(ordering: .relaxed)
+        if start > 0 { meter.finish(after: Clock.monotonicNanoseconds - start) }
+    }
+
+    /// The length of what follows a message's head.
+    private static func contentByteCount(of message: [UInt8]) -> Int {
+        let lineFeeds = message.indices.dropFirst(3).first {
+            message[$0] == 10 && message[$0 - 1] == 13 && message[$0 - 2] == 10 && message[$0 - 3] == 13
+        }
+        return lineFeeds.map { message.count - $0 - 1 } ?? 0
     }
 
     /// - Returns: the connection's context in libmicrohttpd.

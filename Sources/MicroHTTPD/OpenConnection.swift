@@ -34,6 +34,8 @@ final class OpenConnection: Sendable {
     /// Wakes the loop that serves the connection.
     let waker: Waker
     let body: RequestBody
+    /// When the head of the request arrived, on the monotonic clock; 0 if the request was held.
+    let startNanoseconds = Atomic(0)
     private let limits: TimeLimits
     private let state: ConnectionState
     /// The state in which the client was first seen to have stopped sending.

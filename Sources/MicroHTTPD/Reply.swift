@@ -9,7 +9,7 @@ package enum Reply {
     /// No response yet: libmicrohttpd leaves the connection alone until it is resumed, then the handler is asked again.
     case hold((HeldConnection) -> Void)
     /// A whole message, which is the last one: the client may still be sending, and what it sends is read for a while.
-    case last([UInt8])
+    case last(Status, [UInt8])
     /// Close the connection without a response.
     case close
 
@@ -17,7 +17,15 @@ package enum Reply {
 
     /// A problem for a client that may still be sending its request.
     package static func last(_ problem: Problem, to method: Method? = nil) -> Reply {
-        .last(problem.message(omitsContent: method == .head))
+        .last(problem.type.status, problem.message(omitsContent: method == .head))
+    }
+
+    /// The status of a response; nil if there is none yet, or none any more.
+    package var status: Status? {
+        switch self {
+        case .response(let status, _, _), .last(let status, _): status
+        case .hold, .close: nil
+        }
     }
 
     /// The same response, after which the connection ends.
@@ -43,8 +51,8 @@ package protocol RequestHandler: AnyObject, Sendable {
     /// After a hold, called again when the connection is resumed.
     func finish(_ request: Request, _ context: RequestContext, _ body: RequestBody) -> Reply
 
-    /// What to tell a client that goes on sending a body which is not kept.
-    func problem(for fault: RequestBody.Fault) -> Problem
+    /// Replies to a client that goes on sending a body which is not kept; the reply must be ``Reply/last(_:_:)``.
+    func refuse(_ fault: RequestBody.Fault, _ request: Request, _ context: RequestContext) -> Reply
 }
 
 /// What becomes of a request after its head.

@@ -63,11 +63,14 @@ package final class Watchdog: Sendable {
     /// A client that has not sent its request yet gets no answer: it could mistake one for the answer to an earlier request.
     package func turnAway(_ descriptor: CInt, _ answer: (ReceivedHead) -> Reply) {
         let lingering = Lingering(Socket(owning: descriptor)) { received in
-            guard let head = ReceivedHead(received), case .last(let message) = answer(head) else { return [] }
+            guard let head = ReceivedHead(received), case .last(_, let message) = answer(head) else { return [] }
             return message
         }
         state.withLock { $0.linger(lingering) }
     }
+
+    /// The number of open connections.
+    package var connectionCount: Int { state.withLock { $0.connections.count } }
 
     /// The number of requests that have been refused and whose client may still be sending.
     package var refusedCount: Int { state.withLock { $0.connections.values.count { $0.discards } } }

@@ -9,9 +9,9 @@ package final class SegmentGlance: Sendable {
     package let name: String
     /// The most bytes that the text can have.
     package let capacity: Int
-    private let path: String
-    private let identity: FileIdentity
-    private let membership: Membership
+    let path: String
+    let identity: FileIdentity
+    let membership: Membership
     private let mapping: SegmentMapping
 
     /// - Throws: as ``Segment/info(_:directory:trustedOwners:)``.

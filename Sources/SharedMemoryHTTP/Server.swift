@@ -41,24 +41,29 @@ public final class Server: Sendable {
             listeners.append(try Listener(inherited: descriptor, silenceSeconds: configuration.sendSeconds))
         }
         let budget = ByteBudget()
-        let segments = try configuration.attachSegments(budget)
-        let catalog = try configuration.catalog(segments, budget)
+        let list = SegmentList(directory: configuration.directory, trustedOwners: configuration.trustedOwners)
+        let segments = try configuration.attachSegments(budget, list)
+        let catalog = try configuration.catalog(segments, list, budget)
         let capacity = max(segments.compactMap(\.capacity).max() ?? 0, catalog.directory?.capacity ?? 0)
         budget.limit(to: try configuration.bytesInFlight(capacity: capacity))
+        let metrics = Metrics()
         let watchdog = try orNoResources(Watchdog(lateBody: .requestTimeout))
         var hub: SubscriptionHub?
         var endpoints: [Endpoint] = []
         do throws(ServerError) {
             let times = Subscriber.Times(
-                sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds)
+                sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds,
+                traffic: metrics.traffic)
             let limit = configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2
-            let started = try orNoResources(SubscriptionHub(catalog.list, limit: limit, times, budget))
+            let started = try orNoResources(SubscriptionHub(catalog.list, limit: limit, times, budget, metrics))
             hub = started
             for listener in listeners {
                 let service = Service(
-                    catalog, try configuration.access(at: listener.address), started, budget,
+                    catalog, try configuration.access(at: listener.address), started, budget, metrics,
+                    connectionCount: { watchdog.connectionCount },
                     maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly)
-                endpoints.append(try Endpoint(listener, service, configuration.daemonLimits, budget, watchdog))
+                endpoints.append(
+                    try Endpoint(listener, service, configuration.daemonLimits, budget, metrics.traffic, watchdog))
             }
             try orNoResources(catalog.directory?.start(onRemoval: started.announceChange))
             // Only now, when nothing else can fail, are connections accepted.
@@ -154,8 +159,9 @@ extension ServerConfiguration {
         return options
     }
 
-    fileprivate func catalog(_ resources: [SegmentResource], _ budget: ByteBudget) throws(ServerError) -> Catalog {
-        let list = SegmentList(directory: directory, trustedOwners: trustedOwners)
+    fileprivate func catalog(
+        _ resources: [SegmentResource], _ list: SegmentList, _ budget: ByteBudget
+    ) throws(ServerError) -> Catalog {
         guard isDynamic else { return Catalog(resources, list) }
         do throws(SegmentError) {
             let directory = try ServedDirectory(
@@ -166,11 +172,14 @@ extension ServerConfiguration {
         }
     }
 
-    fileprivate func attachSegments(_ budget: ByteBudget) throws(ServerError) -> [SegmentResource] {
+    fileprivate func attachSegments(
+        _ budget: ByteBudget, _ list: SegmentList
+    ) throws(ServerError) -> [SegmentResource] {
         let options = attachmentOptions
         return try segments.map { name throws(ServerError) in
             do throws(SegmentError) {
                 let follower = try SegmentFollower(name, options) { [report] attachment in
+                    list.look(at: name)
                     switch attachment {
                     case .success: report("attached to '\(name)' again, because it was unlinked")
                     case .failure(let error): report("'\(name)' cannot be attached: \(error)")
@@ -201,9 +210,10 @@ private final class Endpoint: Sendable {
     private let watchdog: Watchdog
 
     init(
-        _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ watchdog: Watchdog
+        _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ meter: TrafficMeter,
+        _ watchdog: Watchdog
     ) throws(ServerError) {
-        guard let daemon = Daemon(listener.socket.descriptor, limits, budget, watchdog, service) else {
+        guard let daemon = Daemon(listener.socket.descriptor, limits, budget, meter, watchdog, service) else {
             throw .cannotListen(listener.address, reason: "the system has no resources left for an event loop")
         }
         self.listener = listener

@@ -15,7 +15,7 @@ struct SharedMem: ParsableCommand {
 
             Exit status: 0 for success, 1 for failure, 64 for wrong usage, and 75 if a segment stayed busy: try again.
             """,
-        version: "0.1.0",
+        version: Release.version,
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, WatchCommand.self, InfoCommand.self, ListCommand.self,
             UnlinkCommand.self, MigrateCommand.self, HealthcheckCommand.self,

@@ -10,7 +10,7 @@ import Testing
 @Suite("Access", .fewAtATime)
 struct RoleTests {
     enum Client: String, CaseIterable {
-        case none, otherScheme, wrong, expired, read, write, admin, readOfSome, writeOfSome
+        case none, otherScheme, wrong, expired, read, write, admin, readOfSome, writeOfSome, adminOfSome
 
         var fields: [String] {
             switch self {
@@ -47,7 +47,38 @@ struct RoleTests {
         (.admin, [200, 200, 204, 200, 200, 204, 204, 200, 204, 404, 404, 405]),
         (.readOfSome, [200, 200, 204, 200, 200, 403, 403, 403, 403, 404, 403, 405]),
         (.writeOfSome, [200, 200, 204, 200, 200, 204, 204, 403, 403, 404, 403, 405]),
+        (.adminOfSome, [200, 200, 204, 200, 200, 204, 204, 403, 403, 404, 403, 405]),
     ]
+
+    static let dynamicRequests: [(method: String, target: String, fields: [String])] = [
+        ("GET", "/shared/", []), ("GET", "/", []), ("GET", "/shared/", ["Accept: text/event-stream"]),
+        ("GET", "/metrics", []), ("GET", "/shared/flags2", []), ("PUT", "/shared/flags2", []),
+        ("PUT", "/shared/routes2", []), ("DELETE", "/shared/flags", []), ("DELETE", "/shared/routes", []),
+        ("DELETE", "/shared/nothing", []),
+    ]
+
+    /// The status of each of those, in this order.
+    static let dynamicTable: [(Client, [Int])] =
+        [Client.none, .otherScheme, .wrong, .expired].map { ($0, [Int](repeating: 401, count: 10)) } + [
+            (.read, [200, 200, 200, 200, 404, 403, 403, 403, 403, 403]),
+            (.write, [200, 200, 200, 200, 404, 403, 403, 403, 403, 403]),
+            (.admin, [200, 200, 200, 200, 404, 201, 201, 204, 204, 404]),
+            (.readOfSome, [200, 200, 200, 200, 404, 403, 403, 403, 403, 403]),
+            (.writeOfSome, [200, 200, 200, 200, 404, 403, 403, 403, 403, 403]),
+            (.adminOfSome, [200, 200, 200, 200, 404, 201, 403, 204, 403, 403]),
+        ]
+
+    @Test("To create and delete segments takes the role admin, for that segment", arguments: dynamicTable.map(\.0))
+    func dynamicCells(_ client: Client) throws {
+        let server = try Self.server { $0.isDynamic = true }
+        let statuses = try #require(Self.dynamicTable.first { $0.0 == client }?.1)
+        for (request, status) in zip(Self.dynamicRequests, statuses) {
+            let response = try server.request(
+                request.method, request.target, client.fields + request.fields,
+                body: request.method == "PUT" ? [0x61] : nil)
+            #expect(response.status == status, "\(request)")
+        }
+    }
 
     static func tokens() throws -> [AccessToken] {
         try AccessToken.parse(
@@ -57,6 +88,7 @@ struct RoleTests {
                 token-of-the-admin-role role=admin
                 token-of-the-expired-role role=admin expires=2020-01-01T00:00:00Z
                 token-of-the-readOfSome-role role=read segments=nothing-else,fl*
+                token-of-the-adminOfSome-role role=admin segments=fl*
                 token-of-the-writeOfSome-role segments=fl* expires=2999-12-31T23:59:59+01:00
                 """)
     }

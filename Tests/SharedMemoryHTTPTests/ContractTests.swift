@@ -105,7 +105,7 @@ struct ContractTests {
 
     static var provocations: [Provocation] {
         ["/shared", "/shared/{name}"].flatMap(textProvocations)
-            + ["/", "/shared/"].flatMap(listProvocations)
+            + ["/", "/shared/", "/metrics"].flatMap(listProvocations)
             + ["/openapi.yaml", "/livez", "/readyz"].flatMap(serviceProvocations)
     }
 
@@ -162,7 +162,7 @@ struct ContractTests {
                 provoke(method, 501, ["Transfer-Encoding: gzip, chunked"]),
                 provoke(method, 421, target: "http://evil.example\(path)"), provoke(method, 401, [], .protected),
                 provoke(method, 403, [], .peers),
-            ] + (method == "OPTIONS" ? [] : [provoke(method, 304, ["If-None-Match: *"])])
+            ] + (method == "OPTIONS" || path == "/metrics" ? [] : [provoke(method, 304, ["If-None-Match: *"])])
         }
     }
 

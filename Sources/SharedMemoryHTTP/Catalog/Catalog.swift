@@ -15,6 +15,7 @@ final class Catalog: Sendable {
         named = resources.map { (Array($0.name.utf8), $0) }
         (self.list, directory) = (list, nil)
         sharedName = resources[0].name
+        list.follow(resources.map(\.follower))
         for resource in resources { list.look(at: resource.name) }
     }
 

@@ -10,6 +10,8 @@ final class SegmentList: Sendable {
     private let directory: String?
     private let trustedOwners: Set<TrustedOwner>
     private let state = Mutex(State())
+    let subscriberCount = Atomic(0)
+    private let followers = Mutex<[SegmentFollower]>([])
 
     fileprivate struct State {
         var segments: [String: ListedSegment] = [:]
@@ -35,6 +37,11 @@ final class SegmentList: Sendable {
         self.trustedOwners = trustedOwners
     }
 
+    /// Has these attach again in time, if their segments are replaced; each of them then has the list look at the name.
+    func follow(_ followers: [SegmentFollower]) { self.followers.withLock { $0 = followers } }
+
+    private func attachIfDue() { for follower in followers.withLock({ $0 }) { follower.attachIfDue() } }
+
     /// Looks at what a name leads to now: the list has the name from then on, or no longer.
     func look(at name: String) {
         state.withLock { state in
@@ -58,10 +65,24 @@ final class SegmentList: Sendable {
         }
     }
 
+    /// An absolute path.
+    var path: String { (try? SegmentDirectory(directory).path) ?? "" }
+
+    /// Describes each segment for monitoring, sorted by name.
+    func measure(_ patterns: [String]) -> [MeasuredSegment] {
+        attachIfDue()
+        let locks = AttachmentLocks()
+        return state.withLock { state in
+            state.sortedNames().filter { $0.matches(anyOf: patterns) }
+                .compactMap { name in state.segments[name].flatMap { try? $0.glance.measure(locks) } }
+        }
+    }
+
     /// The list as JSON, and a tag that tells two lists apart.
     ///
     /// - Parameter patterns: those of the names that the client may see; empty for all.
     func json(_ patterns: [String]) -> (bytes: [UInt8], tag: EntityTag) {
+        attachIfDue()
         let (bytes, fingerprint, _) = state.withLock { $0.snapshot(patterns) }
         return (bytes, EntityTag(opaque: String(fingerprint, radix: 16)))
     }
@@ -73,10 +94,15 @@ extension SegmentList.State {
         for (name, segment) in segments { _ = segment.refresh(change: record(name)) }
     }
 
-    fileprivate mutating func snapshot(_ patterns: [String]) -> (bytes: [UInt8], fingerprint: UInt64, change: UInt64) {
-        refresh()
+    fileprivate mutating func sortedNames() -> [String] {
         let names = self.names ?? segments.keys.sorted()
         self.names = names
+        return names
+    }
+
+    fileprivate mutating func snapshot(_ patterns: [String]) -> (bytes: [UInt8], fingerprint: UInt64, change: UInt64) {
+        refresh()
+        let names = sortedNames()
         var bytes = Array("{\"segments\":[".utf8)
         bytes.reserveCapacity(names.count * 200 + 32)
         var fingerprint: UInt64 = 0
@@ -104,7 +130,8 @@ extension SegmentList {
 
     /// Looks at each segment, and returns the count of changes.
     func refresh() -> UInt64 {
-        state.withLock { state in
+        attachIfDue()
+        return state.withLock { state in
             state.refresh()
             return state.change
         }

@@ -14,8 +14,16 @@ final class SegmentResource: Sendable {
     private let removed = Atomic(false)
     /// Held to set or delete where both can happen, so that a condition of DELETE holds until the segment is gone.
     private let change = Mutex(())
+    let counts = Counts()
     /// In coarse milliseconds.
     let lastUse = Atomic(0)
+
+    /// What is counted for monitoring.
+    struct Counts: ~Copyable {
+        let streams = Atomic(0)
+        let polls = Atomic(0)
+        let conflicts = Atomic(0)
+    }
 
     init(_ follower: SegmentFollower, _ budget: ByteBudget, goesWithItsSegment: Bool = false) {
         self.follower = follower
@@ -136,6 +144,7 @@ final class SegmentResource: Sendable {
             }
             throw .busy(doing: "setting '\(name)' while other processes unlinked it")
         } catch .versionMismatch(let current) {
+            counts.conflicts.add(1, ordering: .relaxed)
             return .problem(conditions.problem(current: EntityTag(current)))
         } catch {
             return .problem(error.problem)
@@ -162,6 +171,7 @@ final class SegmentResource: Sendable {
     func refusal(_ conditions: Conditions) -> Problem? {
         guard conditions.isPresent, let info = try? segment?.publicationInfo(), !conditions.permitReplacing(info)
         else { return nil }
+        counts.conflicts.add(1, ordering: .relaxed)
         return conditions.problem(current: EntityTag(info.version))
     }
 }

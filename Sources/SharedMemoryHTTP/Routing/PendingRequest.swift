@@ -6,6 +6,7 @@ enum Action {
     case read(Route)
     /// The list of segments, as far as their names match one of the patterns; if there are none, all of it.
     case list(patterns: [String])
+    case metrics(patterns: [String], isOpenMetrics: Bool)
     /// Holds the request until the text changes, for a limited time.
     case poll(SegmentResource, seconds: Int)
     /// Holds the request for as long as the client stays.
@@ -42,10 +43,12 @@ final class PendingRequest {
     let action: Action
     let conditions: Conditions
     let isChunked: Bool
+    let route: RequestCounts.RouteLabel
     /// Whether the request has been held before.
     var wasHeld = false
 
-    init(_ action: Action, _ head: RequestHead) {
+    init(_ action: Action, _ head: RequestHead, _ route: RequestCounts.RouteLabel?) {
+        self.route = route ?? .other
         self.action = action
         conditions = head.conditions
         isChunked = head.isChunked

@@ -7,6 +7,7 @@ enum Route {
     case missing(name: String)
     /// The list of segments.
     case list
+    case metrics
     case contract
     case alive
     case ready
@@ -17,14 +18,14 @@ enum Route {
         switch self {
         case .segment, .missing, .server:
             isReadOnly ? .read : isDynamic ? .readWriteAndDelete : .readAndWrite
-        case .list, .contract, .alive, .ready: .read
+        case .list, .metrics, .contract, .alive, .ready: .read
         }
     }
 
     /// Whether access depends on the client: all but the service's own resources.
     var isProtected: Bool {
         switch self {
-        case .segment, .missing, .list: true
+        case .segment, .missing, .list, .metrics: true
         case .contract, .alive, .ready, .server: false
         }
     }
@@ -66,6 +67,7 @@ extension Catalog {
         }
         if path == "/livez" { return .alive }
         if path == "/readyz" { return .ready }
+        if path == "/metrics" { return .metrics }
         if path == "/openapi.yaml" { return .contract }
         return path == "/" ? .list : nil
     }

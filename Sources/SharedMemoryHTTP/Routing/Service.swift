@@ -12,16 +12,20 @@ final class Service: Sendable {
     private let hub: SubscriptionHub
     private let maximumWaitSeconds: Int
     private let budget: ByteBudget
+    private let metrics: Metrics
+    private let connectionCount: @Sendable () -> Int
     private let contract = Contract()
     private let alive = Response.probe("alive")
     private let ready = Response.probe("ready")
     private let isDraining = Atomic<Bool>(false)
 
     init(
-        _ catalog: Catalog, _ access: Access, _ hub: SubscriptionHub, _ budget: ByteBudget, maximumWaitSeconds: Int,
-        isReadOnly: Bool
+        _ catalog: Catalog, _ access: Access, _ hub: SubscriptionHub, _ budget: ByteBudget, _ metrics: Metrics,
+        connectionCount: @escaping @Sendable () -> Int, maximumWaitSeconds: Int, isReadOnly: Bool
     ) {
         self.budget = budget
+        self.metrics = metrics
+        self.connectionCount = connectionCount
         self.catalog = catalog
         self.access = Mutex(access)
         self.isReadOnly = isReadOnly
@@ -46,6 +50,15 @@ final class Service: Sendable {
 
 extension Service: RequestHandler {
     func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning {
+        var route: RequestCounts.RouteLabel?
+        let beginning = begin(request, target, isIntact, &route)
+        if case .refuse(let reply) = beginning { count(reply, request, route ?? .other) }
+        return beginning
+    }
+
+    private func begin(
+        _ request: Request, _ target: Span<UInt8>, _ isIntact: Bool, _ label: inout RequestCounts.RouteLabel?
+    ) -> Beginning {
         let access = access.withLock { $0 }
         let head = request.head(access.policy, isIntact: isIntact)
         // Where the body ends is not known either.
@@ -53,7 +66,9 @@ extension Service: RequestHandler {
         guard request.headByteCount + head.recordByteCount <= Daemon.maximumHeadByteCount else {
             return .refuse(.last(.headTooLong(limit: Daemon.maximumHeadByteCount), to: request.method))
         }
-        let action = action(for: request, target, head, access)
+        let route = catalog.route(target)
+        label = route?.label
+        let action = action(for: request, target, route, head, access)
         let hasBody = head.hasBody
         if hasBody, !action.takesBody {
             // The client waits to be asked for the body.
@@ -64,7 +79,7 @@ extension Service: RequestHandler {
         }
         // A reply to the head ends the connection, which is what is wanted while the server drains.
         if !hasBody, isDraining.load(ordering: .relaxed) { return .refuse(reply(to: action, head.conditions)) }
-        let context = plainContext(action, head) ?? RequestContext(retaining: PendingRequest(action, head))
+        let context = plainContext(action, head) ?? RequestContext(retaining: PendingRequest(action, head, label))
         return .proceed(context, bodyLimit: hasBody ? action.bodyLimit : nil)
     }
 
@@ -77,9 +92,10 @@ extension Service: RequestHandler {
         }
     }
 
-    private func action(for request: Request, _ target: Span<UInt8>, _ head: RequestHead, _ access: Access) -> Action {
+    private func action(
+        for request: Request, _ target: Span<UInt8>, _ route: Route?, _ head: RequestHead, _ access: Access
+    ) -> Action {
         if head.hasUnknownExpectation { return .refuse(.unknownExpectation) }
-        let route = catalog.route(target)
         // Probes come by address, and the answers tell a page of another site nothing.
         if route?.isProbe != true {
             guard head.isForThisHost, isForThisHost(target, access) else { return .refuse(.unknownHost) }
@@ -97,6 +113,9 @@ extension Service: RequestHandler {
         case .server:
             return method == .options
                 ? .listMethods(allowed(route)) : .refuse(.malformed("Only OPTIONS can have * as its target."))
+        case .metrics:
+            guard method == .get || method == .head else { return otherwise(method, route) }
+            return .metrics(patterns: access.patterns(head), isOpenMetrics: head.acceptance.isOpenMetrics)
         case .contract, .alive, .ready:
             return method == .get || method == .head ? .read(route) : otherwise(method, route)
         }
@@ -121,7 +140,7 @@ extension Service: RequestHandler {
         switch route {
         case .segment(let resource): resource.name
         case .missing(let name): name
-        case .list, .contract, .alive, .ready, .server: nil
+        case .list, .metrics, .contract, .alive, .ready, .server: nil
         }
     }
 
@@ -208,16 +227,29 @@ extension Service: RequestHandler {
 extension Service {
     func finish(_ request: Request, _ context: RequestContext, _ body: RequestBody) -> Reply {
         if let resource = context.plain(SegmentResource.self) {
-            return request.method == .put ? resource.put(body) : resource.read()
+            let reply = request.method == .put ? resource.put(body) : resource.read()
+            count(reply, request, .text)
+            return reply
         }
         let pending = context.object(PendingRequest.self)
         let reply = hold(pending, request) ?? self.reply(to: pending.action, pending.conditions, body)
+        count(reply, request, pending.route)
         // libmicrohttpd reads the lines between chunks more leniently than other servers: what follows the last chunk may
         // not be a request.
         return pending.isChunked ? reply.endingConnection : reply
     }
 
-    func problem(for fault: RequestBody.Fault) -> Problem { .bodyNotKept(fault) }
+    func refuse(_ fault: RequestBody.Fault, _ request: Request, _ context: RequestContext) -> Reply {
+        let reply = Reply.last(.bodyNotKept(fault))
+        count(
+            reply, request,
+            context.plain(SegmentResource.self) == nil ? context.object(PendingRequest.self).route : .text)
+        return reply
+    }
+
+    private func count(_ reply: Reply, _ request: Request, _ route: RequestCounts.RouteLabel) {
+        if let status = reply.status { metrics.requests.count(.init(request.method), route, status) }
+    }
 
     /// - Parameter body: nil if nothing has been read, as there is no body or it does not matter.
     private func reply(to action: Action, _ conditions: Conditions, _ body: RequestBody? = nil) -> Reply {
@@ -234,8 +266,9 @@ extension Service {
         case .read(.segment(let resource)): resource.read(conditions)
         case .poll(let resource, let seconds): resource.read(conditions, waitSeconds: seconds)
         case .list(let patterns): catalog.read(patterns, conditions, budget)
+        case .metrics(let patterns, let isOpenMetrics): page(patterns, isOpenMetrics ? .openMetrics : .prometheus)
         case .stream: .endedStream(.draining)
-        case .streamHead: .last(EventChunk.head(date: Clock.realtimeSeconds))
+        case .streamHead: .last(.ok, EventChunk.head(date: Clock.realtimeSeconds))
         case .read(.contract): contract.read(conditions)
         case .read(.ready): readiness
         case .read: .response(.ok, alive)
@@ -247,6 +280,15 @@ extension Service {
     private var readiness: Reply {
         if isDraining.load(ordering: .relaxed) { return .problem(.draining) }
         return catalog.isReady ? .response(.ok, ready) : .problem(.unattached)
+    }
+
+    private func page(_ patterns: [String], _ format: MetricsPage.Format) -> Reply {
+        let response = Response(metrics.page(format, catalog, patterns, connections: connectionCount()))
+        response.addDate()
+        response.add(.contentType, format.contentType)
+        response.add(.cacheControl, "no-store")
+        response.add(.vary, "Accept, Authorization")
+        return .response(.ok, response)
     }
 
     private func create(
@@ -272,7 +314,7 @@ extension Reply {
     ///
     /// A browser's `EventSource` then connects again; it would give up for good on any status other than 200.
     static func endedStream(_ problem: Problem) -> Reply {
-        .last(EventChunk.head(date: Clock.realtimeSeconds) + Array("retry: 3000\n: \(problem.detail)\n\n".utf8))
+        .last(.ok, EventChunk.head(date: Clock.realtimeSeconds) + Array("retry: 3000\n: \(problem.detail)\n\n".utf8))
     }
 
     fileprivate static func methods(_ methods: AllowedMethods) -> Reply {
@@ -299,9 +341,11 @@ extension Service {
             if pending.wasHeld { return .close }
             if case .text(let resource) = source, !resource.isAttached { return resource.refusedStream }
             let isChunked = !request.isHTTP10
-            return subscribe(pending, orElse: Reply.endedStream) {
+            let admitted = subscribe(pending, orElse: Reply.endedStream) {
                 Subscriber($0, source, .stream(isChunked: isChunked), version)
             }
+            if case .hold = admitted { metrics.requests.count(.get, pending.route, .ok) }
+            return admitted
         default: return nil
         }
     }

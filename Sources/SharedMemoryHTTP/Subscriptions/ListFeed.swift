@@ -7,7 +7,7 @@ final class ListFeed: Feed {
     private(set) var subscribers: [Subscriber] = []
     var isStale: Bool { !subscribers.isEmpty }
     var newest: Event? { nil }
-    private let list: SegmentList
+    let list: SegmentList
     private let budget: ByteBudget
     /// The last change that was found.
     private var latest: UInt64 = 0

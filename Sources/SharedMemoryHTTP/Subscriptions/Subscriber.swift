@@ -71,6 +71,7 @@ final class Subscriber: @unchecked Sendable {
         /// For the client to read what is sent, plus a second for each 64 KiB of it.
         let sendSeconds: Int
         let heartbeatSeconds: Int
+        let traffic: TrafficMeter
     }
 
     /// Begins a stream with its head.
@@ -138,6 +139,7 @@ final class Subscriber: @unchecked Sendable {
 
     private func finish(_ event: Event, _ times: Times) {
         sending = nil
+        if !event.chunk.isHead { times.traffic.send(event.chunk.byteCount(isChunked: false)) }
         version = event.version ?? version
         change = event.change ?? change
         isFinished = event.chunk.isEnd

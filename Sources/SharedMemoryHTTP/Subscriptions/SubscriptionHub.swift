@@ -19,6 +19,7 @@ final class SubscriptionHub: @unchecked Sendable {
     // The hub's thread.
     private let epoll: Epoll
     private let budget: ByteBudget
+    private let metrics: Metrics
     private let listFeed: ListFeed
     /// Those that have subscribers, by their resource.
     private var channels: [ObjectIdentifier: Channel] = [:]
@@ -45,8 +46,9 @@ final class SubscriptionHub: @unchecked Sendable {
     }
 
     init(
-        _ list: SegmentList, limit: Int, _ times: Subscriber.Times, _ budget: ByteBudget
+        _ list: SegmentList, limit: Int, _ times: Subscriber.Times, _ budget: ByteBudget, _ metrics: Metrics
     ) throws(SystemError) {
+        self.metrics = metrics
         self.limit = limit
         self.times = times
         inbox = Inbox(try EventDescriptor())
@@ -219,6 +221,7 @@ extension SubscriptionHub {
         subscribers[connection.transport.descriptor] = subscriber
         let feed = feed(of: subscriber)
         feed.add(subscriber)
+        countSubscriber(subscriber, 1)
         guard subscriber.begin(times) != .failed else { return remove(subscriber) }
         // It may know a later version than the feed does: then it is served once the feed is refreshed.
         if feed === listFeed { nextListLook = 0 } else if !feed.isStale { serve(subscriber) }
@@ -234,6 +237,14 @@ extension SubscriptionHub {
             return remove(subscriber)
         }
         nextDeadline = min(nextDeadline, subscriber.deadline)
+    }
+
+    private func countSubscriber(_ subscriber: Subscriber, _ change: Int) {
+        switch subscriber.source {
+        case .list: listFeed.list.subscriberCount.add(change, ordering: .relaxed)
+        case .text(let resource) where subscriber.isPoll: resource.counts.polls.add(change, ordering: .relaxed)
+        case .text(let resource): resource.counts.streams.add(change, ordering: .relaxed)
+        }
     }
 
     private func next(for subscriber: Subscriber, in feed: any Feed) -> Event? {
@@ -260,7 +271,10 @@ extension SubscriptionHub {
     private func handleIfDue(_ subscriber: Subscriber, _ now: Int) {
         if now >= subscriber.deadline, !subscriber.isPoll {
             // Either the client is too slow, or the stream has been silent for long.
-            if subscriber.sending != nil { return drop(subscriber) }
+            if subscriber.sending != nil {
+                metrics.dropped.add(1, ordering: .relaxed)
+                return drop(subscriber)
+            }
             if subscriber.send(heartbeat, times) == .failed { return remove(subscriber) }
         }
         serve(subscriber)
@@ -278,6 +292,7 @@ extension SubscriptionHub {
         subscribers[transport.descriptor] = nil
         let feed = feed(of: subscriber)
         feed.remove(subscriber)
+        countSubscriber(subscriber, -1)
         if feed.subscribers.isEmpty, let channel = feed as? Channel { channels[channel.id] = nil }
         leaving.append(subscriber.connection)
     }

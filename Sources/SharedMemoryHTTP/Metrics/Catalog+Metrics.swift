@@ -1,0 +1,61 @@
+import LinuxSystem
+import SharedMemory
+import Synchronization
+
+extension Catalog {
+    /// Adds what there is to say of each segment.
+    func addMetrics(to page: inout MetricsPage, _ patterns: [String]) {
+        let segments = list.measure(patterns)
+        let resources = segments.map { find($0.name.utf8Span.span) }
+        func add(_ name: String, _ kind: MetricsPage.Kind, _ help: String, _ value: (MeasuredSegment) -> Int?) {
+            page.begin(name, kind, help)
+            let sample = kind == .counter ? name + "_total" : name
+            for segment in segments { value(segment).map { page.add(sample, $0, ("segment", segment.name)) } }
+        }
+        func addOfResource(_ name: String, _ kind: MetricsPage.Kind, _ help: String, _ value: (SegmentResource) -> Int)
+        {
+            page.begin(name, kind, help)
+            let sample = kind == .counter ? name + "_total" : name
+            for (segment, resource) in zip(segments, resources) {
+                resource.map { page.add(sample, value($0), ("segment", segment.name)) }
+            }
+        }
+        page.begin("sharedmem_segment_version", .gauge, "The number of the version; instance is the rest of it.")
+        for segment in segments {
+            let instance = segment.version.description.prefix { $0 != "-" }
+            page.add(
+                "sharedmem_segment_version", segment.version.number, ("segment", segment.name),
+                ("instance", String(instance)))
+        }
+        add("sharedmem_segment_publications", .counter, "How often the text was set, by whatever process.") {
+            Int(clamping: $0.version.number)
+        }
+        add("sharedmem_segment_bytes", .gauge, "The length of the text.", \.byteCount)
+        add("sharedmem_segment_capacity_bytes", .gauge, "The most bytes that the text can have.", \.capacity)
+        page.begin("sharedmem_segment_changed_timestamp_seconds", .gauge, "When the text was set; 0 if it never was.")
+        for segment in segments {
+            let time = segment.version.number == 0 ? 0 : Double(segment.publicationTime.nanosecondsSince1970) / 1e9
+            page.add("sharedmem_segment_changed_timestamp_seconds", time, ("segment", segment.name))
+        }
+        add(
+            "sharedmem_segment_attached", .gauge, "Attachments, one for each process and kind of access.",
+            \.attachmentCount)
+        add("sharedmem_segment_pins", .gauge, "Pins in use by open borrows and readers.", \.pinCount)
+        add("sharedmem_segment_memory_bytes", .gauge, "Memory behind the segment.", \.memoryByteCount)
+        addOfResource("sharedmem_segment_conflicts", .counter, "Requests to this server that a condition refused.") {
+            $0.counts.conflicts.load(ordering: .relaxed)
+        }
+        addOfResource("sharedmem_subscribers", .gauge, "Open event streams.") {
+            $0.counts.streams.load(ordering: .relaxed)
+        }
+        addOfResource("sharedmem_polls", .gauge, "Long polls that are held.") {
+            $0.counts.polls.load(ordering: .relaxed)
+        }
+        page.begin("sharedmem_list_subscribers", .gauge, "Open event streams of the list of segments.")
+        page.add("sharedmem_list_subscribers", list.subscriberCount.load(ordering: .relaxed))
+        if let free = try? FileSystem.freeByteCount(at: list.path) {
+            page.begin("sharedmem_tmpfs_free_bytes", .gauge, "Free memory of the directory's file system.")
+            page.add("sharedmem_tmpfs_free_bytes", free)
+        }
+    }
+}
