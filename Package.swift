@@ -38,7 +38,8 @@ let package = Package(
         .executable(name: "sharedmem", targets: ["sharedmem"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     ],
     targets: [
         // The core: no dependency beyond the toolchain.
@@ -65,14 +66,19 @@ let package = Package(
         .target(
             name: "MicroHTTPD", dependencies: ["CMicroHTTPD", "HTTPMessages", "LinuxSystem"], swiftSettings: strict),
         .target(
-            name: "SharedMemoryHTTP", dependencies: ["HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory"],
+            name: "SharedMemoryHTTP",
+            dependencies: [
+                "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
 
         // The command line.
         .executableTarget(
             name: "sharedmem",
             dependencies: [
-                "LinuxSystem", "SharedMemory", "SharedMemoryHTTP",
+                "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -102,7 +108,7 @@ let package = Package(
             name: "SharedMemoryHTTPTests",
             dependencies: [
                 "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "TestTraits",
-                "sharedmem", "probe",
+                "sharedmem", "probe", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: tests),
         .testTarget(

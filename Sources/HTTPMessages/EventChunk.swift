@@ -85,7 +85,9 @@ package struct EventChunk: Sendable {
     package static func head(date: Int64) -> [UInt8] { head(date: date, isChunked: false).bytes }
 
     /// The head of the response.
-    package static func head(date: Int64, isChunked: Bool) -> EventChunk {
+    ///
+    /// - Parameter fields: lines for it, each with its line ending.
+    package static func head(date: Int64, isChunked: Bool, fields: String = "") -> EventChunk {
         let framing = isChunked ? "Transfer-Encoding: chunked\r\n" : ""
         let head = """
             HTTP/1.1 200 OK\r
@@ -95,7 +97,7 @@ package struct EventChunk: Sendable {
             X-Content-Type-Options: nosniff\r
             X-Accel-Buffering: no\r
             Vary: Accept\r
-            \(framing)Connection: close\r
+            \(fields)\(framing)Connection: close\r
             \r\n
             """
         return EventChunk(unframed: head)

@@ -2,6 +2,12 @@
 package enum HeaderName: String, Sendable {
     case accept = "Accept"
     case acceptEncoding = "Accept-Encoding"
+    case accessControlAllowHeaders = "Access-Control-Allow-Headers"
+    case accessControlAllowMethods = "Access-Control-Allow-Methods"
+    case accessControlAllowOrigin = "Access-Control-Allow-Origin"
+    case accessControlExposeHeaders = "Access-Control-Expose-Headers"
+    case accessControlMaxAge = "Access-Control-Max-Age"
+    case accessControlRequestMethod = "Access-Control-Request-Method"
     case allow = "Allow"
     case authorization = "Authorization"
     case cacheControl = "Cache-Control"
@@ -14,6 +20,8 @@ package enum HeaderName: String, Sendable {
     case date = "Date"
     case entityTag = "ETag"
     case expect = "Expect"
+    case forwarded = "Forwarded"
+    case forwardedFor = "X-Forwarded-For"
     case host = "Host"
     case ifMatch = "If-Match"
     case ifModifiedSince = "If-Modified-Since"
@@ -22,9 +30,12 @@ package enum HeaderName: String, Sendable {
     case lastEventID = "Last-Event-ID"
     case lastModified = "Last-Modified"
     case location = "Location"
+    case origin = "Origin"
     case prefer = "Prefer"
     case preferenceApplied = "Preference-Applied"
+    case requestID = "X-Request-ID"
     case retryAfter = "Retry-After"
+    case traceParent = "traceparent"
     case transferEncoding = "Transfer-Encoding"
     case vary = "Vary"
     case wwwAuthenticate = "WWW-Authenticate"
@@ -38,13 +49,19 @@ package enum HeaderName: String, Sendable {
         case 6 where name.equalsIgnoringCase("cookie"): self = .cookie
         case 6 where name.equalsIgnoringCase("expect"): self = .expect
         case 6 where name.equalsIgnoringCase("prefer"): self = .prefer
+        case 6 where name.equalsIgnoringCase("origin"): self = .origin
         case 8 where name.equalsIgnoringCase("if-match"): self = .ifMatch
+        case 9 where name.equalsIgnoringCase("forwarded"): self = .forwarded
+        case 11 where name.equalsIgnoringCase("traceparent"): self = .traceParent
         case 12 where name.equalsIgnoringCase("content-type"): self = .contentType
+        case 12 where name.equalsIgnoringCase("x-request-id"): self = .requestID
         case 13 where name.equalsIgnoringCase("if-none-match"): self = .ifNoneMatch
         case 13 where name.equalsIgnoringCase("last-event-id"): self = .lastEventID
         case 13 where name.equalsIgnoringCase("authorization"): self = .authorization
         case 13 where name.equalsIgnoringCase("content-range"): self = .contentRange
         case 14 where name.equalsIgnoringCase("content-length"): self = .contentLength
+        case 15 where name.equalsIgnoringCase("x-forwarded-for"): self = .forwardedFor
+        case 29 where name.equalsIgnoringCase("access-control-request-method"): self = .accessControlRequestMethod
         case 16 where name.equalsIgnoringCase("content-encoding"): self = .contentEncoding
         case 17 where name.equalsIgnoringCase("if-modified-since"): self = .ifModifiedSince
         case 17 where name.equalsIgnoringCase("transfer-encoding"): self = .transferEncoding

@@ -12,6 +12,16 @@ package struct RequestHead: Sendable {
     package private(set) var hasMalformedWait = false
     /// The id of the last event that the client of an event stream received.
     package private(set) var lastEventID: String?
+    /// The id that the client or a proxy has given the request: 1 to 128 visible ASCII characters.
+    package private(set) var requestID: String?
+    /// The parent of this request in a trace.
+    package private(set) var traceParent: String?
+    /// The addresses that proxies say the request came through, the client's first; whether that is true is another matter.
+    package private(set) var forwardedAddresses: [String] = []
+    /// The site of the page that sends the request, as the browser says.
+    package private(set) var origin: String?
+    /// Whether a browser asks which requests a page of another site may send.
+    package private(set) var isPreflight = false
     package private(set) var expectsContinue = false
     package private(set) var hasUnknownExpectation = false
     /// Whether `Host` is a name of this server.
@@ -135,6 +145,12 @@ extension RequestHead {
             case .malformed: hasMalformedWait = true
             }
         case .lastEventID: lastEventID = value.text
+        case .requestID: requestID = value.isLabel(atMost: 128) ? value.text : nil
+        case .traceParent: traceParent = value.isLabel(atMost: 128) ? value.text : nil
+        case .forwardedFor: forwardedAddresses += ForwardedAddresses.parseList(value.text ?? "")
+        case .forwarded: forwardedAddresses += ForwardedAddresses.parseForwarded(value.text ?? "")
+        case .origin: origin = value.isLabel(atMost: 1024) ? value.text : nil
+        case .accessControlRequestMethod: isPreflight = true
         case .cookie:
             recordByteCount += received.count + 64
             for index in received.indices where received[index] == UInt8(ascii: ";") { recordByteCount += 64 }
@@ -165,6 +181,11 @@ private struct SingleHeaders: OptionSet {
 }
 
 extension Span<UInt8> {
+    /// Whether this is visible ASCII, at least one character and not too long.
+    fileprivate func isLabel(atMost limit: Int) -> Bool {
+        !isEmpty && count <= limit && allSatisfy { (0x21...0x7e).contains($0) }
+    }
+
     /// Whether this is a token, as a header name must be (RFC 9110, 5.6.2).
     fileprivate var isToken: Bool {
         !isEmpty

@@ -23,6 +23,16 @@ package struct EventDescriptor: ~Copyable {
         unsafe read(descriptor, &count, 8)
     }
 
+    /// Waits for a signal and clears it, or until `end` is signalled.
+    ///
+    /// - Returns: false if `end` was.
+    package func wait(orUntil end: borrowing EventDescriptor) -> Bool {
+        var polls = [descriptor, end.descriptor].map { pollfd(fd: $0, events: CShort(POLLIN), revents: 0) }
+        while unsafe poll(&polls, 2, -1) <= 0 {}
+        clear()
+        return polls[1].revents == 0
+    }
+
     /// Waits for a signal and clears it.
     ///
     /// - Parameter timeoutMilliseconds: if negative, there is no timeout.

@@ -58,6 +58,15 @@ internal import Glibc
         self.byteCount = byteCount
     }
 
+    /// The address of the other end of a connected socket.
+    package init(ofPeer socket: CInt) {
+        var byteCount = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        unsafe withUnsafeMutableBytes(of: &storage) {
+            _ = unsafe getpeername(socket, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, &byteCount)
+        }
+        self.byteCount = byteCount
+    }
+
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         unsafe withUnsafePointer(to: storage) {
             unsafe body(UnsafeRawPointer($0).assumingMemoryBound(to: sockaddr.self), byteCount)

@@ -144,7 +144,9 @@ extension Daemon {
             if endsConnection { guard unsafe cmicrohttpd_end(request.connection) == .YES else { return false } }
             guard open.respond(byteCount: response.byteCount) else { return false }
             if status != .noContent, status != .notModified, request.method != .head { meter.send(response.byteCount) }
-            return unsafe MHD_queue_response(request.connection, status.rawValue, response.pointer) == .YES
+            let fields = open.responseFields
+            let complete = fields.isEmpty ? response : response.copy(adding: fields)
+            return unsafe MHD_queue_response(request.connection, status.rawValue, complete.pointer) == .YES
         case .hold(let take):
             guard open.hold() else { return false }
             open.startNanoseconds.store(0, ordering: .relaxed)
@@ -153,7 +155,7 @@ extension Daemon {
             return true
         case .last(_, let message):
             meter.send(Self.contentByteCount(of: message))
-            return open.finish(with: message)
+            return open.finish(with: Self.message(message, adding: open.responseFields))
         case .close: return false
         }
     }
@@ -174,6 +176,13 @@ extension Daemon {
     private func measureDuration(_ open: OpenConnection) {
         let start = open.startNanoseconds.load(ordering: .relaxed)
         if start > 0 { meter.finish(after: Clock.monotonicNanoseconds - start) }
+    }
+
+    /// A message with more fields in its head.
+    private static func message(_ message: [UInt8], adding fields: [ResponseField]) -> [UInt8] {
+        guard !fields.isEmpty, let lineFeed = message.firstIndex(of: 10) else { return message }
+        return message[...lineFeed] + fields.flatMap { Array("\($0.name.rawValue): \($0.value)\r\n".utf8) }
+            + message[(lineFeed + 1)...]
     }
 
     /// The length of what follows a message's head.

@@ -7,11 +7,14 @@ import LinuxSystem
     private let connection: OpaquePointer
     private let waker: Waker
     package let transport: any Transport
+    /// For the head of the response.
+    package let responseFields: [ResponseField]
 
     init(_ connection: OpaquePointer, _ open: OpenConnection) {
         unsafe self.connection = connection
         waker = open.waker
         transport = open.transport
+        responseFields = open.responseFields
     }
 
     /// Gives the connection back to libmicrohttpd, which has the handler finish the request again.

@@ -36,6 +36,9 @@ final class OpenConnection: Sendable {
     let body: RequestBody
     /// When the head of the request arrived, on the monotonic clock; 0 if the request was held.
     let startNanoseconds = Atomic(0)
+    /// Fields for the response to the request that is under way, beyond those that the resource gives it.
+    private let fields = Mutex<[ResponseField]>([])
+    private let hasFields = Atomic(false)
     private let limits: TimeLimits
     private let state: ConnectionState
     /// The state in which the client was first seen to have stopped sending.
@@ -64,9 +67,18 @@ final class OpenConnection: Sendable {
 // Those that return a Boolean return false if its last response was sent or it has ended: then the request has no effect.
 
 extension OpenConnection {
+    var responseFields: [ResponseField] {
+        get { hasFields.load(ordering: .relaxed) ? fields.withLock { $0 } : [] }
+        set {
+            fields.withLock { $0 = newValue }
+            hasFields.store(!newValue.isEmpty, ordering: .relaxed)
+        }
+    }
+
     /// - Parameter wasHandled: false if libmicrohttpd has refused the last request itself.
     func awaitHead(afterHandledRequest wasHandled: Bool) {
         body.clear()
+        if hasFields.load(ordering: .relaxed) { responseFields = [] }
         endedWithinHead.store(!wasHandled, ordering: .relaxed)
         _ = state.enter(.awaitsHead, until: waker.milliseconds + limits.idleSeconds * 1000)
     }

@@ -28,6 +28,15 @@ package enum Reply {
         }
     }
 
+    /// The length of the response's body, or of the whole message.
+    package var byteCount: Int {
+        switch self {
+        case .response(let status, let response, _): status == .notModified ? 0 : response.byteCount
+        case .last(_, let message): message.count
+        case .hold, .close: 0
+        }
+    }
+
     /// The same response, after which the connection ends.
     package var endingConnection: Reply {
         guard case .response(let status, let response, _) = self else { return self }

@@ -2,6 +2,7 @@ internal import CMicroHTTPD
 internal import Glibc
 package import HTTPMessages
 package import LinuxSystem
+internal import Synchronization
 
 /// A request whose head has arrived; valid only during the handler's call that it is passed to.
 @safe package struct Request {
@@ -27,6 +28,24 @@ package import LinuxSystem
 
     /// The supplementary groups of that process.
     package var peerGroups: [UInt32] { Socket.peerGroups(of: unsafe cmicrohttpd_socket(connection)) }
+
+    /// The address of the client's host, in digits; nil unless it has connected over IP.
+    package var clientAddress: String? {
+        SocketAddress(ofPeer: unsafe cmicrohttpd_socket(connection)).numericHostAndPort?.host
+    }
+
+    /// When the head arrived, in nanoseconds on the monotonic clock.
+    package var arrivalNanoseconds: Int {
+        unsafe OpenConnection.with(connection) { $0.startNanoseconds.load(ordering: .relaxed) } ?? 0
+    }
+
+    /// Adds fields to whatever response this request gets.
+    package func respond(with fields: [ResponseField]) {
+        _ = unsafe OpenConnection.with(connection) { $0.responseFields = fields }
+    }
+
+    /// The target without its query, decoded.
+    package var decodedTarget: String { unsafe String(decoding: target, as: UTF8.self) }
 
     /// Reads the headers, repeated ones included, in the order in which they were sent.
     package func head(_ policy: AccessPolicy, isIntact: Bool) -> RequestHead {

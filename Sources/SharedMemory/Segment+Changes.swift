@@ -116,6 +116,20 @@ extension Segment {
         return try attachment.notifier.onReplacement(of: version, call)
     }
 
+    /// Calls `call` once, when the current version differs from `version`, without ever waking up in between; for a log, which
+    /// may miss the change of a writer that is killed just then, up to the next change.
+    ///
+    /// - Returns: nil if the version differs already; then `call` is never called.
+    /// - Throws: ``SegmentError/readOnly(name:)`` for an attachment that no writer can wake.
+    package func onReplacementPatiently(
+        of version: Version, _ call: @escaping @Sendable () -> Void
+    ) throws(SegmentError) -> CallbackID? {
+        defer { extendLifetime(self) }
+        let attachment = try attachment
+        guard attachment.membership.isWritable else { throw .readOnly(name: name) }
+        return try attachment.notifier.onReplacement(of: version, isPatient: true, call)
+    }
+
     /// Cancels a callback that has not begun; for the HTTP interface.
     package func cancel(_ id: CallbackID) {
         _ = try? attachment.notifier.cancel(id)

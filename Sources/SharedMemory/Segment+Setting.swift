@@ -65,6 +65,12 @@ extension Segment {
         return try reference().attachment.currentInfo().1
     }
 
+    /// Describes the current text, and the process that set it; nil for version 0.
+    package func publication() throws(SegmentError) -> (info: PublicationInfo, setter: SettingProcess?) {
+        defer { extendLifetime(self) }
+        return try reference().attachment.membership.publication(path)
+    }
+
     private func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
         defer { extendLifetime(self) }
         return try reference().with { attachment in

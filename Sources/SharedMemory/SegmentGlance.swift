@@ -37,14 +37,19 @@ package final class SegmentGlance: Sendable {
     /// The current publication and the process that made it; nil for version 0.
     package func publication() throws(SegmentError) -> (info: PublicationInfo, setter: SettingProcess?) {
         defer { extendLifetime(self) }
-        let (current, info) = try membership.currentInfo(path)
-        guard current.number > 0 else { return (info, nil) }
-        let setter = membership.view.slots[current.slot].setter.load()
-        return (
-            info, SettingProcess(processID: setter.processID, user: setter.user, program: setter.programName)
-        )
+        return try membership.publication(path)
     }
 
     /// Whether the name leads to another file now, or to none.
     package var hasLostName: Bool { (try? FileStatus.ofPath(path))?.identity != identity }
+}
+
+extension Membership {
+    /// The current publication and the process that made it; nil for version 0.
+    func publication(_ path: String) throws(SegmentError) -> (info: PublicationInfo, setter: SettingProcess?) {
+        let (current, info) = try currentInfo(path)
+        guard current.number > 0 else { return (info, nil) }
+        let setter = view.slots[current.slot].setter.load()
+        return (info, SettingProcess(processID: setter.processID, user: setter.user, program: setter.programName))
+    }
 }

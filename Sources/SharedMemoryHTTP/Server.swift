@@ -20,6 +20,7 @@ public final class Server: Sendable {
     private let watchdog: Watchdog
     private let hub: SubscriptionHub
     private let catalog: Catalog
+    private let localChanges: LocalChangeLog
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
@@ -42,8 +43,11 @@ public final class Server: Sendable {
         }
         let budget = ByteBudget()
         let list = SegmentList(directory: configuration.directory, trustedOwners: configuration.trustedOwners)
-        let segments = try configuration.attachSegments(budget, list)
-        let catalog = try configuration.catalog(segments, list, budget)
+        let log = try ServerLog(configuration)
+        let crossOrigins = try CrossOrigins(configuration.crossOrigins)
+        let localChanges = try orNoResources(LocalChangeLog(log))
+        let segments = try configuration.attachSegments(budget, list, log, localChanges)
+        let catalog = try configuration.catalog(segments, list, budget, log, localChanges)
         let capacity = max(segments.compactMap(\.capacity).max() ?? 0, catalog.directory?.capacity ?? 0)
         budget.limit(to: try configuration.bytesInFlight(capacity: capacity))
         let metrics = Metrics()
@@ -59,24 +63,27 @@ public final class Server: Sendable {
             hub = started
             for listener in listeners {
                 let service = Service(
-                    catalog, try configuration.access(at: listener.address), started, budget, metrics,
+                    catalog, try configuration.access(at: listener.address), started, budget, metrics, log,
+                    crossOrigins,
                     connectionCount: { watchdog.connectionCount },
                     maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly)
                 endpoints.append(
                     try Endpoint(listener, service, configuration.daemonLimits, budget, metrics.traffic, watchdog))
             }
+            try orNoResources(localChanges.start())
             try orNoResources(catalog.directory?.start(onRemoval: started.announceChange))
             // Only now, when nothing else can fail, are connections accepted.
             for endpoint in endpoints { try orNoResources(endpoint.daemon.start()) }
             self.hub = started
         } catch {
             // While all are alive: their threads, which may be about to start, do not retain them.
-            Self.end(endpoints, hub, watchdog, catalog)
+            Self.end(endpoints, hub, watchdog, catalog, localChanges)
             throw error
         }
         self.configuration = configuration
         self.watchdog = watchdog
         self.catalog = catalog
+        self.localChanges = localChanges
         addresses = endpoints.map(\.listener.address)
         graceSeconds = configuration.graceSeconds
         daemons = endpoints.map(\.daemon)
@@ -126,15 +133,17 @@ public final class Server: Sendable {
                 if inFlight == 0 || elapsed >= 1000 && inFlight <= watchdog.refusedCount { break }
                 BackgroundThread.pause()
             }
-            Self.end(endpoints, hub, watchdog, catalog)
+            Self.end(endpoints, hub, watchdog, catalog, localChanges)
             endpoints = []
         }
     }
 
     private static func end(
-        _ endpoints: [Endpoint], _ hub: SubscriptionHub?, _ watchdog: Watchdog, _ catalog: Catalog
+        _ endpoints: [Endpoint], _ hub: SubscriptionHub?, _ watchdog: Watchdog, _ catalog: Catalog,
+        _ localChanges: LocalChangeLog
     ) {
         catalog.directory?.stop()
+        localChanges.stop()
         // Before the daemons: none of them may hold a connection when it stops.
         hub?.stop()
         for endpoint in endpoints { endpoint.stop() }
@@ -160,12 +169,13 @@ extension ServerConfiguration {
     }
 
     fileprivate func catalog(
-        _ resources: [SegmentResource], _ list: SegmentList, _ budget: ByteBudget
+        _ resources: [SegmentResource], _ list: SegmentList, _ budget: ByteBudget, _ log: ServerLog,
+        _ localChanges: LocalChangeLog
     ) throws(ServerError) -> Catalog {
         guard isDynamic else { return Catalog(resources, list) }
         do throws(SegmentError) {
             let directory = try ServedDirectory(
-                attachmentOptions, limit: segmentLimit, pattern: namePattern, list, budget, report: report)
+                attachmentOptions, limit: segmentLimit, pattern: namePattern, list, budget, log, localChanges)
             return Catalog(directory, first: segments[0], list)
         } catch {
             throw .segment(name: segments[0], error)
@@ -173,20 +183,23 @@ extension ServerConfiguration {
     }
 
     fileprivate func attachSegments(
-        _ budget: ByteBudget, _ list: SegmentList
+        _ budget: ByteBudget, _ list: SegmentList, _ log: ServerLog, _ localChanges: LocalChangeLog
     ) throws(ServerError) -> [SegmentResource] {
         let options = attachmentOptions
         return try segments.map { name throws(ServerError) in
             do throws(SegmentError) {
-                let follower = try SegmentFollower(name, options) { [report] attachment in
-                    list.look(at: name)
+                let follower = try SegmentFollower(name, options) { [report, weak list] attachment in
+                    // The list has the followers.
+                    list?.look(at: name)
                     switch attachment {
-                    case .success: report("attached to '\(name)' again, because it was unlinked")
+                    case .success(let segment):
+                        localChanges.follow(name, segment)
+                        report("attached to '\(name)' again, because it was unlinked")
                     case .failure(let error): report("'\(name)' cannot be attached: \(error)")
                     }
                 }
-                try follower.attach()
-                return SegmentResource(follower, budget)
+                localChanges.follow(name, try follower.attach())
+                return SegmentResource(follower, budget, log)
             } catch {
                 throw .segment(name: name, error)
             }

@@ -1,3 +1,4 @@
+public import Logging
 public import SharedMemory
 
 /// The segments that a server serves, its addresses, and its limits.
@@ -94,8 +95,21 @@ public struct ServerConfiguration: Sendable {
     /// The number of threads for each address; they share its connections.
     public var threadCount = 1
 
-    /// Called with a line about each problem that no client is told about; from any thread.
-    public var report: @Sendable (String) -> Void = { _ in }
+    /// The proxies, by address, range such as `10.0.0.0/8`, or `unix`, whose `X-Forwarded-For` and `Forwarded` name the
+    /// client.
+    public var trustedProxies: [String] = []
+    /// The sites whose pages may use the server from another origin, such as `https://example.org`; `*` for all.
+    public var crossOrigins: [String] = []
+
+    /// Where the server writes what happens.
+    ///
+    /// Changes have the level `info`, and problems that no client is told about `warning`. The handler must not block.
+    public var logger = Logger(label: "sharedmem") { _ in SwiftLogNoOpLogHandler() }
+    /// Whether each request is logged, whatever the logger's level.
+    public var logsAccess = false
 
     public init() {}
+
+    /// Writes about a problem that no client is told about.
+    package var report: @Sendable (String) -> Void { { [logger] in logger.warning("\($0)") } }
 }

@@ -46,7 +46,8 @@ package struct ServerOption: Sendable {
 
     package static let all = [
         listen, dynamic, maxSegments, namePattern, tokenFile, allowAnonymous, readOnly, allowUser, allowGroup,
-        socketMode, allowHost, directory,
+        socketMode, allowHost, trustedProxy,
+        corsOrigin, logLevel, logFormat, accessLog, directory,
         trustOwner, capacity, mode, group, grace,
         connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
         idleTimeout, bytesInFlight, threads,
@@ -87,6 +88,24 @@ package struct ServerOption: Sendable {
     package static let allowHost = ServerOption(
         "allow-host", value: "name",
         help: "A host name that requests may use besides localhost; .NAME for all names below it; may be repeated.")
+
+    package static let trustedProxy = ServerOption(
+        "trusted-proxy", value: "address",
+        help: """
+            A proxy whose X-Forwarded-For and Forwarded name the client in the log: an address, a range such as \
+            10.0.0.0/8, or unix; may be repeated.
+            """)
+    package static let corsOrigin = ServerOption(
+        "cors-origin", value: "origin",
+        help: "A site, such as https://example.org, whose pages may use the server, or * for all; may be repeated.")
+
+    package static let logLevel = ServerOption(
+        "log-level", value: "level", default: "info",
+        help: "What to log on standard error: debug, info (changes, too), notice, warning, error or critical.")
+    package static let logFormat = ServerOption(
+        "log-format", value: "format", default: "text on a terminal, else json",
+        help: "How to log: text, or json with an object a line.")
+    package static let accessLog = ServerOption("access-log", help: "Log each request.")
 
     package static let directory = ServerOption(
         "directory", value: "directory", default: "/dev/shm", help: "The directory of the segments, on a tmpfs.")

@@ -132,6 +132,11 @@ struct ServerOptionTests: CommandTests {
         case "token-file": try await tokenFile(variable)
         case "allow-anonymous": try await allowAnonymous(variable)
         case "read-only": try await readOnly(variable)
+        case "trusted-proxy": try await trustedProxy(variable)
+        case "cors-origin": try await corsOrigin(variable)
+        case "log-level": try await logLevel(variable)
+        case "log-format": try await logFormat(variable)
+        case "access-log": try await accessLog(variable)
         case "dynamic": try await dynamic(variable)
         case "name-pattern": try await namePattern(variable)
         case "allow-user", "allow-group": try await allowPeer(name, variable)
@@ -185,6 +190,54 @@ struct ServerOptionTests: CommandTests {
                 ["--listen", "127.0.0.1:0"] + arguments, environment: [variable: value])
             #expect(try await status(url, "-X", "PUT", "-d", "x") == expected)
             _ = try await stop(server)
+        }
+    }
+
+    /// What a server logs of a change that comes through a proxy.
+    private func log(_ arguments: [String], _ environment: [String: String]) async throws -> String {
+        let (server, url) = try await serve(["--listen", "127.0.0.1:0"] + arguments, environment: environment)
+        #expect(try await status(url, "-X", "PUT", "-d", "x", "-H", "X-Forwarded-For: 192.0.2.7") == "204")
+        return try await stop(server).errors
+    }
+
+    private func trustedProxy(_ variable: String) async throws {
+        for (arguments, value, isTrusted) in [
+            ([], "10.0.0.0/8,127.0.0.1", true), ([], "10.0.0.0/8", false),
+            (["--trusted-proxy", "::1"], "127.0.0.1", false),
+        ] {
+            #expect(try await log(arguments, [variable: value]).contains("192.0.2.7") == isTrusted)
+        }
+    }
+
+    private func corsOrigin(_ variable: String) async throws {
+        for (arguments, value, expected) in [
+            ([], "https://b.example,https://a.example", true), (["--cors-origin", "https://b.example"], "*", false),
+        ] {
+            let (server, url) = try await serve(
+                ["--listen", "127.0.0.1:0"] + arguments, environment: [variable: value])
+            let result = try await ChildProcess.run("curl", ["-si", "-H", "Origin: https://a.example", url])
+            #expect(result.text.contains("Access-Control-Allow-Origin: https://a.example") == expected)
+            _ = try await stop(server)
+        }
+    }
+
+    private func logLevel(_ variable: String) async throws {
+        #expect(try await log([], [variable: "notice"]) == "")
+        #expect(try await log(["--log-level", "debug"], [variable: "error"]).contains("text set"))
+        let wrong = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), ["serve", "--directory", directory.path], environment: [variable: "loud"]
+        )
+        #expect(wrong.status == 64 && wrong.errors.contains("'loud' is invalid for '\(variable)="))
+    }
+
+    private func logFormat(_ variable: String) async throws {
+        #expect(try await log([], [variable: "text"]).contains(" info: text set "))
+        #expect(try await log(["--log-format", "json"], [variable: "text"]).hasPrefix("{"))
+    }
+
+    private func accessLog(_ variable: String) async throws {
+        for (arguments, value, isLogged) in [([], "1", true), ([], "0", false), (["--access-log"], "0", true)] {
+            #expect(try await log(arguments, [variable: value]).contains("\"method\":\"PUT\"") == isLogged)
         }
     }
 

@@ -113,7 +113,7 @@ struct TokenFileTests: CommandTests {
         #expect(try await !isAccepted(Self.first, url))
         let errors = try await stop(server).errors
         #expect(
-            errors.contains("sharedmem: \(path) was read again: 1 token\n") && !errors.contains("token-of"), "\(errors)"
+            errors.contains("\(path) was read again: 1 token\"") && !errors.contains("token-of"), "\(errors)"
         )
     }
 

@@ -101,7 +101,7 @@ struct DynamicTests {
         let reports = Reports()
         let server = try Self.server {
             $0.segmentLimit = 2
-            $0.report = reports.add
+            $0.logger = reports.logger
         }
         #expect(try server.request("PUT", "/shared/a", body: [0x61]).status == 201)
         let refused = try server.request("PUT", "/shared/b", body: [0x61])
@@ -112,7 +112,7 @@ struct DynamicTests {
                 "x")
             #expect(try server.request("GET", "/shared/\(name)").status == 404)
         }
-        #expect(reports.lines.count { $0.contains("--max-segments") } == 1)
+        #expect(reports.entries.count { $0.message.contains("--max-segments") } == 1)
         #expect(try server.request("DELETE", "/shared/a").status == 204)
         #expect(try server.request("GET", "/shared/c").text == "x")
     }
@@ -234,14 +234,4 @@ struct DynamicTests {
         #expect(try client.request("PUT", "/shared/s0", body: Array("new".utf8)).status == 204)
         #expect(try stream.next()?.text == "new")
     }
-}
-
-/// What a server reports, from any thread.
-final class Reports: Sendable {
-    private let state = NSLock()
-    nonisolated(unsafe) private var reported: [String] = []
-
-    var lines: [String] { state.withLock { reported } }
-
-    func add(_ line: String) { state.withLock { reported.append(line) } }
 }

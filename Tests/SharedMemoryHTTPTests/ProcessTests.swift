@@ -18,7 +18,7 @@ struct ProcessTests {
             ChildProcess.product("sharedmem"),
             [
                 "serve", "text", "--listen", "127.0.0.1:0", "--directory", directory.path, "--grace", "60",
-                "--idle-timeout", "600",
+                "--idle-timeout", "600", "--log-level", "notice",
             ])
         url = try await server.line(beginning: "listening on ")
     }
@@ -125,6 +125,28 @@ struct ProcessTests {
         #expect(try switches() == before)
     }
 
+    @Test("A server that logs the changes of local processes sleeps while there are none, and misses none")
+    func idleLog() async throws {
+        let other = try ChildProcess(
+            ChildProcess.product("sharedmem"),
+            ["serve", "other", "--listen", "127.0.0.1:0", "--directory", directory.path])
+        _ = try await other.line(beginning: "listening on ")
+        for text in ["one", "two"] {
+            #expect(try await sharedmem("set", "other", "--text", text).status == 0)
+            let version = try Segment.read("other", directory: directory.path).version
+            let _: Bool = try await eventually("a line about \(version)") {
+                other.errorsSoFar.contains("\"\(version)\"") ? true : nil
+            }
+            let _: Bool = try await eventually("more than a second without a wake-up") {
+                let before = try switches(of: other)
+                usleep(1_250_000)
+                return try switches(of: other) == before ? true : nil
+            }
+        }
+        other.send(SIGTERM)
+        #expect(try await other.finish().status == 0)
+    }
+
     @Test("The server does not spin while a client's chunk size line has no end")
     func endlessChunkLine() async throws {
         let client = try RawClient(try #require(address))
@@ -193,8 +215,8 @@ struct ProcessTests {
     }
 
     /// How often the server's threads have gone to sleep.
-    private func switches() throws -> Int {
-        let tasks = "/proc/\(server.processID)/task"
+    private func switches(of process: ChildProcess? = nil) throws -> Int {
+        let tasks = "/proc/\((process ?? server).processID)/task"
         return try FileManager.default.contentsOfDirectory(atPath: tasks).reduce(0) { sum, task in
             let status = try String(contentsOfFile: "\(tasks)/\(task)/status", encoding: .utf8)
             let line = status.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt_switches") }

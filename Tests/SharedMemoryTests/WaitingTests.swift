@@ -238,6 +238,28 @@ struct WaitingTests: WaitingSegmentTests {
         #expect(calls.names.withLock(\.self) == ["first", "second"])
     }
 
+    @Test("A callback that must see a silent removal does, even beside one that lets the thread sleep")
+    func patience() async throws {
+        let segment = try attach()
+        let calls = Calls()
+        let version = try segment.version
+        _ = try segment.onReplacementPatiently(of: version) { calls.names.withLock { $0.append("patient") } }
+        // Whether the thread sleeps by then makes no difference, unless there is a fault.
+        usleep(20_000)
+        _ = try segment.onReplacement(of: version) { calls.names.withLock { $0.append("other") } }
+        try FileManager.default.removeItem(atPath: segment.path)
+        try await eventually("the calls") { calls.names.withLock { Set($0) == ["patient", "other"] ? () : nil } }
+    }
+
+    @Test("A callback that lets the thread sleep needs write access, without which nothing would wake it")
+    func patienceNeedsWriteAccess() throws {
+        let writer = try attach()
+        let reader = try attach(.readOnly)
+        #expect(throws: SegmentError.readOnly(name: writer.name)) {
+            try reader.onReplacementPatiently(of: writer.version) {}
+        }
+    }
+
     // MARK: Coalescing
 
     @Test("A slow reader gets the newest text once", arguments: [Access.readWrite, .readOnly])

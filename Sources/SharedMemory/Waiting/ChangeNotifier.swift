@@ -18,6 +18,12 @@ final class ChangeNotifier: Sendable {
         var hasLeft = true
         var isStopping = false
 
+        /// Whether the thread sleeps until it is woken.
+        var sleepsPatiently = false
+
+        /// Whether it may.
+        var isPatient: Bool { !callbacks.isEmpty && callbacks.values.allSatisfy(\.isPatient) }
+
         /// Removes and returns the callbacks of those versions.
         mutating func takeCallbacks(of isMeant: (Version) -> Bool) -> [@Sendable () -> Void] {
             let taken = callbacks.filter { isMeant($0.value.version) }
@@ -28,6 +34,9 @@ final class ChangeNotifier: Sendable {
 
     fileprivate struct Callback {
         let version: Version
+        /// Whether the thread may sleep until it is woken: then it misses the change of a writer that was killed before it
+        /// woke anyone, up to the next change, and a name that was removed without a word.
+        let isPatient: Bool
         let call: @Sendable () -> Void
     }
 
@@ -108,7 +117,7 @@ extension ChangeNotifier {
     /// Adds a callback and takes it out, for ``Rehearsal``.
     static func rehearse() {
         var state = State()
-        state.callbacks[CallbackID(number: 0)] = Callback(version: Version(instance: 0, number: 0)) {}
+        state.callbacks[CallbackID(number: 0)] = Callback(version: Version(instance: 0, number: 0), isPatient: false) {}
         _ = state.takeCallbacks { _ in true }
     }
 
@@ -116,15 +125,18 @@ extension ChangeNotifier {
     ///
     /// - Returns: nil if the version differs already; then `call` is never called.
     /// - Throws: ``SegmentError/system(call:code:)`` if the system has no thread left.
-    func onReplacement(of version: Version, _ call: @escaping @Sendable () -> Void) throws(SegmentError) -> CallbackID?
-    {
-        try state.withLock { state throws(SegmentError) in
+    func onReplacement(
+        of version: Version, isPatient: Bool = false, _ call: @escaping @Sendable () -> Void
+    ) throws(SegmentError) -> CallbackID? {
+        // It looks by itself from now on; it may be just about to fall asleep.
+        defer { while !isPatient, state.withLock({ $0.sleepsPatiently }) { wake() } }
+        return try state.withLock { state throws(SegmentError) in
             // The thread may have looked before the callback was added: this look sees what the thread missed.
             guard self.version(of: membership.view.loadCurrent()) == version else { return nil }
             try startThread(&state)
             state.lastID += 1
             let id = CallbackID(number: state.lastID)
-            state.callbacks[id] = Callback(version: version, call: call)
+            state.callbacks[id] = Callback(version: version, isPatient: isPatient, call: call)
             return id
         }
     }
@@ -148,15 +160,17 @@ extension ChangeNotifier {
             let latest = version(of: current)
             let isGone = (try? name.get()) == nil
             let now = Clock.coarseMilliseconds
-            let (calls, isNeeded) = state.withLock { state in
+            let (calls, isNeeded, isPatient) = state.withLock { state in
                 if !state.callbacks.isEmpty { lastNeeded = now }
                 state.hasLeft = now - lastNeeded >= 1000
-                return (state.takeCallbacks { isGone || $0 != latest }, !state.hasLeft)
+                let calls = state.takeCallbacks { isGone || $0 != latest }
+                state.sleepsPatiently = calls.isEmpty && state.isPatient
+                return (calls, !state.hasLeft, state.sleepsPatiently)
             }
             guard isNeeded else { return }
             if calls.isEmpty {
                 // If the name is gone, there is no more reason to look at it.
-                let limit = isGone ? membership.sleepLimit : sleepLimit
+                let limit = isPatient ? .max : isGone ? membership.sleepLimit : sleepLimit
                 // A thread that cannot sleep must not spin either.
                 if (try? membership.sleep(while: current, nanoseconds: limit)) == nil { BackgroundThread.pause() }
             }
@@ -173,10 +187,12 @@ extension ChangeNotifier {
         }
         // Called back from the thread itself, it ends when the callback returns.
         guard let thread, !thread.isCurrent else { return }
-        while !state.withLock({ $0.hasLeft }) {
-            membership.view.wakeSleepers()
-            BackgroundThread.pause()
-        }
+        while !state.withLock({ $0.hasLeft }) { wake() }
         thread.join()
+    }
+
+    private func wake() {
+        membership.view.wakeSleepers()
+        BackgroundThread.pause()
     }
 }

@@ -33,6 +33,11 @@ final class Access: Sendable {
         }
     }
 
+    /// The name of the token that a request presents, if it has one.
+    func tokenName(_ head: RequestHead) -> String? {
+        if case .granted(let index?) = head.authorization { tokens[index].name } else { nil }
+    }
+
     /// The patterns of the names that a client may know of; empty for all.
     func patterns(_ head: RequestHead) -> [String] {
         if case .granted(let index?) = head.authorization { tokens[index].segments } else { [] }

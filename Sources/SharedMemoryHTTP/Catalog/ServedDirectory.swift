@@ -1,5 +1,6 @@
 import HTTPMessages
 import LinuxSystem
+import Logging
 import MicroHTTPD
 import SharedMemory
 import Synchronization
@@ -12,8 +13,10 @@ final class ServedDirectory: Sendable {
     private let creation: AttachmentOptions
     private let list: SegmentList
     private let budget: ByteBudget
-    private let report: @Sendable (String) -> Void
+    private let log: ServerLog
+    private let localChanges: LocalChangeLog
     private let state: Mutex<State>
+    /// Retains the directory until it is stopped.
     private let watcher = Mutex<BackgroundLoop?>(nil)
     /// Held to create a segment, and to find a new one: no client sees a segment that has yet to get its first text.
     private let creating = Mutex(())
@@ -40,22 +43,21 @@ final class ServedDirectory: Sendable {
     ///   - pattern: of the names that are served; nil for all.
     init(
         _ creation: AttachmentOptions, limit: Int, pattern: String?, _ list: SegmentList, _ budget: ByteBudget,
-        report: @escaping @Sendable (String) -> Void
+        _ log: ServerLog, _ localChanges: LocalChangeLog
     ) throws(SegmentError) {
         directory = try SegmentDirectory(creation.directory)
         patterns = pattern.map { [$0] } ?? []
-        (self.limit, self.creation, self.list, self.budget, self.report) = (limit, creation, list, budget, report)
+        (self.limit, self.creation, self.list, self.budget) = (limit, creation, list, budget)
+        (self.log, self.localChanges) = (log, localChanges)
         state = Mutex(State { _ in })
     }
 
-    deinit { stop() }
-
-    /// Looks at the whole directory, and from then on at whatever changes in it.
+    /// Looks at the whole directory, and from then on at whatever changes in it; ``stop()`` must follow.
     func start(onRemoval: @escaping @Sendable (SegmentResource) -> Void) throws(SystemError) {
         state.withLock { $0.onRemoval = onRemoval }
         let watch = try DirectoryWatch(directory.path)
         lookAtAll()
-        let loop = try BackgroundLoop(named: "sharedmem names") { [unowned self] end in
+        let loop = try BackgroundLoop(named: "sharedmem names") { [self] end in
             switch watch.wait(orUntil: end) {
             case .end: return false
             case .overflow: creating.withLock { _ in lookAtAll() }
@@ -98,7 +100,11 @@ final class ServedDirectory: Sendable {
             defer { state.attached.removeFirst(Self.leavingCount) }
             return state.attached.prefix(Self.leavingCount)
         }
-        for resource in idle { resource.rest() }
+        for resource in idle {
+            localChanges.leave(resource.name)
+            resource.rest()
+        }
+        if let segment = try? resource.follower.attach() { localChanges.follow(resource.name, segment) }
         return resource
     }
 
@@ -130,7 +136,10 @@ final class ServedDirectory: Sendable {
             state.resources[name] = resource
             return (true, false)
         }
-        if isNews { report("there are more than \(limit) segments, and '\(name)' is not served: raise --max-segments") }
+        if isNews {
+            log.logger.warning(
+                "there are more than \(limit) segments, and '\(name)' is not served: raise --max-segments")
+        }
         return isServed
     }
 
@@ -139,7 +148,7 @@ final class ServedDirectory: Sendable {
         // A segment that exists has a capacity and permissions of its own.
         (options.creates, options.capacity, options.mode, options.group) = (false, nil, nil, nil)
         let follower = try? SegmentFollower(name, options, fallsBackToReadOnly: true)
-        return follower.map { SegmentResource($0, budget, goesWithItsSegment: true) }
+        return follower.map { SegmentResource($0, budget, log, goesWithItsSegment: true) }
     }
 
     private func remove(_ name: String) {
@@ -149,6 +158,7 @@ final class ServedDirectory: Sendable {
             return (removed, state.onRemoval)
         }
         list.remove(name)
+        localChanges.leave(name)
         guard let removed else { return }
         removed.markRemoved()
         onRemoval(removed)
@@ -163,24 +173,32 @@ final class ServedDirectory: Sendable {
     ///
     /// Of several clients that create it at the same time, one does, and the others replace its text if their conditions
     /// hold then.
-    func create(_ name: String, _ text: Span<UInt8>, _ conditions: Conditions) -> Reply {
+    func create(
+        _ name: String, _ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?
+    ) -> Reply {
         creating.withLock { _ in
-            if let resource = findNew(name) { return resource.put(text, conditions) }
+            if let resource = findNew(name) { return resource.put(text, conditions, origin) }
             guard !conditions.hasIfMatch else { return .problem(.noSegmentToMatch) }
             guard state.withLock({ $0.resources.count < limit }) else { return .problem(.tooManySegments(limit)) }
-            return createNow(name, text, conditions)
+            return createNow(name, text, conditions, origin)
         }
     }
 
-    private func createNow(_ name: String, _ text: Span<UInt8>, _ conditions: Conditions) -> Reply {
+    private func createNow(
+        _ name: String, _ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?
+    ) -> Reply {
         do throws(SegmentError) {
             try Segment.check(utf8: text)
             let segment = try Segment.attach(name, creation)
             let version = try segment.set(utf8: text) { $0.version.number == 0 }
             look(at: name)
+            if let origin {
+                log.created(name, origin)
+                log.set(name, version, byteCount: text.count, origin)
+            }
             return .created(version, at: "/shared/\(name)")
         } catch .versionMismatch {
-            return findNew(name)?.put(text, conditions) ?? .problem(.unattached)
+            return findNew(name)?.put(text, conditions, origin) ?? .problem(.unattached)
         } catch {
             // Without its first text, it is of no use to anyone.
             discard(name)
@@ -195,7 +213,7 @@ final class ServedDirectory: Sendable {
     }
 
     /// Removes a segment if the conditions hold, and replies.
-    func delete(_ resource: SegmentResource, _ conditions: Conditions) -> Reply {
+    func delete(_ resource: SegmentResource, _ conditions: Conditions, _ origin: RequestOrigin?) -> Reply {
         do throws(SegmentError) {
             let problem = try resource.delete(conditions) { () throws(SegmentError) in
                 try Segment.unlink(
@@ -209,6 +227,7 @@ final class ServedDirectory: Sendable {
             return .problem(error.problem)
         }
         look(at: resource.name)
+        if let origin { log.deleted(resource.name, origin) }
         return .response(.noContent, Response())
     }
 }

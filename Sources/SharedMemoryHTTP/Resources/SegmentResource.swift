@@ -8,6 +8,7 @@ import Synchronization
 final class SegmentResource: Sendable {
     let follower: SegmentFollower
     private let budget: ByteBudget
+    private let log: ServerLog
     private let cached = Mutex<CachedText?>(nil)
     /// Whether the resource ends when its segment is unlinked; else another segment is created then.
     private let goesWithItsSegment: Bool
@@ -25,7 +26,8 @@ final class SegmentResource: Sendable {
         let conflicts = Atomic(0)
     }
 
-    init(_ follower: SegmentFollower, _ budget: ByteBudget, goesWithItsSegment: Bool = false) {
+    init(_ follower: SegmentFollower, _ budget: ByteBudget, _ log: ServerLog, goesWithItsSegment: Bool = false) {
+        self.log = log
         self.follower = follower
         self.budget = budget
         self.goesWithItsSegment = goesWithItsSegment
@@ -118,19 +120,20 @@ final class SegmentResource: Sendable {
     }
 
     /// Makes a request's body the text, as far as it was kept.
-    func put(_ body: RequestBody, _ conditions: Conditions = Conditions()) -> Reply {
-        body.fault.map { .problem(.bodyNotKept($0)) } ?? body.withSpan { put($0, conditions) }
+    func put(_ body: RequestBody, _ conditions: Conditions = Conditions(), _ origin: RequestOrigin? = nil) -> Reply {
+        body.fault.map { .problem(.bodyNotKept($0)) } ?? body.withSpan { put($0, conditions, origin) }
     }
 
     /// Replaces the text, if the conditions hold at that moment, and replies.
     ///
     /// The conditions are judged for the very version that the text replaces, again after each race that another writer
     /// wins, through whatever interface.
-    func put(_ text: Span<UInt8>, _ conditions: Conditions) -> Reply {
-        goesWithItsSegment ? change.withLock { _ in replace(text, conditions) } : replace(text, conditions)
+    func put(_ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin? = nil) -> Reply {
+        goesWithItsSegment
+            ? change.withLock { _ in replace(text, conditions, origin) } : replace(text, conditions, origin)
     }
 
-    private func replace(_ text: Span<UInt8>, _ conditions: Conditions) -> Reply {
+    private func replace(_ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?) -> Reply {
         let condition: ((PublicationInfo) -> Bool)? = conditions.isPresent ? { conditions.permitReplacing($0) } : nil
         follower.attachIfDue()
         do throws(SegmentError) {
@@ -139,7 +142,11 @@ final class SegmentResource: Sendable {
                 let outcome = Result { () throws(SegmentError) in try segment.set(utf8: text, if: condition) }
                 // The outcome counts only if the segment still had its name afterwards: an acknowledged text must not be
                 // in a segment that was unlinked meanwhile, nor a refusal be due to what that one contained.
-                if try segment.hasName { return .replaced(try outcome.get()) }
+                if try segment.hasName {
+                    let version = try outcome.get()
+                    if let origin { log.set(name, version, byteCount: text.count, origin) }
+                    return .replaced(version)
+                }
                 _ = try? follower.attach()
             }
             throw .busy(doing: "setting '\(name)' while other processes unlinked it")

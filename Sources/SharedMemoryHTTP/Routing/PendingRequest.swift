@@ -1,4 +1,5 @@
 import HTTPMessages
+import MicroHTTPD
 import SharedMemory
 
 /// What a request asks for, decided from its head.
@@ -16,6 +17,8 @@ enum Action {
     case put(SegmentResource, capacity: Int)
     case create(name: String, in: ServedDirectory)
     case delete(SegmentResource, from: ServedDirectory)
+    /// Which requests a page of another site may send.
+    case preflight([ResponseField])
     case listMethods(AllowedMethods)
     case refuse(Problem)
 
@@ -44,10 +47,13 @@ final class PendingRequest {
     let conditions: Conditions
     let isChunked: Bool
     let route: RequestCounts.RouteLabel
+    /// For the log; nil if nothing about the request is logged.
+    let origin: RequestOrigin?
     /// Whether the request has been held before.
     var wasHeld = false
 
-    init(_ action: Action, _ head: RequestHead, _ route: RequestCounts.RouteLabel?) {
+    init(_ action: Action, _ head: RequestHead, _ route: RequestCounts.RouteLabel?, _ origin: RequestOrigin?) {
+        self.origin = origin
         self.route = route ?? .other
         self.action = action
         conditions = head.conditions

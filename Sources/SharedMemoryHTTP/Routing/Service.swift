@@ -13,6 +13,8 @@ final class Service: Sendable {
     private let maximumWaitSeconds: Int
     private let budget: ByteBudget
     private let metrics: Metrics
+    private let log: ServerLog
+    private let crossOrigins: CrossOrigins
     private let connectionCount: @Sendable () -> Int
     private let contract = Contract()
     private let alive = Response.probe("alive")
@@ -21,10 +23,13 @@ final class Service: Sendable {
 
     init(
         _ catalog: Catalog, _ access: Access, _ hub: SubscriptionHub, _ budget: ByteBudget, _ metrics: Metrics,
-        connectionCount: @escaping @Sendable () -> Int, maximumWaitSeconds: Int, isReadOnly: Bool
+        _ log: ServerLog, _ crossOrigins: CrossOrigins, connectionCount: @escaping @Sendable () -> Int,
+        maximumWaitSeconds: Int, isReadOnly: Bool
     ) {
         self.budget = budget
         self.metrics = metrics
+        self.log = log
+        self.crossOrigins = crossOrigins
         self.connectionCount = connectionCount
         self.catalog = catalog
         self.access = Mutex(access)
@@ -51,16 +56,19 @@ final class Service: Sendable {
 extension Service: RequestHandler {
     func begin(_ request: Request, target: Span<UInt8>, isIntact: Bool) -> Beginning {
         var route: RequestCounts.RouteLabel?
-        let beginning = begin(request, target, isIntact, &route)
-        if case .refuse(let reply) = beginning { count(reply, request, route ?? .other) }
+        var origin: RequestOrigin?
+        let beginning = begin(request, target, isIntact, &route, &origin)
+        if case .refuse(let reply) = beginning { count(reply, request, route ?? .other, origin) }
         return beginning
     }
 
     private func begin(
-        _ request: Request, _ target: Span<UInt8>, _ isIntact: Bool, _ label: inout RequestCounts.RouteLabel?
+        _ request: Request, _ target: Span<UInt8>, _ isIntact: Bool, _ label: inout RequestCounts.RouteLabel?,
+        _ origin: inout RequestOrigin?
     ) -> Beginning {
         let access = access.withLock { $0 }
         let head = request.head(access.policy, isIntact: isIntact)
+        if head.requestID != nil || head.origin != nil { request.respond(with: fields(head)) }
         // Where the body ends is not known either.
         if let problem = head.framingProblem { return .refuse(.last(problem, to: request.method)) }
         guard request.headByteCount + head.recordByteCount <= Daemon.maximumHeadByteCount else {
@@ -68,7 +76,11 @@ extension Service: RequestHandler {
         }
         let route = catalog.route(target)
         label = route?.label
-        let action = action(for: request, target, route, head, access)
+        let action =
+            crossOrigins.isPreflight(head, request.method)
+            ? .preflight(crossOrigins.preflight(allowed(route ?? .server)))
+            : action(for: request, target, route, head, access)
+        if log.logs(action) { origin = log.origin(request, head, token: access.tokenName(head)) }
         let hasBody = head.hasBody
         if hasBody, !action.takesBody {
             // The client waits to be asked for the body.
@@ -79,7 +91,8 @@ extension Service: RequestHandler {
         }
         // A reply to the head ends the connection, which is what is wanted while the server drains.
         if !hasBody, isDraining.load(ordering: .relaxed) { return .refuse(reply(to: action, head.conditions)) }
-        let context = plainContext(action, head) ?? RequestContext(retaining: PendingRequest(action, head, label))
+        let plain = origin == nil ? plainContext(action, head) : nil
+        let context = plain ?? RequestContext(retaining: PendingRequest(action, head, label, origin))
         return .proceed(context, bodyLimit: hasBody ? action.bodyLimit : nil)
     }
 
@@ -228,12 +241,12 @@ extension Service {
     func finish(_ request: Request, _ context: RequestContext, _ body: RequestBody) -> Reply {
         if let resource = context.plain(SegmentResource.self) {
             let reply = request.method == .put ? resource.put(body) : resource.read()
-            count(reply, request, .text)
+            count(reply, request, .text, nil)
             return reply
         }
         let pending = context.object(PendingRequest.self)
-        let reply = hold(pending, request) ?? self.reply(to: pending.action, pending.conditions, body)
-        count(reply, request, pending.route)
+        let reply = hold(pending, request) ?? self.reply(to: pending.action, pending.conditions, body, pending.origin)
+        count(reply, request, pending.route, pending.origin)
         // libmicrohttpd reads the lines between chunks more leniently than other servers: what follows the last chunk may
         // not be a request.
         return pending.isChunked ? reply.endingConnection : reply
@@ -241,28 +254,45 @@ extension Service {
 
     func refuse(_ fault: RequestBody.Fault, _ request: Request, _ context: RequestContext) -> Reply {
         let reply = Reply.last(.bodyNotKept(fault))
-        count(
-            reply, request,
-            context.plain(SegmentResource.self) == nil ? context.object(PendingRequest.self).route : .text)
+        let pending = context.plain(SegmentResource.self) == nil ? context.object(PendingRequest.self) : nil
+        count(reply, request, pending?.route ?? .text, pending?.origin)
         return reply
     }
 
-    private func count(_ reply: Reply, _ request: Request, _ route: RequestCounts.RouteLabel) {
-        if let status = reply.status { metrics.requests.count(.init(request.method), route, status) }
+    /// Counts a request that has its reply, and logs it.
+    private func count(
+        _ reply: Reply, _ request: Request, _ route: RequestCounts.RouteLabel, _ origin: RequestOrigin?
+    ) {
+        guard let status = reply.status else { return }
+        let method = RequestCounts.MethodLabel(request.method)
+        metrics.requests.count(method, route, status)
+        if let origin {
+            log.access(
+                method, request.decodedTarget, status, byteCount: method == .head ? 0 : reply.byteCount,
+                nanoseconds: Clock.monotonicNanoseconds - request.arrivalNanoseconds, origin)
+        }
+    }
+
+    /// Fields that depend on the request alone.
+    private func fields(_ head: RequestHead) -> [ResponseField] {
+        (head.requestID.map { [ResponseField(.requestID, $0)] } ?? []) + crossOrigins.fields(head)
     }
 
     /// - Parameter body: nil if nothing has been read, as there is no body or it does not matter.
-    private func reply(to action: Action, _ conditions: Conditions, _ body: RequestBody? = nil) -> Reply {
+    private func reply(
+        to action: Action, _ conditions: Conditions, _ body: RequestBody? = nil, _ origin: RequestOrigin? = nil
+    ) -> Reply {
         switch action {
         case .put(let resource, _):
-            if let body { resource.put(body, conditions) } else { resource.put(Span(), conditions) }
+            if let body { resource.put(body, conditions, origin) } else { resource.put(Span(), conditions, origin) }
         case .create(let name, let directory):
             if let body {
-                create(name, directory, body, conditions)
+                create(name, directory, body, conditions, origin)
             } else {
-                directory.create(name, Span(), conditions)
+                directory.create(name, Span(), conditions, origin)
             }
-        case .delete(let resource, let directory): directory.delete(resource, conditions)
+        case .delete(let resource, let directory): directory.delete(resource, conditions, origin)
+        case .preflight(let fields): .preflight(fields)
         case .read(.segment(let resource)): resource.read(conditions)
         case .poll(let resource, let seconds): resource.read(conditions, waitSeconds: seconds)
         case .list(let patterns): catalog.read(patterns, conditions, budget)
@@ -292,10 +322,11 @@ extension Service {
     }
 
     private func create(
-        _ name: String, _ directory: ServedDirectory, _ body: RequestBody, _ conditions: Conditions
+        _ name: String, _ directory: ServedDirectory, _ body: RequestBody, _ conditions: Conditions,
+        _ origin: RequestOrigin?
     ) -> Reply {
         if let fault = body.fault { return .problem(.bodyNotKept(fault)) }
-        return body.withSpan { directory.create(name, $0, conditions) }
+        return body.withSpan { directory.create(name, $0, conditions, origin) }
     }
 }
 
@@ -315,6 +346,12 @@ extension Reply {
     /// A browser's `EventSource` then connects again; it would give up for good on any status other than 200.
     static func endedStream(_ problem: Problem) -> Reply {
         .last(.ok, EventChunk.head(date: Clock.realtimeSeconds) + Array("retry: 3000\n: \(problem.detail)\n\n".utf8))
+    }
+
+    fileprivate static func preflight(_ fields: [ResponseField]) -> Reply {
+        let response = Response()
+        for field in fields { response.add(field.name, field.value) }
+        return .response(.noContent, response)
     }
 
     fileprivate static func methods(_ methods: AllowedMethods) -> Reply {
@@ -344,7 +381,12 @@ extension Service {
             let admitted = subscribe(pending, orElse: Reply.endedStream) {
                 Subscriber($0, source, .stream(isChunked: isChunked), version)
             }
-            if case .hold = admitted { metrics.requests.count(.get, pending.route, .ok) }
+            if case .hold = admitted {
+                metrics.requests.count(.get, pending.route, .ok)
+                if let origin = pending.origin {
+                    log.access(.get, request.decodedTarget, .ok, byteCount: 0, nanoseconds: 0, origin)
+                }
+            }
             return admitted
         default: return nil
         }

@@ -78,7 +78,8 @@ final class Subscriber: @unchecked Sendable {
     func begin(_ times: Times) -> Progress {
         if isPoll { return .done }
         connection.sendWithoutDelay()
-        return send(Event(.head(date: Clock.realtimeSeconds, isChunked: isChunked)), times)
+        let fields = connection.responseFields.map { "\($0.name.rawValue): \($0.value)\r\n" }.joined()
+        return send(Event(.head(date: Clock.realtimeSeconds, isChunked: isChunked, fields: fields)), times)
     }
 
     /// Sends the next part of a stream; the one before must be done.

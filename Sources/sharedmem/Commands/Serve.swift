@@ -1,5 +1,6 @@
 public import ArgumentParser
 import LinuxSystem
+import Logging
 import SharedMemory
 public import SharedMemoryHTTP
 
@@ -33,6 +34,11 @@ struct ServeCommand: ParsableCommand {
     @Option(.allowGroup) var allowedGroups: [String] = []
     @Option(.socketMode) var socketMode: FileMode?
     @Option(.allowHost) var allowedHosts: [String] = []
+    @Option(.trustedProxy) var trustedProxies: [String] = []
+    @Option(.corsOrigin) var crossOrigins: [String] = []
+    @Option(.logLevel) var logLevel: LogLevel?
+    @Option(.logFormat) var logFormat: LogFormat?
+    @Flag(.accessLog) var logsAccess = false
     @OptionGroup var location: SegmentLocation
     @OptionGroup var creation: CreationOptions
     @Option(.grace) var grace: Int?
@@ -63,7 +69,9 @@ struct ServeCommand: ParsableCommand {
         // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
         let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
-        let configuration = try configuration(tokenFile, ServiceManager.takeSockets())
+        let writer = try LogWriter()
+        defer { writer.flush() }
+        let configuration = try configuration(tokenFile, ServiceManager.takeSockets(), writer)
         let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(failure).get()
         for address in server.addresses {
             // A closed or full standard output keeps no server from serving.
@@ -108,7 +116,9 @@ struct ServeCommand: ParsableCommand {
         }
     }
 
-    private func configuration(_ tokenFile: TokenFile?, _ sockets: [Int32]) throws -> ServerConfiguration {
+    private func configuration(
+        _ tokenFile: TokenFile?, _ sockets: [Int32], _ writer: LogWriter
+    ) throws -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.segments = try names.isEmpty ? [SegmentName.inEnvironment().description] : names
         let addresses = try ServerOption.listen.values(listen)
@@ -132,7 +142,12 @@ struct ServeCommand: ParsableCommand {
         for (option, given) in numbers {
             if let value = try option.number(given) { option.set(value, in: &configuration) }
         }
-        configuration.report = { try? ByteStream.standardError.write("sharedmem: \($0)\n") }
+        configuration.trustedProxies = try ServerOption.trustedProxy.values(trustedProxies)
+        configuration.crossOrigins = try ServerOption.corsOrigin.values(crossOrigins)
+        configuration.logsAccess = try ServerOption.accessLog.isSet(logsAccess)
+        let format = try ServerOption.logFormat.value(logFormat) ?? .default
+        let level = try ServerOption.logLevel.value(logLevel)?.level ?? .info
+        configuration.logger = Logger(label: "sharedmem") { _ in LineLogHandler(format, level, writer) }
         return configuration
     }
 
