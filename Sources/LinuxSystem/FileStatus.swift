@@ -23,13 +23,15 @@ package struct FileStatus: Sendable {
     /// The number of names the file has.
     package let linkCount: Int
 
-    package enum Kind: Sendable { case regular, socket, other }
+    package enum Kind: Sendable { case regular, directory, symbolicLink, socket, other }
 
     init(_ status: stat) {
         identity = FileIdentity(status)
         kind =
             switch status.st_mode & S_IFMT {
             case S_IFREG: .regular
+            case S_IFDIR: .directory
+            case S_IFLNK: .symbolicLink
             case S_IFSOCK: .socket
             default: .other
             }

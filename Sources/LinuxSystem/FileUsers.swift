@@ -25,7 +25,7 @@ extension FileIdentity {
     }
 
     /// As `/proc` writes them.
-    fileprivate var deviceNumbers: String {
+    var deviceNumbers: String {
         func hexadecimal(_ number: UInt) -> String { (number < 16 ? "0" : "") + String(number, radix: 16) }
         // As in makedev(3).
         let (major, minor) = (device >> 8 & 0xfff | device >> 32 & ~0xfff, device & 0xff | device >> 12 & 0xffff_ff00)

@@ -34,9 +34,14 @@ package enum Host {
     package static var programName: String { unsafe String(cString: clinux_program_name()) }
 
     /// The most bytes a file of this process may have; nil without a limit.
-    package static var fileSizeLimit: UInt64? {
+    package static var fileSizeLimit: UInt64? { limit(on: RLIMIT_FSIZE) }
+
+    /// The most bytes of address space that this process may have; nil without a limit.
+    package static var addressSpaceLimit: UInt64? { limit(on: RLIMIT_AS) }
+
+    private static func limit(on resource: __rlimit_resource) -> UInt64? {
         var limit = rlimit()
-        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return nil }
+        guard unsafe getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0 else { return nil }
         return limit.rlim_cur == rlim_t(bitPattern: -1) ? nil : UInt64(limit.rlim_cur)
     }
 

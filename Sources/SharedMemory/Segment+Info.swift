@@ -154,28 +154,36 @@ extension Segment {
         let locks = SharedLocks()
         var surveyed: [(name: String, found: Surveyed)] = []
         for name in try files.names() {
-            do throws(SegmentError) {
-                let info = try inspect(name, directory, trustedOwners).info(locks)
-                surveyed.append((name, .segment(info)))
-            } catch {
-                switch error {
-                case .notFound: continue
-                case .leftover: surveyed.append((name, .leftover))
-                default:
-                    // Whether anybody uses a segment can be seen without trusting its owner.
-                    let isAlive = (try? files.isAlive(name)) ?? true
-                    surveyed.append((name, isAlive ? .failure(error) : .leftover))
-                }
-            }
+            if let found = look(at: name, files, trustedOwners, locks) { surveyed.append((name, found)) }
         }
         return surveyed
     }
 
-    private static func inspect(
-        _ name: String?, _ directory: String?, _ trustedOwners: Set<TrustedOwner>
+    /// Inspects one segment of a directory; nil if there is none of this name.
+    static func look(
+        at name: String, _ files: SegmentFile, _ trustedOwners: Set<TrustedOwner>, _ locks: SharedLocks,
+        rootTrustsAll: Bool = true
+    ) -> Surveyed? {
+        do throws(SegmentError) {
+            let attachment = try inspect(name, files.directory, trustedOwners, rootTrustsAll: rootTrustsAll)
+            return .segment(try attachment.info(locks))
+        } catch {
+            switch error {
+            case .notFound: return nil
+            case .leftover: return .leftover
+            default:
+                // Whether anybody uses a segment can be seen without trusting its owner.
+                let isAlive = (try? files.isAlive(name)) ?? true
+                return isAlive ? .failure(error) : .leftover
+            }
+        }
+    }
+
+    static func inspect(
+        _ name: String?, _ directory: String?, _ trustedOwners: Set<TrustedOwner>, rootTrustsAll: Bool = true
     ) throws(SegmentError) -> Attachment {
         var options = AttachmentOptions(access: .readOnly, creates: false, trustedOwners: trustedOwners)
-        options.rootTrustsAll = true
+        options.rootTrustsAll = rootTrustsAll
         return try Attachment.inspect(SegmentFile(named: name, in: directory), options)
     }
 
@@ -220,7 +228,7 @@ extension OpenFile {
 }
 
 extension Attachment {
-    fileprivate func info(_ locks: SharedLocks) throws(SegmentError) -> SegmentInfo {
+    func info(_ locks: SharedLocks) throws(SegmentError) -> SegmentInfo {
         let view = membership.view
         let (current, info) = try currentInfo()
         let setter = current.number > 0 ? view.slots[current.slot].setter.load() : nil

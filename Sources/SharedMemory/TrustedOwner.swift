@@ -83,16 +83,18 @@ extension UInt32 {
 }
 
 /// A user or a group as messages name it.
-enum AccountName {
+package enum AccountName {
     /// `1000 (alice)`, or the number alone.
-    static func ofUser(_ user: UInt32) -> String { "\(user)" + (Accounts.name(ofUser: user).map { " (\($0))" } ?? "") }
+    package static func ofUser(_ user: UInt32) -> String {
+        "\(user)" + (Accounts.name(ofUser: user).map { " (\($0))" } ?? "")
+    }
 
     static func ofGroup(_ group: UInt32) -> String {
         "\(group)" + (Accounts.name(ofGroup: group).map { " (\($0))" } ?? "")
     }
 
     /// What stands for the user in options: the name, unless that could be read as something else.
-    static func optionValue(ofUser user: UInt32) -> String {
+    package static func optionValue(ofUser user: UInt32) -> String {
         guard let name = Accounts.name(ofUser: user), let owner = try? TrustedOwner(name), owner == .user(user),
             !name.contains(",")
         else { return "\(user)" }

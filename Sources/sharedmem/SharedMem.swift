@@ -18,7 +18,7 @@ struct SharedMem: ParsableCommand {
         version: Release.version,
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, WatchCommand.self, InfoCommand.self, ListCommand.self,
-            UnlinkCommand.self, MigrateCommand.self, HealthcheckCommand.self,
+            UnlinkCommand.self, MigrateCommand.self, DoctorCommand.self, HealthcheckCommand.self,
         ])
 
     static func main() {

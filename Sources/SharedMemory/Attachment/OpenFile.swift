@@ -175,7 +175,7 @@ extension Identity {
             throw .notASegment(path: path, reason: "it has \(status.byteCount) bytes instead of \(expected)")
         }
         guard inode == UInt64(status.identity.inode) else {
-            throw .notASegment(path: path, reason: "it is a copy of another segment's file")
+            throw .notASegment(path: path, reason: SegmentError.reasonOfCopy)
         }
         try checkKernel(path)
     }

@@ -9,7 +9,7 @@ struct SegmentFile: Hashable, Sendable {
     /// The file's name in the directory.
     let fileName: String
 
-    private static let suffix = ".sharedmem"
+    static let suffix = ".sharedmem"
 
     init(_ name: SegmentName, in directory: String?) {
         self.name = name

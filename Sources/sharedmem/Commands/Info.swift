@@ -54,9 +54,4 @@ struct InfoCommand: ParsableCommand {
         }
         return lines.map { $0 + String(repeating: " ", count: 10 - $0.count) + $1 + "\n" }.joined()
     }
-
-    /// Replaces control characters: a program's name could contain commands for the terminal.
-    private static func printable(_ program: String) -> String {
-        program.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : String($0) }.joined()
-    }
 }

@@ -7,13 +7,16 @@ enum PrivateMemory {
     /// A line of advice if nothing was found in a directory; empty if that has nothing to do with containers.
     static func hint(notFoundIn directory: String) -> String {
         guard directory == Self.directory, let reason else { return "" }
-        return "\(reason) To see the host's segments, let the container share the host's memory: docker run "
-            + "--ipc=host. To share between containers only, mount one tmpfs volume in each and name it with "
-            + "--directory (in Kubernetes an emptyDir with medium Memory, with Docker a volume of type tmpfs), or use "
-            + "--ipc=container:NAME.\n"
+        return "\(reason) \(advice)\n"
     }
 
-    private static var reason: String? {
+    static let advice =
+        "To see the host's segments, let the container share the host's memory: docker run --ipc=host. To share between "
+        + "containers only, mount one tmpfs volume in each and name it with --directory (in Kubernetes an emptyDir with "
+        + "medium Memory, with Docker a volume of type tmpfs), or use --ipc=container:NAME."
+
+    /// Why the directory is this process's own; nil if nothing says that it is.
+    static var reason: String? {
         // A process that may look at process 1 knows for certain.
         if let own = identity(of: directory), let other = identity(of: "/proc/1/root" + directory), own != other {
             return "This process has its own \(directory): process 1 sees another one."

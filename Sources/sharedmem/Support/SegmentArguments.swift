@@ -7,7 +7,13 @@ struct SegmentLocation: ParsableArguments {
     @Option(.directory, completion: .directory) var directory: String?
     @Option(.trustOwner) private var trustedOwners: [String] = []
 
+    /// Whether the directory comes from the command line, and not from the environment.
+    private(set) var isDirectoryGiven = false
+
+    private enum CodingKeys: CodingKey { case directory, trustedOwners }
+
     mutating func validate() throws {
+        isDirectoryGiven = directory != nil
         if directory == "" { throw ValidationError("--directory is empty: name a directory, or leave the option out.") }
         directory = try ServerOption.directory.value(directory)
         try orInvalid { () throws(SegmentError) in

@@ -1,0 +1,133 @@
+import LinuxSystem
+import SharedMemory
+
+/// Why nothing has the name, if neither the directory nor a process explains that.
+extension Examination {
+    var missingFindings: [Finding] {
+        guard isMissing else { return [] }
+        if let similar = similarNames.first { return [misspelled(similar)] }
+        if let other = otherPlaces.first { return [elsewhere(other)] }
+        if directory == PrivateMemory.directory, let reason = PrivateMemory.reason {
+            return [privateMemory(reason)]
+        }
+        if !FileRight.write.isGranted(place.directory) { return [directoryNotWritable] }
+        return [
+            .problem(
+                .missing, place.path, seen: "There is no such file.",
+                why:
+                    "Nothing was set yet under this name, or the segment was removed, or its last process ended and it was not "
+                    + "persistent. Setting the text creates it.", fix: [question.create])
+        ]
+    }
+
+    // MARK: Other names
+
+    /// Names in the directory that differ from this one only in case or in a typo, the most similar first.
+    private var similarNames: [String] {
+        names { Similarity.isTypo($0, place.name) }.sorted {
+            (Similarity.distance($0, place.name), $0) < (Similarity.distance($1, place.name), $1)
+        }
+    }
+
+    /// Bounded: a directory may have any number of names.
+    private func names(_ isWanted: (String) -> Bool) -> [String] {
+        var (names, looksLeft): ([String], Int) = ([], 100_000)
+        try? Directory.forEachName(in: place.directory) { fileName in
+            looksLeft -= 1
+            let name = String(fileName.dropLast(Segment.Place.suffix.count))
+            if fileName.hasSuffix(Segment.Place.suffix), name != place.name, isWanted(name) { names.append(name) }
+            return looksLeft > 0 && names.count < 100
+        }
+        return names
+    }
+
+    private func misspelled(_ name: String) -> Finding {
+        .problem(
+            .misspelled, place.path,
+            seen: "There is no segment '\(place.name)', and there is one of the name '\(name)'.",
+            why: "Names differ by every character and by case. Did you mean '\(name)'?",
+            fix: [question.command("doctor", name)])
+    }
+
+    /// A note if another segment's name differs from this one only in case: programs may use both.
+    var similarNameFindings: [Finding] {
+        guard info != nil, question.other == nil else { return [] }
+        return names { $0.lowercased() == place.name.lowercased() }.sorted().map { name in
+            .note(
+                .misspelled, "\(place.directory)/\(place.fileName(of: name))",
+                seen: "There is a segment '\(name)' too, whose name differs only in case.",
+                why: "They are two segments. Programs that are to share the text must use one name.",
+                fix: [question.command("doctor", name)])
+        }
+    }
+
+    // MARK: Other directories
+
+    /// Directories in memory that have a segment of this name.
+    private var otherPlaces: [String] {
+        let usual = [PrivateMemory.directory, "/run/shm", "/run/sharedmem", "/run/user/\(Host.effectiveUser)", "/tmp"]
+        let mounted = mounts.entries.filter { $0.kind == "tmpfs" }.map(\.mountPoint)
+        let ofProcesses = ((try? HostProcess.others) ?? []).compactMap { $0.environment?["SHAREDMEM_DIRECTORY"] }
+        var found: [String] = []
+        for candidate in usual + mounted + Set(ofProcesses).sorted()
+        where candidate.hasPrefix("/") && candidate != directory {
+            let path = candidate + "/" + place.fileName(of: place.name)
+            if (try? FileStatus.ofPath(path))??.kind == .regular { found.append(candidate) }
+        }
+        return found
+    }
+
+    private func elsewhere(_ other: String) -> Finding {
+        .problem(
+            .anotherDirectory, place.path,
+            seen: "There is no such file, and there is \(other)/\(place.fileName(of: place.name)).",
+            why: "Segments of one name in two directories are two segments. Have all processes use one directory.",
+            fix: [question.use(other)])
+    }
+
+    private func privateMemory(_ reason: String) -> Finding {
+        .problem(
+            .privateMemory, place.directory, seen: reason,
+            why: "The segment may exist in the host's memory, or in another container's. \(PrivateMemory.advice)")
+    }
+
+    private var directoryNotWritable: Finding {
+        .problem(
+            .directoryNotPermitted, place.directory,
+            seen: "There is no segment '\(place.name)', and user \(Host.effectiveUser) may not create one: "
+                + (fileSystem?.isReadOnly == true
+                    ? "it is mounted read-only." : (directoryStatus.map(Self.rights) ?? "its mode is unknown") + "."),
+            why:
+                "The first process that sets the text creates the segment, and needs the right to write to the directory. "
+                + "Have a user who has it set the text, or have the directory's owner or root open it to all users.",
+            fix: ["chmod 1777 " + Shell.word(place.directory), question.create])
+    }
+}
+
+/// How much two names differ.
+enum Similarity {
+    /// Whether one is likely to be meant for the other.
+    static func isTypo(_ name: String, _ other: String) -> Bool {
+        if name.lowercased() == other.lowercased() { return true }
+        // In a short name, every character counts.
+        let limit = min(name.count, other.count) < 5 ? 1 : 2
+        return min(name.count, other.count) > 2 && distance(name, other) <= limit
+    }
+
+    /// How many characters have to be added, left out or changed, or exchanged with the next, to make one of the other.
+    static func distance(_ name: String, _ other: String) -> Int {
+        let (a, b) = (Array(name.utf8), Array(other.utf8))
+        var rows = [Array(0...b.count)]
+        for i in a.indices {
+            var row = [i + 1]
+            for j in b.indices {
+                let isSame = a[i] == b[j]
+                var best = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (isSame ? 0 : 1))
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, rows[i - 1][j - 1] + 1) }
+                row.append(best)
+            }
+            rows.append(row)
+        }
+        return rows[a.count][b.count]
+    }
+}
