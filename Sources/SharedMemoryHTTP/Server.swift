@@ -34,7 +34,7 @@ public final class Server: Sendable {
         try configuration.validate()
         // The addresses first: a server that cannot listen creates no segments.
         var listeners: [Listener] = []
-        let socketMode = configuration.socketMode ?? configuration.mode ?? AttachmentOptions.defaultMode
+        let socketMode = configuration.effectiveSocketMode
         for address in configuration.listen {
             listeners.append(try Listener(address, mode: socketMode, silenceSeconds: configuration.sendSeconds))
         }
@@ -58,7 +58,7 @@ public final class Server: Sendable {
             let times = Subscriber.Times(
                 sendSeconds: configuration.sendSeconds, heartbeatSeconds: configuration.heartbeatSeconds,
                 traffic: metrics.traffic)
-            let limit = configuration.watcherLimit ?? (configuration.connectionLimit + 1) / 2
+            let limit = configuration.effectiveWatcherLimit
             let started = try orNoResources(SubscriptionHub(catalog.list, limit: limit, times, budget, metrics))
             hub = started
             for listener in listeners {

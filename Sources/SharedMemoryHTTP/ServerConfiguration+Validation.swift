@@ -37,7 +37,7 @@ extension ServerConfiguration {
         }
     }
 
-    private var addresses: [ListenAddress] { listen + listeningSockets.compactMap(Listener.address) }
+    private var addresses: [ListenAddress] { listen + inheritedAddresses }
 
     static let defaultBytesInFlight = 256 << 20
 

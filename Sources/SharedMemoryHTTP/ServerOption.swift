@@ -14,7 +14,7 @@ package struct ServerOption: Sendable {
     package let defaultText: String?
     /// Which numbers are possible; nil if the value is not a number.
     package let range: ClosedRange<Int>?
-    private let path: (WritableKeyPath<ServerConfiguration, Int?> & Sendable)?
+    let path: (WritableKeyPath<ServerConfiguration, Int?> & Sendable)?
 
     package var variable: String { "SHAREDMEM_" + name.uppercased().replacing("-", with: "_") }
 

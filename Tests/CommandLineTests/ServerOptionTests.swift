@@ -41,7 +41,9 @@ struct ServerOptionTests: CommandTests {
             #expect(help.contains(entry), "\(entry)")
         }
         let names = lines.compactMap { $0.prefixMatch(of: #/  (?:-\w, )?--([a-z-]+)/#)?.output.1 }
-        #expect(Set(names.map(String.init)) == Set(ServerOption.all.map(\.name) + ["version", "help"]))
+        #expect(
+            Set(names.map(String.init))
+                == Set(ServerOption.all.map(\.name) + ["print-config", "json", "version", "help"]))
     }
 
     @Test("A variable is SHAREDMEM_ and the option's name")

@@ -16,6 +16,8 @@ struct ServeCommand: ParsableCommand {
             When the token file changes, and on SIGHUP, the server reads it again.
 
             SIGTERM or SIGINT stops the server once requests under way have finished; a second signal stops it at once.
+
+            With --print-config, it checks its options as a start would, and prints them instead of serving.
             """)
 
     @Argument(
@@ -54,6 +56,16 @@ struct ServeCommand: ParsableCommand {
     @Option(.bytesInFlight) var bytesInFlight: ByteCount?
     @Option(.threads) var threads: Int?
 
+    @Flag(help: "Print each option with its value and where that comes from, and exit; attaches to nothing.")
+    var printConfig = false
+
+    @Flag(help: "With --print-config, print a JSON array.")
+    var json = false
+
+    func validate() throws {
+        if json, !printConfig { throw ValidationError("--json is for --print-config.") }
+    }
+
     private var numbers: [(option: ServerOption, given: Int?)] {
         [
             (.maxSegments, maxSegments), (.grace, grace), (.connections, connections),
@@ -65,6 +77,7 @@ struct ServeCommand: ParsableCommand {
     }
 
     func run() throws {
+        if printConfig { return try ByteStream.standardOutput.write(try effectiveConfiguration()) }
         Host.raiseDescriptorLimit()
         // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
@@ -100,6 +113,17 @@ struct ServeCommand: ParsableCommand {
         // Still watched: a shutdown may take as long as --grace.
         server.stop()
         watchdog?.stop()
+    }
+
+    /// Every option with its value, after the checks of a start.
+    private func effectiveConfiguration() throws -> String {
+        let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
+        let configuration = try configuration(tokenFile, ServiceManager.takeSockets())
+        let limit = try Result { () throws(ServerError) in try configuration.rehearse() }.mapError(failure).get()
+        let settings = try EffectiveConfiguration(
+            configuration, bytesInFlight: limit, namesAreGiven: !names.isEmpty
+        ).settings
+        return json ? try encoded(settings) : EffectiveConfiguration.table(settings)
     }
 
     /// - Returns: nil if the system cannot watch the file.
