@@ -34,13 +34,3 @@ package struct ProcessUsage: Sendable {
         descriptorLimit = isKnown && limit.rlim_cur != rlim_t(bitPattern: -1) ? Int(clamping: limit.rlim_cur) : nil
     }
 }
-
-/// How much room a file system has.
-package enum FileSystem {
-    /// The bytes that a process without special rights can still use.
-    package static func freeByteCount(at path: String) throws(SystemError) -> Int {
-        var status = statvfs()
-        try systemCall("statvfs", on: path) { negatedErrno(unsafe statvfs(path, &status)) }
-        return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
-    }
-}

@@ -11,6 +11,8 @@ extension ServerConfiguration {
             throw .invalidConfiguration("There is no address to listen on: give one.")
         }
         for option in ServerOption.all { try option.check(self) }
+        _ = try TrustedProxies(trustedProxies)
+        _ = try CrossOrigins(crossOrigins)
         guard threadCount <= connectionLimit else {
             throw .invalidOption(
                 name: ServerOption.threads.name,

@@ -90,7 +90,7 @@ package struct ServerOption: Sendable {
         help: "A host name that requests may use besides localhost; .NAME for all names below it; may be repeated.")
 
     package static let trustedProxy = ServerOption(
-        "trusted-proxy", value: "address",
+        "trusted-proxy", value: "proxy",
         help: """
             A proxy whose X-Forwarded-For and Forwarded name the client in the log: an address, a range such as \
             10.0.0.0/8, or unix; may be repeated.

@@ -61,6 +61,11 @@ struct PrintConfigTests: CommandTests {
         case "group": return same("\(getegid())", "\(getegid())")
         case "mode": return same("640", "660")
         case "name": return same("one.example", ".two.example")
+        case "pattern": return same("s*", "shared")
+        case "proxy": return same("unix", "10.0.0.0/8")
+        case "origin": return same("https://one.example", "*")
+        case "level": return same("debug", "error")
+        case "format": return same("text", "json")
         case "directory": return same("\(directory.path)", "/dev/shm")
         default: return nil
         }
@@ -72,8 +77,10 @@ struct PrintConfigTests: CommandTests {
     func source(_ name: String) async throws {
         let option = try #require(ServerOption.all.first { $0.name == name })
         let values = try #require(try samples(option), "--\(name) has no sample: add one")
-        // A socket has users, groups and a mode. More threads than connections are refused, and a tiny limit of bytes.
-        let base = ["SHAREDMEM_LISTEN": socket, "SHAREDMEM_CONNECTIONS": "9"].filter { $0.key != option.variable }
+        // A socket has users, groups and a mode, and a directory a pattern. More threads than connections are refused, and a tiny limit of bytes.
+        let base = [
+            "SHAREDMEM_LISTEN": socket, "SHAREDMEM_CONNECTIONS": "9", "SHAREDMEM_DYNAMIC": "1",
+        ].filter { $0.key != option.variable }
         func setting(_ arguments: [String], _ variable: String?) async throws -> Setting? {
             let environment = base.merging(variable.map { [option.variable: $0] } ?? [:]) { $1 }
             return try await settings(arguments, environment).first { $0.option == name }

@@ -53,7 +53,7 @@ extension Catalog {
         }
         page.begin("sharedmem_list_subscribers", .gauge, "Open event streams of the list of segments.")
         page.add("sharedmem_list_subscribers", list.subscriberCount.load(ordering: .relaxed))
-        if let free = try? FileSystem.freeByteCount(at: list.path) {
+        if let free = (try? FileSystem(of: list.path))?.freeByteCount {
             page.begin("sharedmem_tmpfs_free_bytes", .gauge, "Free memory of the directory's file system.")
             page.add("sharedmem_tmpfs_free_bytes", free)
         }

@@ -118,7 +118,7 @@ struct ServeCommand: ParsableCommand {
     /// Every option with its value, after the checks of a start.
     private func effectiveConfiguration() throws -> String {
         let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
-        let configuration = try configuration(tokenFile, ServiceManager.takeSockets())
+        let configuration = try configuration(tokenFile, ServiceManager.takeSockets(), LogWriter())
         let limit = try Result { () throws(ServerError) in try configuration.rehearse() }.mapError(failure).get()
         let settings = try EffectiveConfiguration(
             configuration, bytesInFlight: limit, namesAreGiven: !names.isEmpty

@@ -82,6 +82,9 @@ struct SegmentUser {
         // A process that opened a removed file by its name tells the name for the one that created it.
         let names = Dictionary(users.compactMap { user in user.name.map { (user.file.key, $0) } }) { first, _ in first }
         for index in users.indices where users[index].name == nil { users[index].name = names[users[index].file.key] }
+        // A server maps a file once more, for its list, and may have opened it by its name then.
+        var seen: [HostProcess: Set<String>] = [:]
+        users = users.filter { seen[$0.process, default: []].insert($0.file.key).inserted }
         users = users.compactMap { $0.related(to: view, isAskedAbout: $0.process == other) }
         let named = Set(users.filter { !$0.relation.isOfAnotherName }.map(\.process))
         return (users.filter { !$0.relation.isOfAnotherName || !named.contains($0.process) }, unseen)

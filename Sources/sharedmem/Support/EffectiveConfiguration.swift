@@ -85,6 +85,7 @@ struct EffectiveConfiguration {
         case ServerOption.watchers.name: "\(configuration.effectiveWatcherLimit)"
         case ServerOption.bytesInFlight.name: "\(bytesInFlight)"
         case ServerOption.socketMode.name: String(configuration.effectiveSocketMode, radix: 8)
+        case ServerOption.logFormat.name: LogFormat.default.rawValue
         default: option.valueName == nil ? "no" : option.defaultText
         }
     }

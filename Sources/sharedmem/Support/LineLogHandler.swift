@@ -54,13 +54,8 @@ struct LineLogHandler: LogHandler {
             }
             writer.write(String(decoding: line + Array("}\n".utf8), as: UTF8.self))
         case .text:
-            let pairs = entries.map { " \($0.key)=\(Self.printable("\($0.value)"))" }.joined()
-            writer.write("\(time) \(event.level.rawValue): \(Self.printable(event.message.description))\(pairs)\n")
+            let pairs = entries.map { " \($0.key)=\(printable("\($0.value)"))" }.joined()
+            writer.write("\(time) \(event.level.rawValue): \(printable(event.message.description))\(pairs)\n")
         }
-    }
-
-    /// Replaces control characters: a client's or a program's text could contain commands for the terminal.
-    private static func printable(_ text: String) -> String {
-        text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : String($0) }.joined()
     }
 }
