@@ -132,7 +132,8 @@ clean:
 	$(RM) -r .build Benchmarks/.build Examples/Swift/.build
 
 # Less frequent work is done by scripts, which can also be run by themselves.
-SCRIPTS = torture sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract slow-http soak bench check-builds \
+SCRIPTS = torture keep sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract slow-http soak \
+    bench check-builds \
     check-without-http check-examples
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):

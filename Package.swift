@@ -50,6 +50,11 @@ let package = Package(
             // Lets a test stop a process at a step of the protocol; see PausePoint.
             swiftSettings: strict + [.define("PAUSE_POINTS", .when(configuration: .debug))]),
 
+        // Versions on disk, which the server keeps and the command reads.
+        .target(
+            name: "SharedMemoryKeep", dependencies: ["LinuxSystem", "SharedMemory"],
+            swiftSettings: strict),
+
         // The C interface: libSharedMem.so.
         .target(name: "CSharedMem"),
         .target(
@@ -68,7 +73,7 @@ let package = Package(
         .target(
             name: "SharedMemoryHTTP",
             dependencies: [
-                "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory",
+                "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory", "SharedMemoryKeep",
                 .product(name: "Logging", package: "swift-log"),
             ],
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
@@ -77,7 +82,7 @@ let package = Package(
         .executableTarget(
             name: "sharedmem",
             dependencies: [
-                "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP",
+                "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -100,6 +105,10 @@ let package = Package(
             dependencies: ["LinuxSystem", "SharedMemory", "TestSupport", "TestTraits", "probe"],
             exclude: ["format_reader.py"], swiftSettings: tests),
         .testTarget(
+            name: "SharedMemoryKeepTests",
+            dependencies: ["LinuxSystem", "SharedMemory", "SharedMemoryKeep", "TestSupport", "TestTraits", "probe"],
+            swiftSettings: tests),
+        .testTarget(
             // The tests compile the C programs themselves and link them with libSharedMem.so.
             name: "SharedMemCTests", dependencies: ["TestSupport", "TestTraits"], exclude: ["Programs"],
             swiftSettings: tests),
@@ -107,8 +116,8 @@ let package = Package(
         .testTarget(
             name: "SharedMemoryHTTPTests",
             dependencies: [
-                "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "TestSupport", "TestTraits",
-                "sharedmem", "probe", .product(name: "Logging", package: "swift-log"),
+                "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep", "TestSupport",
+                "TestTraits", "sharedmem", "probe", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: tests),
         .testTarget(

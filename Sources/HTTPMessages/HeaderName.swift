@@ -29,6 +29,7 @@ package enum HeaderName: String, Sendable {
     case ifUnmodifiedSince = "If-Unmodified-Since"
     case lastEventID = "Last-Event-ID"
     case lastModified = "Last-Modified"
+    case link = "Link"
     case location = "Location"
     case origin = "Origin"
     case prefer = "Prefer"

@@ -20,6 +20,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
     case notImplemented = "not-implemented"
     case unavailable = "unavailable"
     case noSpace = "no-space"
+    case notKept = "not-kept"
 
     package var status: Status { statusAndTitle.status }
 
@@ -45,13 +46,14 @@ package enum ProblemType: String, CaseIterable, Sendable {
         case .notImplemented: (.notImplemented, "Not implemented")
         case .unavailable: (.serviceUnavailable, "Temporarily unavailable")
         case .noSpace: (.insufficientStorage, "No memory left")
+        case .notKept: (.insufficientStorage, "Set but not on disk")
         }
     }
 }
 
 /// A refusal, sent as `application/problem+json`.
 ///
-/// The text stays as it was.
+/// The text stays as it was, except if the problem is ``ProblemType/notKept``.
 package final class Problem: Sendable {
     package let type: ProblemType
     package let detail: String
@@ -197,6 +199,20 @@ extension Problem {
                 + "Have it leave these responses as they are.",
             members: [("version", .text(current.opaque))], headers: [(.entityTag, current.quoted)])
     }
+
+    /// The text was set, and it is not on disk, as the client would have been told.
+    ///
+    /// - Parameter reason: without characters that JSON would escape.
+    package static func notKept(_ version: EntityTag, reason: String) -> Problem {
+        Problem(
+            .notKept,
+            "The text is set, as version \(version.opaque), but it is not on disk (\(reason)): a restart of the host would "
+                + "lose it. The server goes on trying.",
+            members: [("version", .text(version.opaque))], headers: [(.entityTag, version.quoted)])
+    }
+
+    package static let versionNotKept = Problem(
+        .notFound, "This version of the text is not kept. Follow the links from the current one to those that are.")
 
     package static func tooLong(capacity: Int) -> Problem {
         Problem(

@@ -21,6 +21,20 @@ package enum RequestTarget {
         return query ?? target.count
     }
 
+    /// Where the value of the first `version=` in a query begins.
+    ///
+    /// - Parameter start: where the query begins, behind its question mark.
+    /// - Returns: nil if there is none.
+    package static func versionOffset(_ target: Span<UInt8>, queryFrom start: Int) -> Int? {
+        var argument = start
+        while argument < target.count {
+            if target.extracting(argument..<target.count).starts(with: "version=") { return argument + 8 }
+            guard let separator = target.firstIndex(of: UInt8(ascii: "&"), from: argument) else { return nil }
+            argument = separator + 1
+        }
+        return nil
+    }
+
     /// Decodes `%41` and the like in place and returns the new length.
     ///
     /// Decodes only the unreserved characters, which mean the same either way (RFC 3986, 2.3): `%2F` does not become a

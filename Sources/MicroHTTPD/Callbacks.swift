@@ -47,7 +47,7 @@ private func completeRequest(
 
 private func beginRequest(_ target: UnsafePointer<CChar>?) -> UnsafeMutableRawPointer? {
     guard let target = unsafe target else { return nil }
-    return unsafe RequestContext(targetByteCount: RequestTarget.measure(target)).bits
+    return unsafe RequestTarget.measure(target).bits
 }
 
 private func notifyConnection(

@@ -115,6 +115,10 @@ extension Daemon {
             open.startNanoseconds.store(Clock.monotonicNanoseconds, ordering: .relaxed)
             unsafe state.pointee = RequestContext.none.bits
             let isIntact = request.isIntact(targetByteCount: targetByteCount)
+            var request = request
+            if context.versionOffset > 0, isIntact {
+                request.versionArgument = context.versionOffset..<targetByteCount
+            }
             switch unsafe handler.begin(request, target: request.target.span, isIntact: isIntact) {
             case .refuse(let reply): return open.beginReply() && perform(reply, request, open)
             case .proceed(let context, let bodyLimit):

@@ -10,6 +10,8 @@ internal import Synchronization
     let url: UnsafePointer<CChar>
     let methodName: UnsafePointer<CChar>
     let version: UnsafePointer<CChar>
+    /// Where in the target as it was sent the value of `version=` is; nil if its query has none.
+    var versionArgument: Range<Int>?
 
     /// Nil for an unknown method.
     package var method: Method? { unsafe Method(bytes(methodName, strlen(methodName)).span) }
@@ -19,6 +21,15 @@ internal import Synchronization
 
     /// The target without its query, decoded by ``RequestTarget/decode(_:)``.
     var target: UnsafeBufferPointer<UInt8> { unsafe bytes(url, strlen(url)) }
+
+    /// The value of `version=` in the query, of which nothing else is read; nil if there is none.
+    package var versionAskedFor: String? {
+        guard let versionArgument else { return nil }
+        // libmicrohttpd leaves the bytes of the query where they are, except for the first one, which was cut off.
+        let value = unsafe bytes(url + versionArgument.lowerBound, versionArgument.count).span
+        let end = value.firstIndex(of: UInt8(ascii: "&"), from: 0) ?? value.count
+        return value.extracting(0..<end).text ?? ""
+    }
 
     /// The number of bytes from the method to the empty line.
     package var headByteCount: Int { unsafe cmicrohttpd_head_byte_count(connection) }
@@ -77,18 +88,20 @@ private func bytes(_ start: UnsafePointer<CChar>, _ count: Int) -> UnsafeBufferP
 // MARK: Targets
 
 extension RequestTarget {
-    /// Measures a target as it was sent and cuts off its query.
+    /// Measures a target as it was sent and cuts off its query, of which the service reads one argument.
     ///
-    /// The service reads no query. libmicrohttpd makes a record of each argument in it and, if there are too many, does
+    /// libmicrohttpd makes a record of each argument in it and, if there are too many, does
     /// not even reply.
     ///
     /// - Parameter target: in the memory that libmicrohttpd is about to write to itself.
-    /// - Returns: its length in bytes; 0 if it is malformed.
-    static func measure(_ target: UnsafePointer<CChar>) -> Int {
+    /// - Returns: its length in bytes, 0 if it is malformed; and where the version begins that it asks for.
+    static func measure(_ target: UnsafePointer<CChar>) -> RequestContext {
         let span = unsafe bytes(target, strlen(target)).span
-        guard let count = byteCountBeforeQuery(span) else { return 0 }
-        if count < span.count { unsafe UnsafeMutablePointer(mutating: target)[count] = 0 }
-        return span.count
+        guard let count = byteCountBeforeQuery(span) else { return RequestContext(targetByteCount: 0) }
+        guard count < span.count else { return RequestContext(targetByteCount: span.count) }
+        let versionOffset = versionOffset(span, queryFrom: count) ?? 0
+        unsafe UnsafeMutablePointer(mutating: target)[count] = 0
+        return RequestContext(targetByteCount: span.count, versionOffset: versionOffset)
     }
 
     /// Decodes a target in place, as libmicrohttpd asks for it.

@@ -14,8 +14,11 @@
     }
 
     /// A context for a request that the handler has not seen yet.
-    init(targetByteCount: Int) {
-        unsafe bits = UnsafeMutableRawPointer(bitPattern: UInt(targetByteCount) << 2 | 2).unsafelyUnwrapped
+    ///
+    /// - Parameter versionOffset: where in the target the version begins that it asks for; 0 if it asks for none.
+    init(targetByteCount: Int, versionOffset: Int = 0) {
+        let word = UInt(versionOffset) << 32 | UInt(targetByteCount) << 2 | 2
+        unsafe bits = UnsafeMutableRawPointer(bitPattern: word).unsafelyUnwrapped
     }
 
     /// A context for a request that needs nothing but an object that exists already.
@@ -35,7 +38,10 @@
     }
 
     /// Nil if the handler has seen the request.
-    var targetByteCount: Int? { word & 3 == 2 ? Int(word >> 2) : nil }
+    var targetByteCount: Int? { word & 3 == 2 ? Int(word >> 2 & 0x3fff_ffff) : nil }
+
+    /// Where in the target the version begins that a request asks for which the handler has not seen; 0 for none.
+    var versionOffset: Int { Int(word >> 32) }
 
     private var word: UInt { unsafe UInt(bitPattern: bits) }
 

@@ -27,10 +27,12 @@ package enum PausePoint: String, Sendable {
     case detachFreedRow, detachDroppedLifetime, detachFoundNobody, unlinkLocked, unlinkChecked, unlinkDone
     // Migrating.
     case migrateLocked, migrateBuilt, migrateNamed, migrateReplaced
+    // Keeping a version on disk, which the server does.
+    case keepCreated, keepWritten, keepSynchronized, keepRenamed, keepDurable, keepPruned, keepRestored
 
     /// Stops the process (SIGSTOP) if this is the next of the comma-separated steps that `SHAREDMEM_PAUSE_AT` names.
     @inline(__always)
-    func reached() {
+    package func reached() {
         #if PAUSE_POINTS
         let index = Self.next.load(ordering: .relaxed)
         guard index < Self.pausing.count, Self.pausing[index] == self else { return }

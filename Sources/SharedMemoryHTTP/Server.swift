@@ -2,6 +2,7 @@ import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
 import SharedMemory
+package import SharedMemoryKeep
 import Synchronization
 
 /// An HTTP service for segments.
@@ -21,6 +22,8 @@ public final class Server: Sendable {
     private let hub: SubscriptionHub
     private let catalog: Catalog
     private let localChanges: LocalChangeLog
+    /// Nil if no text is kept on disk.
+    private let keeper: Keeper?
     private let graceSeconds: Int
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
@@ -46,11 +49,13 @@ public final class Server: Sendable {
         let log = try ServerLog(configuration)
         let crossOrigins = try CrossOrigins(configuration.crossOrigins)
         let localChanges = try orNoResources(LocalChangeLog(log))
-        let segments = try configuration.attachSegments(budget, list, log, localChanges)
+        // Before anything is served: what is restored is the first text that a client sees.
+        let keeper = try configuration.makeKeeper()
+        let segments = try configuration.attachSegments(budget, keeper, list, log, localChanges)
         let catalog = try configuration.catalog(segments, list, budget, log, localChanges)
         let capacity = max(segments.compactMap(\.capacity).max() ?? 0, catalog.directory?.capacity ?? 0)
         budget.limit(to: try configuration.bytesInFlight(capacity: capacity))
-        let metrics = Metrics()
+        let metrics = Metrics(keeper)
         let watchdog = try orNoResources(Watchdog(lateBody: .requestTimeout))
         var hub: SubscriptionHub?
         var endpoints: [Endpoint] = []
@@ -66,7 +71,8 @@ public final class Server: Sendable {
                     catalog, try configuration.access(at: listener.address), started, budget, metrics, log,
                     crossOrigins,
                     connectionCount: { watchdog.connectionCount },
-                    maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly)
+                    maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly,
+                    keepsBeforeAnswering: configuration.keepsBeforeAnswering)
                 endpoints.append(
                     try Endpoint(listener, service, configuration.daemonLimits, budget, metrics.traffic, watchdog))
             }
@@ -77,13 +83,14 @@ public final class Server: Sendable {
             self.hub = started
         } catch {
             // While all are alive: their threads, which may be about to start, do not retain them.
-            Self.end(endpoints, hub, watchdog, catalog, localChanges)
+            Self.end(endpoints, hub, watchdog, catalog, localChanges, keeper)
             throw error
         }
         self.configuration = configuration
         self.watchdog = watchdog
         self.catalog = catalog
         self.localChanges = localChanges
+        self.keeper = keeper
         addresses = endpoints.map(\.listener.address)
         graceSeconds = configuration.graceSeconds
         daemons = endpoints.map(\.daemon)
@@ -107,6 +114,12 @@ public final class Server: Sendable {
             endpoint.service.replaceAccess(try changed.access(at: endpoint.listener.address))
         }
     }
+
+    /// How well texts are kept on disk, for all segments together; nil if they are not kept.
+    package var keepStatus: KeepStatus? { keeper?.status }
+
+    /// How well a segment's text is kept on disk.
+    package func keepStatus(of segment: String) -> KeepStatus? { keeper?.status(of: segment) }
 
     /// How often each event loop has turned.
     ///
@@ -133,20 +146,23 @@ public final class Server: Sendable {
                 if inFlight == 0 || elapsed >= 1000 && inFlight <= watchdog.refusedCount { break }
                 BackgroundThread.pause()
             }
-            Self.end(endpoints, hub, watchdog, catalog, localChanges)
+            Self.end(endpoints, hub, watchdog, catalog, localChanges, keeper)
             endpoints = []
         }
     }
 
     private static func end(
         _ endpoints: [Endpoint], _ hub: SubscriptionHub?, _ watchdog: Watchdog, _ catalog: Catalog,
-        _ localChanges: LocalChangeLog
+        _ localChanges: LocalChangeLog, _ keeper: Keeper?
     ) {
         catalog.directory?.stop()
         localChanges.stop()
         // Before the daemons: none of them may hold a connection when it stops.
         hub?.stop()
+        keeper?.release()
         for endpoint in endpoints { endpoint.stop() }
+        // After them: none of them sets text any more.
+        keeper?.stop()
         watchdog.stop()
     }
 }
@@ -183,10 +199,12 @@ extension ServerConfiguration {
     }
 
     fileprivate func attachSegments(
-        _ budget: ByteBudget, _ list: SegmentList, _ log: ServerLog, _ localChanges: LocalChangeLog
+        _ budget: ByteBudget, _ keeper: Keeper?, _ list: SegmentList, _ log: ServerLog,
+        _ localChanges: LocalChangeLog
     ) throws(ServerError) -> [SegmentResource] {
         let options = attachmentOptions
         return try segments.map { name throws(ServerError) in
+            try keeper?.restoreAndKeep(name, options)
             do throws(SegmentError) {
                 let follower = try SegmentFollower(name, options) { [report, weak list] attachment in
                     // The list has the followers.
@@ -199,7 +217,7 @@ extension ServerConfiguration {
                     }
                 }
                 localChanges.follow(name, try follower.attach())
-                return SegmentResource(follower, budget, log)
+                return SegmentResource(follower, budget, log, keeper)
             } catch {
                 throw .segment(name: name, error)
             }

@@ -60,6 +60,20 @@ public struct ServerConfiguration: Sendable {
     /// `SHAREDMEM_TRUST_OWNER` names.
     public var trustedOwners: Set<TrustedOwner> = []
 
+    /// The directory, on a disk, in which the newest text of each segment is kept; nil for none.
+    ///
+    /// It is created if it is missing. When the server starts, segments that do not exist or were never set get the kept
+    /// text.
+    public var keepDirectory: String?
+    /// Whether a `PUT` is answered only once its version, or a later one, is on disk.
+    public var keepsBeforeAnswering = false
+    /// The shortest time from one write of a segment's text to disk to the next, in milliseconds.
+    ///
+    /// A `PUT` that waits for the disk does not wait for this.
+    public var keepIntervalMilliseconds = 500
+    /// How many versions of each segment are kept on disk.
+    public var keptVersionCount = 1
+
     /// How long ``Server/stop()`` waits for requests that are under way.
     public var graceSeconds = 10
     /// The most connections at a time, for each address; further connections wait to be accepted.

@@ -16,6 +16,8 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     case noResources(reason: String)
     /// A segment cannot be attached.
     case segment(name: String, SegmentError)
+    /// Texts cannot be kept on disk, or kept text cannot be restored.
+    case cannotKeep(reason: String)
 
     /// What is wrong and what to do next.
     public var description: String {
@@ -30,6 +32,7 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
         case .cannotListen(let address, let reason): "The server cannot listen on \(address): \(reason)."
         case .noResources(let reason):
             "The server needs a thread and a few descriptors, and the operating system refuses them: \(reason)."
+        case .cannotKeep(let reason): reason
         case .segment(let name, let error): "The segment '\(name)' cannot be served. \(error)"
         }
     }

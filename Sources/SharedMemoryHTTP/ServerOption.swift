@@ -46,9 +46,9 @@ package struct ServerOption: Sendable {
 
     package static let all = [
         listen, dynamic, maxSegments, namePattern, tokenFile, allowAnonymous, readOnly, allowUser, allowGroup,
-        socketMode, allowHost, trustedProxy,
-        corsOrigin, logLevel, logFormat, accessLog, directory,
-        trustOwner, capacity, mode, group, grace,
+        socketMode, allowHost, trustedProxy, corsOrigin, logLevel, logFormat, accessLog, directory, trustOwner,
+        capacity,
+        mode, group, keep, keepSync, keepInterval, keepVersions, grace,
         connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
         idleTimeout, bytesInFlight, threads,
     ]
@@ -128,6 +128,18 @@ package struct ServerOption: Sendable {
     package static let group = ServerOption(
         "group", value: "group",
         help: "The group of segments, a name or a number, for a mode such as 660; an existing segment's is changed.")
+
+    package static let keep = ServerOption(
+        "keep", value: "directory",
+        help: "A directory on a disk for the newest text of each segment, which is restored from there after a reboot.")
+    package static let keepSync = ServerOption(
+        "keep-sync", help: "Answer a PUT only once its text is on disk; needs --keep.")
+    package static let keepInterval = ServerOption(
+        "keep-interval", \.keepIntervalMilliseconds.optional, in: 0...1_000_000, unit: "milliseconds",
+        help: "The shortest time from one write of a segment to disk to the next, unless a PUT waits for it.")
+    package static let keepVersions = ServerOption(
+        "keep-versions", \.keptVersionCount.optional, in: 1...1000, unit: "count",
+        help: "How many versions of each segment to keep on disk, for 'sharedmem history' and 'revert'.")
 
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",

@@ -2,6 +2,7 @@ import ArgumentParser
 import LinuxSystem
 import SharedMemory
 import SharedMemoryHTTP
+import SharedMemoryKeep
 
 @main
 struct SharedMem: ParsableCommand {
@@ -18,7 +19,8 @@ struct SharedMem: ParsableCommand {
         version: Release.version,
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, WatchCommand.self, InfoCommand.self, ListCommand.self,
-            UnlinkCommand.self, MigrateCommand.self, DoctorCommand.self, HealthcheckCommand.self,
+            UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self, RevertCommand.self, DoctorCommand.self,
+            HealthcheckCommand.self,
         ])
 
     static func main() {
@@ -33,7 +35,9 @@ struct SharedMem: ParsableCommand {
             try command.run()
         } catch let error as SystemError {
             fail(Failure(description: "\(error.call): \(error.reason)"))
-        } catch let error where error is SegmentError || error is HealthcheckError || error is Failure {
+        } catch let error
+            where error is SegmentError || error is HealthcheckError || error is KeepError || error is Failure
+        {
             fail(error)
         } catch {
             exit(withError: error)

@@ -42,6 +42,7 @@ struct PrintConfigTests: CommandTests {
 
     /// Two values for an option, as they are written and as they are shown.
     private func samples(_ option: ServerOption) throws -> [(written: String, shown: String)]? {
+        if option.name == "keep" { return ["a", "b"].map { ("\(directory.path)/\($0)", "\(directory.path)/\($0)") } }
         if option.name == "capacity" { return [("1K", "1024"), ("2000", "2000")] }
         if option.name == "bytes-in-flight" { return [("64M", "67108864"), ("3000000", "3000000")] }
         if let range = option.range { return [range.lowerBound, range.lowerBound + 1].map { ("\($0)", "\($0)") } }
@@ -77,12 +78,17 @@ struct PrintConfigTests: CommandTests {
     func source(_ name: String) async throws {
         let option = try #require(ServerOption.all.first { $0.name == name })
         let values = try #require(try samples(option), "--\(name) has no sample: add one")
-        // A socket has users, groups and a mode, and a directory a pattern. More threads than connections are refused, and a tiny limit of bytes.
-        let base = [
-            "SHAREDMEM_LISTEN": socket, "SHAREDMEM_CONNECTIONS": "9", "SHAREDMEM_DYNAMIC": "1",
-        ].filter { $0.key != option.variable }
+        // A socket has users, groups and a mode. More threads than connections are refused, and a tiny limit of bytes.
+        var base = [
+            "SHAREDMEM_LISTEN": socket, "SHAREDMEM_CONNECTIONS": "9", "SHAREDMEM_KEEP": "\(directory.path)/keep",
+        ]
+        // A directory has a pattern, but is not kept on disk.
+        if name == "name-pattern" { base["SHAREDMEM_DYNAMIC"] = "1" }
+        if ["name-pattern", "dynamic"].contains(name) { base["SHAREDMEM_KEEP"] = nil }
+        base[option.variable] = nil
+        let environment = base
         func setting(_ arguments: [String], _ variable: String?) async throws -> Setting? {
-            let environment = base.merging(variable.map { [option.variable: $0] } ?? [:]) { $1 }
+            let environment = environment.merging(variable.map { [option.variable: $0] } ?? [:]) { $1 }
             return try await settings(arguments, environment).first { $0.option == name }
         }
         for (written, shown) in values {

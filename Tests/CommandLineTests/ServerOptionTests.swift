@@ -148,6 +148,8 @@ struct ServerOptionTests: CommandTests {
         case "trust-owner": try await trustOwner(variable)
         case "mode": try await mode(variable)
         case "group": try await group(variable)
+        case "keep": try await keep(variable)
+        case "keep-sync": try await keepSync(variable)
         default: Issue.record("--\(name) has no test: add one")
         }
     }
@@ -378,6 +380,38 @@ struct ServerOptionTests: CommandTests {
             _ = try await stop(server)
         }
         #expect(try await start([], [variable: "no-such-group"]).hasPrefix("64 Error: This host has no group"))
+    }
+
+    private func keep(_ variable: String) async throws {
+        for (name, arguments) in [("a", []), ("b", ["--keep", "\(directory.path)/b"])] {
+            let (server, url) = try await serve(
+                ["--listen", "127.0.0.1:0", "--keep-sync"] + arguments,
+                environment: [variable: "\(directory.path)/a"])
+            #expect(try await status(url, "-X", "PUT", "-d", name) == "204")
+            let history = try await output("history", "--json", "--keep", "\(directory.path)/\(name)")
+            #expect(history.contains("\(try Segment.info("shared", directory: directory.path).version)"))
+            _ = try await stop(server)
+        }
+    }
+
+    private func keepSync(_ variable: String) async throws {
+        let keep = ["--listen", "127.0.0.1:0", "--keep", "\(directory.path)/keep", "--keep-interval", "1000000"]
+        for (arguments, value, isKept) in [([], "0", false), ([], "1", true), (["--keep-sync"], "0", true)] {
+            let (server, url) = try await serve(keep + arguments, environment: [variable: value])
+            #expect(try await status(url, "-X", "PUT", "-d", "one") == "204")
+            // The first change is written at once in any case, and the next one after the interval.
+            let first = "shared@\(try Segment.info("shared", directory: directory.path).version).kept"
+            try await eventually("the first version on disk") {
+                FileManager.default.fileExists(atPath: "\(directory.path)/keep/\(first)") ? () : nil
+            }
+            #expect(try await status(url, "-X", "PUT", "-d", "two") == "204")
+            let version = "\(try Segment.info("shared", directory: directory.path).version)"
+            #expect(try await output("history", "--keep", "\(directory.path)/keep").contains(version) == isKept)
+            _ = try await stop(server)
+        }
+        #expect(
+            try await start([], [variable: "1"])
+                == "64 Error: There is no directory in which to keep the text before a PUT is answered: name one.")
     }
 
     private func mode(_ variable: String) async throws {

@@ -55,7 +55,7 @@ struct ContractTests {
     }
 
     struct Servers {
-        enum Kind { case open, protected, unattached, damaged, dynamic, peers }
+        enum Kind { case open, protected, unattached, damaged, dynamic, peers, keeping }
 
         subscript(kind: Kind) -> TestServer {
             switch kind {
@@ -65,6 +65,7 @@ struct ContractTests {
             case .damaged: damaged
             case .dynamic: dynamic
             case .peers: peers
+            case .keeping: keeping
             }
         }
 
@@ -75,6 +76,9 @@ struct ContractTests {
         let dynamic: TestServer
         /// Accepts a user that does not exist, and no other.
         let peers: TestServer
+        /// Keeps two versions on disk, of which the second one is current.
+        let keeping: TestServer
+        private let disk: TemporaryDirectory
 
         init() throws {
             open = try TestServer(capacity: 100)
@@ -93,6 +97,12 @@ struct ContractTests {
                 $0.listen = [.unix(path: "\($0.directory ?? "")/socket")]
                 $0.allowedUsers = [54321]
             }
+            disk = try TemporaryDirectory()
+            keeping = try TestServer { [disk] in
+                ($0.keepDirectory, $0.keptVersionCount, $0.keepsBeforeAnswering) = (disk.path, 2, true)
+            }
+            for text in ["one", "two"] { #expect(try keeping.set(text).status == 204) }
+
             damaged = try TestServer()
             let file = FileHandle(forUpdatingAtPath: damaged.directory.path(of: "text"))
             // The publication word: it names a slot that does not exist.
@@ -136,7 +146,9 @@ struct ContractTests {
             [
                 provoke(method, 200), provoke(method, 304, ["If-None-Match: *"]),
                 provoke(method, 412, ["If-Match: \"x\""]), provoke(method, 503, [], .unattached),
-                provoke(method, 500, [], .damaged),
+                provoke(method, 500, [], .damaged), provoke(method, 200, [], .keeping),
+                provoke(method, 304, ["If-None-Match: *"], .keeping),
+                provoke(method, 404, target: (path == "/shared" ? path : "/shared/text") + "?version=1", .keeping),
             ]
         }
         return removal + all + reads + [
@@ -205,6 +217,7 @@ struct ContractTests {
             let target = provocation.target ?? key.path.replacingOccurrences(of: "{name}", with: "text")
             let response = try servers[provocation.server].request(
                 key.method, target, provocation.fields, body: provocation.body)
+            #expect((response["Link"] != nil) == (provocation.server == .keeping && response.status < 400), "\(key)")
             #expect(response.status == key.status, "\(key)")
             let described = try #require(responses[key], "\(key)")
             contract.check(response, against: described, key)

@@ -82,6 +82,9 @@ int clinux_reserve(int descriptor, int64_t offset, int64_t byte_count);
 /// fallocate(2) with `FALLOC_FL_PUNCH_HOLE`: gives back the memory behind the pages of a range.
 int clinux_punch(int descriptor, int64_t offset, int64_t byte_count);
 
+/// CRC-64/XZ of `byte_count` bytes more, where `crc` is that of the bytes before them; 0 for none.
+uint64_t clinux_crc64(uint64_t crc, const void *bytes, size_t byte_count);
+
 // MARK: Open file description locks, one byte each
 
 /// `F_OFD_SETLK` with `F_RDLCK`, `F_WRLCK` or `F_UNLCK`: 1 granted, 0 refused. Replaces this description's own lock.

@@ -177,7 +177,7 @@ final class ServedDirectory: Sendable {
         _ name: String, _ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?
     ) -> Reply {
         creating.withLock { _ in
-            if let resource = findNew(name) { return resource.put(text, conditions, origin) }
+            if let resource = findNew(name) { return resource.set(text, conditions, origin).reply }
             guard !conditions.hasIfMatch else { return .problem(.noSegmentToMatch) }
             guard state.withLock({ $0.resources.count < limit }) else { return .problem(.tooManySegments(limit)) }
             return createNow(name, text, conditions, origin)
@@ -198,7 +198,7 @@ final class ServedDirectory: Sendable {
             }
             return .created(version, at: "/shared/\(name)")
         } catch .versionMismatch {
-            return findNew(name)?.put(text, conditions, origin) ?? .problem(.unattached)
+            return findNew(name)?.set(text, conditions, origin).reply ?? .problem(.unattached)
         } catch {
             // Without its first text, it is of no use to anyone.
             discard(name)

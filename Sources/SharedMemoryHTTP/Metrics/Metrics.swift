@@ -2,6 +2,7 @@ import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
 import SharedMemory
+import SharedMemoryKeep
 import Synchronization
 
 /// What the server counts, and what `GET /metrics` says.
@@ -10,6 +11,10 @@ final class Metrics: Sendable {
     let traffic = TrafficMeter()
     /// Subscribers that did not read what they were sent.
     let dropped = Atomic(0)
+    private let keeper: Keeper?
+
+    /// - Parameter keeper: nil if no text is kept on disk.
+    init(_ keeper: Keeper?) { self.keeper = keeper }
 
     /// The page, as far as it is about segments whose names match one of the patterns; if there are none, about all.
     func page(_ format: MetricsPage.Format, _ catalog: Catalog, _ patterns: [String], connections: Int) -> [UInt8] {
@@ -17,6 +22,7 @@ final class Metrics: Sendable {
         addRequests(to: &page)
         addTraffic(to: &page, connections: connections)
         catalog.addMetrics(to: &page, patterns)
+        addKeeping(to: &page)
         Self.addBuild(to: &page)
         Self.addProcess(to: &page)
         page.end()
@@ -52,6 +58,15 @@ final class Metrics: Sendable {
         page.add("sharedmem_connections", connections)
         page.begin("sharedmem_subscribers_dropped", .counter, "Event streams ended because their client did not read.")
         page.add("sharedmem_subscribers_dropped_total", dropped.load(ordering: .relaxed))
+    }
+
+    private func addKeeping(to page: inout MetricsPage) {
+        guard let status = keeper?.status else { return }
+        page.begin("sharedmem_keep_failures", .counter, "How often a version could not be brought to disk.")
+        page.add("sharedmem_keep_failures_total", status.failures)
+        page.begin(
+            "sharedmem_keep_lag_seconds", .gauge, "The age of the oldest change that is not on disk; 0 if all are.")
+        page.add("sharedmem_keep_lag_seconds", status.lagSeconds)
     }
 
     private static func addBuild(to page: inout MetricsPage) {

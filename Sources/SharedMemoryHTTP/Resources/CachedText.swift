@@ -14,18 +14,23 @@ final class CachedText {
     private let text: TextCopy
     /// The second in the response's date.
     private var second: Int64
+    /// A link to the version before this one, if that is kept.
+    private let link: () -> String?
 
     /// Copies the current text: no pin is held while a client reads it; nil if `budget` does not have that much left.
-    init?(_ segment: Segment, _ budget: ByteBudget) throws(SegmentError) {
+    ///
+    /// - Parameter link: makes the link to the version before a version, if that is kept.
+    init?(_ segment: Segment, _ budget: ByteBudget, link: @escaping (Version) -> String?) throws(SegmentError) {
         let (copy, version, time) = try segment.withPublication { (TextCopy($0, budget), $1, $2) }
         guard let copy else { return nil }
         text = copy
         self.version = version
+        self.link = { link(version) }
         entityTag = EntityTag(version)
         publicationTime = time
         second = Clock.realtimeSeconds
-        response = Self.response(copy, entityTag, time.lastModified(before: second))
-        notModified = Self.notModified(copy, entityTag)
+        response = Self.response(copy, entityTag, time.lastModified(before: second), link(version))
+        notModified = Self.notModified(copy, entityTag, link(version))
     }
 
     /// Makes sure that the response has the current date.
@@ -33,8 +38,8 @@ final class CachedText {
         let now = Clock.realtimeSeconds
         guard now != second else { return }
         second = now
-        response = Self.response(text, entityTag, lastModified)
-        notModified = Self.notModified(text, entityTag)
+        response = Self.response(text, entityTag, lastModified, link())
+        notModified = Self.notModified(text, entityTag, link())
     }
 
     /// Seconds since 1970; `Int64.max` while no date identifies the text.
@@ -42,22 +47,28 @@ final class CachedText {
 
     /// The responses for a client that was prepared to wait for a change.
     func responses(waitSeconds: Int) -> (Response, notModified: Response) {
-        let responses = (Self.response(text, entityTag, lastModified), notModified: Self.notModified(text, entityTag))
+        let responses = (
+            Self.response(text, entityTag, lastModified, link()),
+            notModified: Self.notModified(text, entityTag, link())
+        )
         for response in [responses.0, responses.1] { response.add(.preferenceApplied, "wait=\(waitSeconds)") }
         return responses
     }
 
     /// - Parameter text: not sent, but its length is.
-    private static func notModified(_ text: TextCopy, _ entityTag: EntityTag) -> Response {
+    static func notModified(_ text: TextCopy, _ entityTag: EntityTag, _ link: String?) -> Response {
         let response = Response(text)
         response.addDate()
         response.add(.cacheControl, "no-cache, no-transform")
         response.add(.vary, "Accept")
         response.add(.entityTag, entityTag)
+        if let link { response.add(.link, link) }
         return response
     }
 
-    private static func response(_ text: TextCopy, _ entityTag: EntityTag, _ lastModified: Int64) -> Response {
+    static func response(
+        _ text: TextCopy, _ entityTag: EntityTag, _ lastModified: Int64, _ link: String?
+    ) -> Response {
         let response = Response(text)
         response.addDate()
         response.add(.contentType, "text/plain; charset=utf-8")
@@ -67,6 +78,7 @@ final class CachedText {
         response.add(.vary, "Accept")
         response.add(.entityTag, entityTag)
         if lastModified != .max { response.add(.lastModified, HTTPDate.format(lastModified)) }
+        if let link { response.add(.link, link) }
         return response
     }
 }

@@ -2,12 +2,15 @@ import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
 import SharedMemory
+import SharedMemoryKeep
 import Synchronization
 
 /// The segment that a name leads to, as a resource that can be read and replaced.
 final class SegmentResource: Sendable {
     let follower: SegmentFollower
-    private let budget: ByteBudget
+    /// Nil if no version is kept on disk.
+    let keeper: Keeper?
+    let budget: ByteBudget
     private let log: ServerLog
     private let cached = Mutex<CachedText?>(nil)
     /// Whether the resource ends when its segment is unlinked; else another segment is created then.
@@ -26,9 +29,13 @@ final class SegmentResource: Sendable {
         let conflicts = Atomic(0)
     }
 
-    init(_ follower: SegmentFollower, _ budget: ByteBudget, _ log: ServerLog, goesWithItsSegment: Bool = false) {
+    init(
+        _ follower: SegmentFollower, _ budget: ByteBudget, _ log: ServerLog, _ keeper: Keeper? = nil,
+        goesWithItsSegment: Bool = false
+    ) {
         self.log = log
         self.follower = follower
+        self.keeper = keeper
         self.budget = budget
         self.goesWithItsSegment = goesWithItsSegment
     }
@@ -68,7 +75,7 @@ final class SegmentResource: Sendable {
             return try cached.withLock { cached throws(SegmentError) in
                 if try cached?.version != segment.version {
                     cached = nil
-                    cached = try CachedText(segment, budget)
+                    cached = try CachedText(segment, budget, link: linkToPredecessor)
                 }
                 cached?.renewDate()
                 guard let cached else { return .problem(.tooMuchInFlight) }
@@ -121,40 +128,57 @@ final class SegmentResource: Sendable {
 
     /// Makes a request's body the text, as far as it was kept.
     func put(_ body: RequestBody, _ conditions: Conditions = Conditions(), _ origin: RequestOrigin? = nil) -> Reply {
-        body.fault.map { .problem(.bodyNotKept($0)) } ?? body.withSpan { put($0, conditions, origin) }
+        set(body, conditions, origin).reply
     }
 
-    /// Replaces the text, if the conditions hold at that moment, and replies.
+    /// Makes a request's body the text, as far as it was received.
+    func set(_ body: RequestBody, _ conditions: Conditions, _ origin: RequestOrigin? = nil) -> SetOutcome {
+        body.fault.map { .refused(.bodyNotKept($0)) } ?? body.withSpan { set($0, conditions, origin) }
+    }
+
+    enum SetOutcome {
+        case set(Version)
+        case refused(Problem)
+
+        var reply: Reply {
+            switch self {
+            case .set(let version): .response(.noContent, .replaced(version))
+            case .refused(let problem): .problem(problem)
+            }
+        }
+    }
+
+    /// Replaces the text, if the conditions hold at that moment.
     ///
     /// The conditions are judged for the very version that the text replaces, again after each race that another writer
     /// wins, through whatever interface.
-    func put(_ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin? = nil) -> Reply {
+    func set(_ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin? = nil) -> SetOutcome {
         goesWithItsSegment
             ? change.withLock { _ in replace(text, conditions, origin) } : replace(text, conditions, origin)
     }
 
-    private func replace(_ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?) -> Reply {
+    private func replace(_ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?) -> SetOutcome {
         let condition: ((PublicationInfo) -> Bool)? = conditions.isPresent ? { conditions.permitReplacing($0) } : nil
         follower.attachIfDue()
         do throws(SegmentError) {
             for _ in 0..<3 {
-                guard let segment else { return .problem(absenceForSetting) }
+                guard let segment else { return .refused(absenceForSetting) }
                 let outcome = Result { () throws(SegmentError) in try segment.set(utf8: text, if: condition) }
                 // The outcome counts only if the segment still had its name afterwards: an acknowledged text must not be
                 // in a segment that was unlinked meanwhile, nor a refusal be due to what that one contained.
                 if try segment.hasName {
                     let version = try outcome.get()
                     if let origin { log.set(name, version, byteCount: text.count, origin) }
-                    return .replaced(version)
+                    return .set(version)
                 }
                 _ = try? follower.attach()
             }
             throw .busy(doing: "setting '\(name)' while other processes unlinked it")
         } catch .versionMismatch(let current) {
             counts.conflicts.add(1, ordering: .relaxed)
-            return .problem(conditions.problem(current: EntityTag(current)))
+            return .refused(conditions.problem(current: EntityTag(current)))
         } catch {
-            return .problem(error.problem)
+            return .refused(error.problem)
         }
     }
 
@@ -203,11 +227,14 @@ extension Reply {
         case .failed: .problem(conditions.problem(current: tag))
         }
     }
+}
 
-    fileprivate static func replaced(_ version: Version) -> Reply {
+extension Response {
+    /// The response to a PUT that has set a version.
+    static func replaced(_ version: Version) -> Response {
         let response = Response()
         response.add(.entityTag, EntityTag(version))
-        return .response(.noContent, response)
+        return response
     }
 }
 

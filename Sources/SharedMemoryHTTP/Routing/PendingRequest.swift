@@ -5,6 +5,8 @@ import SharedMemory
 /// What a request asks for, decided from its head.
 enum Action {
     case read(Route)
+    /// Reads an older version of the text from disk.
+    case readKept(SegmentResource, Version)
     /// The list of segments, as far as their names match one of the patterns; if there are none, all of it.
     case list(patterns: [String])
     case metrics(patterns: [String], isOpenMetrics: Bool)
@@ -51,6 +53,8 @@ final class PendingRequest {
     let origin: RequestOrigin?
     /// Whether the request has been held before.
     var wasHeld = false
+    /// What the request is answered once the disk is done with it; nil if it does not wait for the disk.
+    var answerFromDisk: AwaitedAnswer?
 
     init(_ action: Action, _ head: RequestHead, _ route: RequestCounts.RouteLabel?, _ origin: RequestOrigin?) {
         self.origin = origin

@@ -9,6 +9,8 @@ final class Service: Sendable {
     private let catalog: Catalog
     private let access: Mutex<Access>
     private let isReadOnly: Bool
+    /// Whether a PUT is answered only once its version is on disk.
+    let keepsBeforeAnswering: Bool
     private let hub: SubscriptionHub
     private let maximumWaitSeconds: Int
     private let budget: ByteBudget
@@ -24,7 +26,7 @@ final class Service: Sendable {
     init(
         _ catalog: Catalog, _ access: Access, _ hub: SubscriptionHub, _ budget: ByteBudget, _ metrics: Metrics,
         _ log: ServerLog, _ crossOrigins: CrossOrigins, connectionCount: @escaping @Sendable () -> Int,
-        maximumWaitSeconds: Int, isReadOnly: Bool
+        maximumWaitSeconds: Int, isReadOnly: Bool, keepsBeforeAnswering: Bool = false
     ) {
         self.budget = budget
         self.metrics = metrics
@@ -34,6 +36,7 @@ final class Service: Sendable {
         self.catalog = catalog
         self.access = Mutex(access)
         self.isReadOnly = isReadOnly
+        self.keepsBeforeAnswering = keepsBeforeAnswering
         self.hub = hub
         self.maximumWaitSeconds = maximumWaitSeconds
     }
@@ -90,7 +93,9 @@ extension Service: RequestHandler {
             }
         }
         // A reply to the head ends the connection, which is what is wanted while the server drains.
-        if !hasBody, isDraining.load(ordering: .relaxed) { return .refuse(reply(to: action, head.conditions)) }
+        if !hasBody, !isAnsweredLater(action), isDraining.load(ordering: .relaxed) {
+            return .refuse(reply(to: action, head.conditions))
+        }
         let plain = origin == nil ? plainContext(action, head) : nil
         let context = plain ?? RequestContext(retaining: PendingRequest(action, head, label, origin))
         return .proceed(context, bodyLimit: hasBody ? action.bodyLimit : nil)
@@ -100,7 +105,8 @@ extension Service: RequestHandler {
     private func plainContext(_ action: Action, _ head: RequestHead) -> RequestContext? {
         guard !head.conditions.isPresent, !head.isChunked else { return nil }
         return switch action {
-        case .read(.segment(let resource)), .put(let resource, _): RequestContext(plain: resource)
+        case .read(.segment(let resource)): RequestContext(plain: resource)
+        case .put(let resource, _) where !keepsBeforeAnswering: RequestContext(plain: resource)
         default: nil
         }
     }
@@ -120,7 +126,7 @@ extension Service: RequestHandler {
             if let problem { return .refuse(problem) }
         }
         switch route {
-        case .segment(let resource): return action(on: resource, method, head)
+        case .segment(let resource): return action(on: resource, request, method, head)
         case .missing(let name): return action(onMissing: name, method, head, access)
         case .list: return list(method, head, access)
         case .server:
@@ -161,12 +167,15 @@ extension Service: RequestHandler {
         method == .options ? .listMethods(allowed(route)) : .refuse(.methodNotAllowed(allowed(route)))
     }
 
-    private func action(on resource: SegmentResource, _ method: Method, _ head: RequestHead) -> Action {
+    private func action(
+        on resource: SegmentResource, _ request: Request, _ method: Method, _ head: RequestHead
+    ) -> Action {
         switch method {
         case .get where head.acceptance.isEventStream:
             return stream(.text(resource), head)
         case .head where head.acceptance.isEventStream: return .streamHead
         case .get, .head:
+            if let asked = request.versionAskedFor, let action = readKept(resource, asked) { return action }
             if head.hasMalformedWait { return .refuse(.malformedWait) }
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
             else { return .read(.segment(resource)) }
@@ -245,7 +254,9 @@ extension Service {
             return reply
         }
         let pending = context.object(PendingRequest.self)
-        let reply = hold(pending, request) ?? self.reply(to: pending.action, pending.conditions, body, pending.origin)
+        let reply =
+            hold(pending, request, body)
+            ?? self.reply(to: pending.action, pending.conditions, body, pending.origin)
         count(reply, request, pending.route, pending.origin)
         // libmicrohttpd reads the lines between chunks more leniently than other servers: what follows the last chunk may
         // not be a request.
@@ -284,7 +295,11 @@ extension Service {
     ) -> Reply {
         switch action {
         case .put(let resource, _):
-            if let body { resource.put(body, conditions, origin) } else { resource.put(Span(), conditions, origin) }
+            if let body {
+                resource.put(body, conditions, origin)
+            } else {
+                resource.set(Span(), conditions, origin).reply
+            }
         case .create(let name, let directory):
             if let body {
                 create(name, directory, body, conditions, origin)
@@ -295,6 +310,7 @@ extension Service {
         case .preflight(let fields): .preflight(fields)
         case .read(.segment(let resource)): resource.read(conditions)
         case .poll(let resource, let seconds): resource.read(conditions, waitSeconds: seconds)
+        case .readKept: .problem(.draining)
         case .list(let patterns): catalog.read(patterns, conditions, budget)
         case .metrics(let patterns, let isOpenMetrics): page(patterns, isOpenMetrics ? .openMetrics : .prometheus)
         case .stream: .endedStream(.draining)
@@ -365,8 +381,12 @@ extension Reply {
 
 extension Service {
     /// - Returns: nil if the request is to be answered now.
-    private func hold(_ pending: PendingRequest, _ request: Request) -> Reply? {
+    private func hold(_ pending: PendingRequest, _ request: Request, _ body: RequestBody) -> Reply? {
         switch pending.action {
+        case .put(let resource, _) where keepsBeforeAnswering:
+            return answerFromDisk(pending) { resource.setDurably(body, pending.conditions, pending.origin, $0) }
+        case .readKept(let resource, let version):
+            return answerFromDisk(pending) { resource.readKept(version, pending.conditions, $0) }
         case .poll(let resource, let seconds):
             guard !pending.wasHeld, let version = resource.versionAwaited(by: pending.conditions) else { return nil }
             let deadline = Clock.coarseMilliseconds + seconds * 1000

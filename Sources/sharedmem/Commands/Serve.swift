@@ -13,6 +13,8 @@ struct ServeCommand: ParsableCommand {
 
             In the environment, commas separate the values of an option that may be repeated, and 1 or 0 sets a flag.
 
+            With --keep, the texts survive a reboot: 'sharedmem history' lists what is kept.
+
             When the token file changes, and on SIGHUP, the server reads it again.
 
             SIGTERM or SIGINT stops the server once requests under way have finished; a second signal stops it at once.
@@ -43,6 +45,10 @@ struct ServeCommand: ParsableCommand {
     @Flag(.accessLog) var logsAccess = false
     @OptionGroup var location: SegmentLocation
     @OptionGroup var creation: CreationOptions
+    @Option(.keep, completion: .directory) var keep: String?
+    @Flag(.keepSync) var keepsBeforeAnswering = false
+    @Option(.keepInterval) var keepInterval: Int?
+    @Option(.keepVersions) var keepVersions: Int?
     @Option(.grace) var grace: Int?
     @Option(.connections) var connections: Int?
     @Option(.connectionsPerClient) var connectionsPerClient: Int?
@@ -68,7 +74,8 @@ struct ServeCommand: ParsableCommand {
 
     private var numbers: [(option: ServerOption, given: Int?)] {
         [
-            (.maxSegments, maxSegments), (.grace, grace), (.connections, connections),
+            (.maxSegments, maxSegments), (.keepInterval, keepInterval), (.keepVersions, keepVersions), (.grace, grace),
+            (.connections, connections),
             (.connectionsPerClient, connectionsPerClient),
             (.watchers, watchers), (.maxWait, maxWait), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
             (.bodyTimeout, bodyTimeout), (.sendTimeout, sendTimeout), (.idleTimeout, idleTimeout),
@@ -163,6 +170,8 @@ struct ServeCommand: ParsableCommand {
         configuration.capacity = creation.capacity
         configuration.mode = creation.mode
         configuration.group = try creation.group
+        configuration.keepDirectory = try ServerOption.keep.value(keep)
+        configuration.keepsBeforeAnswering = try ServerOption.keepSync.isSet(keepsBeforeAnswering)
         for (option, given) in numbers {
             if let value = try option.number(given) { option.set(value, in: &configuration) }
         }

@@ -1,0 +1,48 @@
+import HTTPMessages
+import MicroHTTPD
+import Synchronization
+
+/// The answer to a request that is held until the disk is done with it.
+///
+/// The keeper's thread gives it, and then the connection's own thread takes it.
+final class AwaitedAnswer: Sendable {
+    enum Answer: Sendable {
+        case response(Status, Response)
+        case problem(Problem)
+
+        var reply: Reply {
+            switch self {
+            case .response(let status, let response): .response(status, response)
+            case .problem(let problem): .problem(problem)
+            }
+        }
+    }
+
+    private let answer = Mutex<Answer?>(nil)
+
+    /// Nil while there is none.
+    var reply: Reply? { answer.withLock { $0 }?.reply }
+
+    func give(_ answer: Answer) { self.answer.withLock { $0 = answer } }
+}
+
+extension Service {
+    /// Whether an action is answered only once the disk is done with it.
+    func isAnsweredLater(_ action: Action) -> Bool {
+        switch action {
+        case .put: keepsBeforeAnswering
+        case .readKept: true
+        default: false
+        }
+    }
+
+    /// Holds a request, or answers it at once; when it is resumed, it has its answer.
+    ///
+    /// - Parameter begin: has the disk give the answer, and returns what to do meanwhile.
+    func answerFromDisk(_ pending: PendingRequest, _ begin: (AwaitedAnswer) -> Reply) -> Reply {
+        if let reply = pending.answerFromDisk?.reply { return reply }
+        let answer = AwaitedAnswer()
+        pending.answerFromDisk = answer
+        return begin(answer)
+    }
+}

@@ -1,0 +1,87 @@
+import LinuxSystem
+import SharedMemory
+import Synchronization
+
+/// What became of a version for which a client waits.
+package enum KeepOutcome: Hashable, Sendable {
+    /// It is on disk, or a later one is.
+    case kept
+    case notKept(reason: String)
+}
+
+struct KeepWaiter: Sendable {
+    let version: Version
+    let call: @Sendable (KeepOutcome) -> Void
+}
+
+struct KeepReading: Sendable {
+    let name: String
+    let version: Version
+    let found: @Sendable (KeptVersion, KeptVersion?, Span<UInt8>) -> Void
+    let missing: @Sendable () -> Void
+}
+
+/// What the keeper's thread has yet to take in, and what it tells the others.
+///
+/// The core's thread that sees a change has this and not the keeper, which has the segments.
+final class KeeperInbox: Sendable {
+    let news = Mutex(News())
+    let wakeUp: EventDescriptor
+    /// Signaled once all calls have been made that were due when the keeper was released.
+    let released: EventDescriptor
+
+    init(wakeUp: consuming EventDescriptor, released: consuming EventDescriptor) {
+        self.wakeUp = wakeUp
+        self.released = released
+    }
+
+    enum Stage {
+        case open
+        /// Nothing waits any more.
+        case releasing
+        case stopped
+    }
+
+    struct News: Sendable {
+        var arrivals: [KeptSegment] = []
+        var removals: [(name: String, deletesFiles: Bool, call: @Sendable () -> Void)] = []
+        /// Names of segments that may have a new version.
+        var changed: Set<String> = []
+        var waiters: [(name: String, waiter: KeepWaiter)] = []
+        var readings: [KeepReading] = []
+        var stage = Stage.open
+        // What the keeper's thread tells.
+        var published: [String: Published] = [:]
+        var failures = 0
+    }
+
+    struct Published: Sendable {
+        let versions: [KeptVersion]
+        let failures: Int
+        /// When the oldest change was noticed that is not on disk, in coarse milliseconds; nil if there is none.
+        let changedAt: Int?
+
+        var status: KeepStatus {
+            let lag = changedAt.map { Double(max(1, Clock.coarseMilliseconds - $0)) / 1000 }
+            return KeepStatus(failures: failures, lagSeconds: lag ?? 0)
+        }
+    }
+
+    @discardableResult
+    func deliver<Result: Sendable>(_ change: (inout News) -> Result) -> Result {
+        let result = news.withLock { change(&$0) }
+        wakeUp.signal()
+        return result
+    }
+
+    /// Takes what has come; what the keeper's thread tells stays.
+    func take() -> News {
+        news.withLock { news in
+            defer {
+                (news.arrivals, news.removals, news.changed) = ([], [], [])
+                (news.waiters, news.readings) = ([], [])
+            }
+            return news
+        }
+    }
+}

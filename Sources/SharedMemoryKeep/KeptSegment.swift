@@ -1,0 +1,197 @@
+import LinuxSystem
+import SharedMemory
+
+/// A segment that is kept, and what has to be done for it.
+///
+/// `@unchecked`: once the keeper's thread has it, that thread alone uses it.
+final class KeptSegment: @unchecked Sendable {
+    let name: String
+    private(set) var archive: Archive
+    private var lock: KeepLock
+    /// Never creates the segment: only the server and its clients do.
+    private let follower: SegmentFollower
+    private var segment: Segment?
+    /// Announces the next version.
+    private var callback: CallbackID?
+
+    /// Whether there may be something newer.
+    var isStale = true
+    /// When to look for the segment again, in coarse milliseconds.
+    private var nextLook = Int.max
+    /// When the oldest change was noticed that is not on disk; nil if there is none.
+    private(set) var changedAt: Int?
+    /// When the segment may be written again.
+    private var nextWrite = 0
+    private(set) var failures = 0
+    var waiters: [KeepWaiter] = []
+
+    init(_ archive: Archive, _ lock: consuming KeepLock, _ options: AttachmentOptions) throws(KeepError) {
+        name = archive.name
+        self.archive = archive
+        self.lock = lock
+        var options = options
+        // As the server has them, or as they are.
+        (options.creates, options.capacity, options.mode, options.group) = (false, nil, nil, nil)
+        do throws(SegmentError) {
+            follower = try SegmentFollower(archive.name, options)
+        } catch {
+            throw .segment(name: archive.name, error)
+        }
+    }
+
+    /// When there is something to do; `Int.max` if only a change can be next.
+    var due: Int {
+        if isStale { return 0 }
+        guard changedAt != nil else { return nextLook }
+        return waiters.isEmpty ? nextWrite : 0
+    }
+
+    var published: KeeperInbox.Published {
+        KeeperInbox.Published(versions: archive.versions, failures: failures, changedAt: changedAt)
+    }
+
+    func read(_ reading: KeepReading, report: (String) -> Void) {
+        let versions = archive.versions
+        let index = versions.firstIndex { $0.version == reading.version }
+        let predecessor = index.flatMap { $0 > 0 ? versions[$0 - 1] : nil }
+        let isFound = try? archive.withText(of: reading.version, report: report) { kept, text in
+            reading.found(kept, predecessor, text)
+            return true
+        }
+        if isFound != true { reading.missing() }
+    }
+
+    func answerAll(_ outcome: KeepOutcome) {
+        defer { waiters = [] }
+        for waiter in waiters { waiter.call(outcome) }
+    }
+
+    /// Ends keeping it.
+    func leave(deletesFiles: Bool) {
+        cancelCallback()
+        if deletesFiles { archive.removeAll() }
+    }
+}
+
+// MARK: Looking for changes
+
+extension KeptSegment {
+    /// Looks whether there is something newer than what is on disk; if not, has the next version announced.
+    func look(_ announce: @escaping @Sendable () -> Void) {
+        cancelCallback()
+        (isStale, nextLook) = (false, .max)
+        do throws(SegmentError) {
+            let segment = try follower.attach()
+            self.segment = segment
+            let version = try segment.version
+            if version.number > 0, version != archive.newest?.version {
+                changedAt = changedAt ?? Clock.coarseMilliseconds
+                return
+            }
+            changedAt = nil
+            answerWaiters(current: version)
+            callback = try segment.onReplacement(of: version, announce)
+            isStale = callback == nil
+        } catch {
+            // Nothing announces that a name leads to a segment again.
+            nextLook = Clock.coarseMilliseconds + Self.lookIntervalMilliseconds
+            (segment, changedAt) = (nil, nil)
+            answerAll(.notKept(reason: "the segment is gone"))
+        }
+    }
+
+    private static let lookIntervalMilliseconds = 250
+
+    private func cancelCallback() {
+        if let callback { segment?.cancel(callback) }
+        callback = nil
+    }
+
+    /// Answers when the current version is on disk, or was never set.
+    private func answerWaiters(current: Version) {
+        let isLost = current.number == 0
+        for waiter in waiters {
+            waiter.call(isLost ? .notKept(reason: "the segment was unlinked") : .kept)
+        }
+        waiters = []
+    }
+}
+
+// MARK: Writing
+
+extension KeptSegment {
+    /// Writes the newest version; it is on disk once the storage is synchronized, and then ``succeed()`` follows.
+    func publish(_ storage: DiskStorage, intervalMilliseconds: Int) throws(KeepFailure) {
+        nextWrite = Clock.coarseMilliseconds + intervalMilliseconds
+        guard let segment else { throw KeepFailure(reason: "the segment is gone") }
+        try holdLock(storage)
+        let draft = try draft(of: segment)
+        try fromSystem { () throws(SystemError) in try archive.publish(draft) }
+    }
+
+    private func draft(of segment: Segment) throws(KeepFailure) -> Archive.Draft {
+        let result: Result<Archive.Draft, SystemError>
+        do throws(SegmentError) {
+            let capacity = try segment.capacity
+            // Written from the shared bytes: there is no copy, and no writer waits.
+            result = try segment.withPublication { text, version, time in
+                Result { () throws(SystemError) in try archive.write(text, version, time, capacity: capacity) }
+            }
+        } catch {
+            throw KeepFailure(reason: "\(error)")
+        }
+        return try fromSystem(result.get)
+    }
+
+    /// Takes the lock again if the directory was replaced.
+    private func holdLock(_ storage: DiskStorage) throws(KeepFailure) {
+        if lock.isInPlace { return }
+        guard let taken = try fromSystem({ () throws(SystemError) in try KeepLock(name, storage) }) else {
+            throw KeepFailure(reason: "another server keeps '\(name)' there")
+        }
+        lock = taken
+    }
+
+    /// Notes that the published version is on disk.
+    func succeed() {
+        archive.commit()
+        guard let kept = archive.newest?.version else { return }
+        let (answered, left) = (waiters.filter { $0.isAnswered(by: kept) }, waiters.filter { !$0.isAnswered(by: kept) })
+        waiters = left
+        (changedAt, isStale) = (nil, true)
+        for waiter in answered { waiter.call(.kept) }
+    }
+
+    func fail(_ failure: KeepFailure, intervalMilliseconds: Int) {
+        failures += 1
+        // A disk that is full or gone is not asked all the time, except for clients that wait.
+        nextWrite = Clock.coarseMilliseconds + max(intervalMilliseconds, 1000)
+        answerAll(.notKept(reason: failure.reason))
+    }
+}
+
+extension KeepWaiter {
+    /// Whether a version on disk is the one that is waited for, or a later one; that of another instance is later.
+    fileprivate func isAnswered(by kept: Version) -> Bool {
+        kept.instance != version.instance || kept.number >= version.number
+    }
+}
+
+/// Why a version did not get to disk.
+struct KeepFailure: Error {
+    let reason: String
+    /// With the call and the file, which are for the operator alone.
+    let detail: String
+
+    init(reason: String) { (self.reason, detail) = (reason, reason) }
+
+    init(_ error: SystemError) { (reason, detail) = (error.reason, "\(error)") }
+}
+
+private func fromSystem<Value: ~Copyable>(_ calls: () throws(SystemError) -> Value) throws(KeepFailure) -> Value {
+    do throws(SystemError) {
+        return try calls()
+    } catch {
+        throw KeepFailure(error)
+    }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import LinuxSystem
+import SharedMemory
+import SharedMemoryHTTP
+import SharedMemoryKeep
+
+struct RevertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revert", abstract: "Set the text to that of a version that a server keeps on disk.",
+        discussion: """
+            The text is set as a new version. 'sharedmem history' lists those that are kept. Creates the segment if it does \
+            not exist.
+            """)
+
+    @OptionGroup var segment: RevertArguments
+    @OptionGroup var location: SegmentLocation
+
+    @Option(
+        name: .customLong("if-version"),
+        help: ArgumentHelp("Set the text only if this is still its version.", valueName: "instance-number"))
+    var expected: Version?
+
+    @Flag(name: .shortAndLong, help: "Print the new version on standard error.")
+    var verbose = false
+
+    func run() throws {
+        let (kept, storage) = try segment.kept()
+        var options = AttachmentOptions(
+            lifetime: .persistent, directory: location.directory, trustedOwners: try location.trusted)
+        options.isOperator = true
+        let attached = try Archive.attach(kept.name, options, capacity: kept.capacity)
+        let outcome = try Archive.withText(of: kept, in: storage) { text in
+            Result { () throws(SegmentError) in try attached.set(utf8: text, ifVersion: expected) }
+        }
+        guard case .success(let result)? = outcome else {
+            throw KeepError.notKept(name: kept.name, version: kept.version, found: [])
+        }
+        let version = try result.get()
+        if verbose { try ByteStream.standardError.write("\(version)\n") }
+    }
+}
+
+/// Which kept version is meant.
+struct RevertArguments: ParsableArguments {
+    @Argument(help: "The segment's name.")
+    var name: String
+
+    @Argument(help: ArgumentHelp("The version to go back to.", valueName: "version"))
+    var version: Version
+
+    @Option(.keep, completion: .directory) var directory: String?
+
+    func kept() throws -> (KeptVersion, DiskStorage) {
+        var segment = KeptSegmentArguments()
+        (segment.name, segment.directory) = (name, directory)
+        let versions = try segment.versions()
+        guard let kept = versions.first(where: { $0.version == version }) else {
+            throw KeepError.notKept(name: name, version: version, found: versions.map(\.version))
+        }
+        return (kept, try segment.storage())
+    }
+}
