@@ -13,6 +13,9 @@ extension ServerConfiguration {
         for option in ServerOption.all { try option.check(self) }
         _ = try TrustedProxies(trustedProxies)
         _ = try CrossOrigins(crossOrigins)
+        guard keepDirectory != "" else {
+            throw .invalidConfiguration("The directory in which to keep the text is empty: name one, or leave it out.")
+        }
         guard keepDirectory != nil || !keepsBeforeAnswering else {
             throw .invalidConfiguration(
                 "There is no directory in which to keep the text before a PUT is answered: name one.")

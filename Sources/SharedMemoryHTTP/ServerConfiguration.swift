@@ -70,7 +70,7 @@ public struct ServerConfiguration: Sendable {
     /// The shortest time from one write of a segment's text to disk to the next, in milliseconds.
     ///
     /// A `PUT` that waits for the disk does not wait for this.
-    public var keepIntervalMilliseconds = 500
+    public var keepIntervalMilliseconds = 250
     /// How many versions of each segment are kept on disk.
     public var keptVersionCount = 1
 

@@ -9,7 +9,7 @@ package final class Keeper: Sendable {
     package struct Settings: Sendable {
         package var directory: String
         /// The shortest time from one write of a segment to the next, unless a client waits for it.
-        package var intervalMilliseconds = 500
+        package var intervalMilliseconds = 250
         /// How many versions of each segment to keep.
         package var versionCount = 1
         /// Called with a line about each problem; from any thread.

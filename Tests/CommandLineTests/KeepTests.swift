@@ -68,6 +68,8 @@ struct KeepTests: CommandTests {
     @Test("history and revert need a directory, and say what is wrong with it")
     func wrongUsage() async throws {
         #expect(try await sharedmem("history").status == 64)
+        #expect(try await sharedmem("history", "--keep", "").status == 64)
+        #expect(try await sharedmem("serve", "--listen", "127.0.0.1:0", "--keep", "").status == 64)
         #expect(try await sharedmem("revert", "shared", "0000000000000000-1").status == 64)
         #expect(try await sharedmem("revert", "shared", "1", "--keep", disk.path).status == 64)
         #expect(try await sharedmem("history", "a/b", "--keep", disk.path).status == 64)

@@ -53,7 +53,7 @@ struct KeptSegmentArguments: ParsableArguments {
     }
 
     func storage() throws -> DiskStorage {
-        guard let directory = try ServerOption.keep.value(directory) else {
+        guard let directory = try ServerOption.keep.value(directory), directory != "" else {
             throw ValidationError("Name the directory in which the server keeps the text, with --keep.")
         }
         return DiskStorage(directory)
