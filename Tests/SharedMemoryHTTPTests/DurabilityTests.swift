@@ -150,16 +150,22 @@ struct DurabilityTests {
         // However long the interval is.
         let server = try server(versions: 20, sync: true, intervalMilliseconds: 1_000_000)
         let (clients, each) = (16, 40)
-        let clientThreads = Threads(clients) { number in
+        let (answered, early) = (Shared(0), Shared<[String]>([]))
+        let threads = Threads(clients) { number in
             guard let client = try? server.connect() else { return }
             for _ in 0..<each {
-                let answer = try? client.request("PUT", "/shared", body: Array("\(number)".utf8))
-                #expect(answer?.status == 204)
-                let version = Version(String((answer?["ETag"] ?? "").dropFirst().dropLast()))?.number ?? .max
-                #expect((try? newestNumber) ?? 0 >= version, "\(version) was answered before it was kept")
+                guard let answer = try? client.request("PUT", "/shared", body: Array("\(number)".utf8)),
+                    answer.status == 204
+                else { return }
+                let version = Version(String((answer["ETag"] ?? "").dropFirst().dropLast()))?.number ?? .max
+                let newest = (try? newestNumber) ?? 0
+                if newest < version { early.value.withLock { $0.append("\(version) before \(newest)") } }
+                answered.value.withLock { $0 += 1 }
             }
         }
-        try await clientThreads.end()
+        try await threads.end()
+        #expect(answered.value.withLock { $0 } == clients * each)
+        #expect(early.value.withLock { $0 } == [], "answered before it was kept")
         let writes = try #require(try kept().last).sequence
         #expect(writes < clients * each * 3 / 4, "\(writes) writes for \(clients * each) sets")
     }
