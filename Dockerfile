@@ -25,7 +25,7 @@ ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
 
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libmicrohttpd-dev pkg-config \
+    && apt-get install -y --no-install-recommends libgnutls28-dev libmicrohttpd-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 # Dependencies come first: this layer stays cached as long as only the sources change.
@@ -37,7 +37,7 @@ RUN swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld --product 
 
 FROM ${RUNTIME_IMAGE}
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libmicrohttpd12 \
+    && apt-get install -y --no-install-recommends ca-certificates libmicrohttpd12 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /sharedmem /usr/bin/sharedmem
 

@@ -65,11 +65,13 @@ let package = Package(
         // HTTP itself: no server, no segments, no system calls.
         .target(name: "HTTPMessages", swiftSettings: strict),
 
-        // The HTTP service, on libmicrohttpd.
+        // The HTTP service, on libmicrohttpd and its GnuTLS.
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+        .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
         .target(
-            name: "MicroHTTPD", dependencies: ["CMicroHTTPD", "HTTPMessages", "LinuxSystem"], swiftSettings: strict),
+            name: "MicroHTTPD", dependencies: ["CGnuTLS", "CMicroHTTPD", "HTTPMessages", "LinuxSystem"],
+            swiftSettings: strict),
         .target(
             name: "SharedMemoryHTTP",
             dependencies: [
@@ -119,7 +121,7 @@ let package = Package(
                 "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep", "TestSupport",
                 "TestTraits", "sharedmem", "probe", .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: tests),
+            exclude: ["tls_client.py"], swiftSettings: tests),
         .testTarget(
             name: "CommandLineTests",
             dependencies: ["SharedMemory", "SharedMemoryHTTP", "TestSupport", "TestTraits", "sharedmem", "probe"],
@@ -130,7 +132,7 @@ let package = Package(
 // With SHAREDMEM_WITHOUT_HTTP=1, everything that does not need libmicrohttpd builds and is tested without it.
 if Context.environment["SHAREDMEM_WITHOUT_HTTP"] == "1" {
     let names: Set = [
-        "CMicroHTTPD", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem", "torture", "SharedMemoryHTTPTests",
+        "CGnuTLS", "CMicroHTTPD", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem", "torture", "SharedMemoryHTTPTests",
         "CommandLineTests",
     ]
     package.targets.removeAll { names.contains($0.name) }

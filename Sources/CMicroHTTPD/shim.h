@@ -18,15 +18,26 @@ struct cmicrohttpd_options {
     MHD_AccessHandlerCallback handle;
     MHD_RequestCompletedCallback complete;
     size_t (*unescape)(void *object, struct MHD_Connection *connection, char *text);
+    /// The protocols and ciphers of TLS, as GnuTLS writes them; NULL for no TLS.
+    const char *tls_priorities;
     /// The first argument of the five.
     void *object;
 };
 
+/// MHD insists on a certificate of its own. `notify` gives each session another one, and this one is none.
+static inline int cmicrohttpd_no_certificate(void) { return -1; }
+
 /// MHD_start_daemon is variadic, and so invisible to Swift. Its options go by many types, each
 /// fetched with va_arg: here the compiler checks them.
 static inline struct MHD_Daemon *cmicrohttpd_start(unsigned int flags, struct cmicrohttpd_options options) {
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)cmicrohttpd_no_certificate},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)options.tls_priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, options.handle, options.object,
+        flags | (options.tls_priorities ? MHD_USE_TLS : 0), 0, NULL, NULL, options.handle, options.object,
         MHD_OPTION_LISTEN_SOCKET, options.listen_socket,
         MHD_OPTION_CONNECTION_LIMIT, options.connection_limit,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options.connection_limit_per_address,
@@ -35,6 +46,7 @@ static inline struct MHD_Daemon *cmicrohttpd_start(unsigned int flags, struct cm
         MHD_OPTION_URI_LOG_CALLBACK, options.begin, options.object,
         MHD_OPTION_NOTIFY_COMPLETED, options.complete, options.object,
         MHD_OPTION_UNESCAPE_CALLBACK, options.unescape, options.object,
+        MHD_OPTION_ARRAY, options.tls_priorities ? tls : none,
         MHD_OPTION_END);
 }
 
@@ -43,7 +55,7 @@ static inline int cmicrohttpd_epoll_descriptor(struct MHD_Daemon *daemon) {
     return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
-/// MHD_get_connection_info is variadic too, for these three.
+/// MHD_get_connection_info is variadic too, for these four.
 static inline MHD_socket cmicrohttpd_socket(struct MHD_Connection *connection) {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
@@ -51,6 +63,11 @@ static inline MHD_socket cmicrohttpd_socket(struct MHD_Connection *connection) {
 /// What `notify` has made it.
 static inline void *cmicrohttpd_context(struct MHD_Connection *connection) {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/// The gnutls_session_t of a connection with TLS.
+static inline void *cmicrohttpd_tls_session(struct MHD_Connection *connection) {
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
 }
 
 /// From the method to the empty line; 0 before that has come.

@@ -114,6 +114,15 @@ extension Problem {
     package static let wrongPeer = Problem(
         .forbidden, "The server does not accept the user that this process runs as.")
 
+    package static let expiredCertificateRole = Problem(
+        .forbidden, "The role of this client's certificate has expired. Have it renewed on the server.")
+    package static let otherSegmentOfCertificate = Problem(
+        .forbidden, "The client's certificate is for other segments.")
+
+    package static func wrongCertificateRole(has: String, needs: String) -> Problem {
+        Problem(.forbidden, "The client's certificate has the role \(has), and this needs \(needs).")
+    }
+
     private static func invalidToken(_ detail: String) -> Problem {
         Problem(
             .wrongToken, detail,

@@ -37,14 +37,14 @@ extension BackgroundLoop {
         }
     }
 
-    /// Calls back at once, and then whenever something may have happened to a file.
+    /// Calls back at once, and then whenever something may have happened to one of the files.
     package convenience init(
-        named name: StaticString, watching path: String, _ body: @escaping @Sendable () -> Void
+        named name: StaticString, watching paths: [String], _ body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
-        let watch = try FileWatch(path)
+        let watch = try FileWatch(paths)
         try self.init(named: name) { end in
             body()
-            // However often its directory changes.
+            // However often their directories change.
             BackgroundThread.pause(milliseconds: 20)
             return watch.wait(orUntil: end)
         }

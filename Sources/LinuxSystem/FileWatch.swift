@@ -1,25 +1,25 @@
 internal import CLinux
 internal import Glibc
 
-/// Sleeps until something happens to a file, by whatever way it is written or replaced.
+/// Sleeps until something happens to one of some files, by whatever way it is written or replaced.
 ///
-/// It watches the directories that the file's path leads through at its end: that of the path itself and, if the path is a
+/// It watches the directories that a file's path leads through at its end: that of the path itself and, if the path is a
 /// symbolic link, that of the file it leads to. A file that is renamed over the old one has no other trace.
 package final class FileWatch: Sendable {
-    private let path: String
+    private let paths: [String]
     private let descriptor: CInt
 
-    package init(_ path: String) throws(SystemError) {
+    package init(_ paths: [String]) throws(SystemError) {
         let descriptor = try systemCall("inotify_init1") {
             negatedErrno(inotify_init1(CInt(IN_CLOEXEC | IN_NONBLOCK)))
         }
-        (self.path, self.descriptor) = (path, descriptor)
-        try watchDirectories()
+        (self.paths, self.descriptor) = (paths, descriptor)
+        for path in paths { try watchDirectories(of: path) }
     }
 
     deinit { close(descriptor) }
 
-    private func watchDirectories() throws(SystemError) {
+    private func watchDirectories(of path: String) throws(SystemError) {
         // A directory that is watched already stays so.
         try watch(directoryOf: path)
         let target = unsafe realpath(path, nil)
@@ -48,8 +48,8 @@ package final class FileWatch: Sendable {
         if polls[1].revents != 0 { return false }
         var events = [UInt8](repeating: 0, count: 4096)
         while unsafe read(descriptor, &events, events.count) > 0 {}
-        // The path may lead elsewhere by now.
-        try? watchDirectories()
+        // A path may lead elsewhere by now.
+        for path in paths { try? watchDirectories(of: path) }
         return true
     }
 }

@@ -10,6 +10,8 @@ import Synchronization
     private let timeLimits: TimeLimits
     private let budget: ByteBudget
     private let meter: TrafficMeter
+    /// Nil if the connections are not encrypted.
+    private let credentials: CurrentCredentials?
     /// Empty once stopped.
     private let loops = Mutex<[EventLoop]>([])
     private let requestCount = Atomic<Int>(0)
@@ -39,14 +41,17 @@ import Synchronization
 
     /// Prepares to serve; ``start()`` begins.
     ///
-    /// - Parameter budget: counts the bodies that are being received.
+    /// - Parameters:
+    ///   - budget: counts the bodies that are being received.
+    ///   - credentials: for TLS; nil to serve without encryption.
     /// - Returns: nil if the operating system refuses what an event loop needs.
     package init?(
         _ socket: CInt, _ limits: Limits, _ budget: ByteBudget, _ meter: TrafficMeter, _ watchdog: Watchdog,
-        _ handler: any RequestHandler
+        _ handler: any RequestHandler, _ credentials: CurrentCredentials? = nil
     ) {
         self.meter = meter
         self.handler = handler
+        self.credentials = credentials
         self.budget = budget
         self.watchdog = watchdog
         timeLimits = limits.time
@@ -60,7 +65,7 @@ import Synchronization
         unsafe options.setCallbacks()
         for _ in 0..<limits.threadCount {
             // `deinit` stops the loops that have been made.
-            guard let loop = unsafe EventLoop(options, for: self) else { return nil }
+            guard let loop = unsafe EventLoop(options, isEncrypted: credentials != nil, for: self) else { return nil }
             loops.withLock { $0.append(loop) }
         }
     }
@@ -199,14 +204,23 @@ extension Daemon {
 
     /// - Returns: the connection's context in libmicrohttpd.
     func open(_ connection: OpaquePointer, _ waker: Waker) -> UnsafeMutableRawPointer {
-        let transport = unsafe SocketTransport(descriptor: cmicrohttpd_socket(connection))
-        let open = OpenConnection(transport, timeLimits, waker, RequestBody(budget))
+        let open = unsafe OpenConnection(transport(of: connection), timeLimits, waker, RequestBody(budget))
         watchdog.add(open)
         return unsafe Unmanaged.passUnretained(open).toOpaque()
     }
 
+    private func transport(of connection: OpaquePointer) -> any Transport {
+        let descriptor = unsafe cmicrohttpd_socket(connection)
+        guard let credentials, let session = unsafe cmicrohttpd_tls_session(connection) else {
+            return SocketTransport(descriptor: descriptor)
+        }
+        return unsafe TLSTransport(OpaquePointer(session), descriptor, credentials.value)
+    }
+
+    /// A connection goes; its session, if it had one, is freed already.
     func close(_ connection: OpaquePointer) {
         let descriptor = unsafe cmicrohttpd_socket(connection)
+        _ = unsafe OpenConnection.with(connection) { $0.transport.forget() }
         let isRefused = unsafe OpenConnection.with(connection) { $0.isRefused } ?? false
         // What libmicrohttpd refuses, it closes at once, and the system then throws the refusal away with what the client
         // is still sending.

@@ -19,12 +19,17 @@ import Synchronization
     private enum Quiescence: UInt8, AtomicRepresentable { case none, requested, complete }
 
     /// - Returns: nil if the operating system refuses what an event loop needs.
-    init?(_ options: cmicrohttpd_options, for owner: Daemon) {
+    init?(_ options: cmicrohttpd_options, isEncrypted: Bool, for owner: Daemon) {
         guard let waker = Waker(owner) else { return nil }
         var options = unsafe options
         unsafe options.object = Unmanaged.passUnretained(waker).toOpaque()
         let flags = MHD_USE_EPOLL.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
-        guard let daemon = unsafe cmicrohttpd_start(flags, options) else { return nil }
+        let started = unsafe tlsPriorities.withCString { priorities in
+            // libmicrohttpd makes its own of them.
+            unsafe options.tls_priorities = isEncrypted ? priorities : nil
+            return unsafe cmicrohttpd_start(flags, options)
+        }
+        guard let daemon = unsafe started else { return nil }
         unsafe self.daemon = daemon
         self.waker = waker
     }
@@ -54,7 +59,10 @@ import Synchronization
             waker.milliseconds = Clock.coarseMilliseconds
             if quiescence.load(ordering: .acquiring) == .requested { leaveListeningSocket() }
             // Cleared first: an event that is signaled from now on wakes the loop again.
-            if polls[1].revents != 0 { waker.event.clear() }
+            if polls[1].revents != 0 {
+                waker.event.clear()
+                waker.sendLastMessages()
+            }
             var count: Int
             repeat {
                 // If there was no room for another connection, only the run after a closing listens again.
@@ -115,6 +123,7 @@ import Synchronization
     var milliseconds = Clock.coarseMilliseconds
     private let owner: Unmanaged<Daemon>
     private let restlessness = Atomic(false)
+    private let lastMessages = Mutex<[(connection: OpenConnection, message: [UInt8])]>([])
 
     /// Whether the loop has had work for so long that some of it must be a connection that cannot be read.
     var doesNotRest: Bool { restlessness.load(ordering: .relaxed) }
@@ -127,6 +136,21 @@ import Synchronization
         guard let event = try? EventDescriptor() else { return nil }
         self.event = event
         unsafe self.owner = Unmanaged.passUnretained(owner)
+    }
+
+    /// Has the loop's thread send the last message of a connection.
+    func sendLast(_ message: [UInt8], on connection: OpenConnection) {
+        lastMessages.withLock { $0.append((connection, message)) }
+        event.signal()
+    }
+
+    /// For the loop's thread, between two runs: libmicrohttpd has then freed what belongs to closed connections.
+    fileprivate func sendLastMessages() {
+        let messages = lastMessages.withLock { messages in
+            defer { messages = [] }
+            return messages
+        }
+        for (connection, message) in messages { connection.sendLast(message) }
     }
 
     /// Finds the waker and its daemon from the object that a callback is passed.

@@ -113,7 +113,7 @@ extension OpenConnection {
         return true
     }
 
-    private func sendLast(_ message: [UInt8]) {
+    func sendLast(_ message: [UInt8]) {
         // It fits into the socket's buffer, which is empty.
         _ = try? transport.send(message.span)
         transport.finishSending()
@@ -142,7 +142,7 @@ extension OpenConnection {
         let seen = state.seen
         guard seen.phase != .hasEnded, seen.deadline <= now else { return }
         guard seen.phase == .awaitsBody else { return end(seen) }
-        if state.enter(.discards, until: now + Self.discardMilliseconds, from: seen) { sendLast(message()) }
+        if state.enter(.discards, until: now + Self.discardMilliseconds, from: seen) { haveSentLast(message()) }
     }
 
     /// Ends the connection if its client has sent part of a request and will send no more.
@@ -162,6 +162,7 @@ extension OpenConnection {
     /// Ends the connection if libmicrohttpd has no room to read on: the first line of a chunk is too long.
     ///
     /// Its loop does not rest then, and reads what it can: what is unread twice, without any progress in between, is not read.
+    /// Over TLS it may all be in GnuTLS, where nothing shows it to this thread: then the deadline of the body ends it.
     ///
     /// - Parameter message: sent to a client that has no response yet.
     func endIfStuck(isUnread: Bool, now: Int, message: () -> [UInt8]) {
@@ -174,7 +175,11 @@ extension OpenConnection {
         guard isUnread, before == seen else { return }
         guard seen.phase == .awaitsBody else { return end(seen) }
         // Not for longer: the loop goes on without rest until the connection ends.
-        if state.enter(.discards, until: now + 1000, from: seen) { sendLast(message()) }
+        if state.enter(.discards, until: now + 1000, from: seen) { haveSentLast(message()) }
+    }
+
+    private func haveSentLast(_ message: [UInt8]) {
+        if transport.isForOneThread { waker.sendLast(message, on: self) } else { sendLast(message) }
     }
 
     /// Ends the connection if no request is under way.

@@ -58,6 +58,11 @@ internal import Synchronization
     /// The target without its query, decoded.
     package var decodedTarget: String { unsafe String(decoding: target, as: UTF8.self) }
 
+    /// The names in the certificate that the client has connected with; none if it has none.
+    package var certificateNames: [String] {
+        unsafe OpenConnection.with(connection) { $0.transport.clientNames } ?? []
+    }
+
     /// Reads the headers, repeated ones included, in the order in which they were sent.
     package func head(_ policy: AccessPolicy, isIntact: Bool) -> RequestHead {
         typealias Reading = (head: RequestHead, policy: Unmanaged<AccessPolicy>)

@@ -28,7 +28,25 @@ package protocol Transport: Sendable {
     func finishSending()
 
     /// Ends the connection in both directions. libmicrohttpd finds it ended, and closes its descriptor.
+    ///
+    /// Any thread may call it while the descriptor is open.
     func close()
+
+    /// Whether only the thread that serves the connection may send: that of the loop, or that of the hub while the hub
+    /// holds it.
+    var isForOneThread: Bool { get }
+
+    /// Notes that libmicrohttpd has closed the connection; nothing can be sent any more.
+    func forget()
+
+    /// The names in the client's certificate, for the thread that serves the connection; none without a certificate.
+    var clientNames: [String] { get }
+}
+
+extension Transport {
+    package var isForOneThread: Bool { false }
+    package func forget() {}
+    package var clientNames: [String] { [] }
 }
 
 /// A plain socket; it belongs to libmicrohttpd, which closes it.

@@ -21,6 +21,10 @@ final class Listener: Sendable {
             let bound = SocketAddress(of: socket.descriptor).numericHostAndPort
             address = bound.map { .tcp(host: $0.host, port: $0.port) } ?? requested
             file = nil
+        case .https:
+            let bound = SocketAddress(of: socket.descriptor).numericHostAndPort
+            address = bound.map { .https(host: $0.host, port: $0.port) } ?? requested
+            file = nil
         case .unix(let path):
             address = requested
             file = SocketFile(path)
@@ -69,7 +73,7 @@ extension Listener {
 
     private static func resolve(_ address: ListenAddress) throws(ServerError) -> SocketAddress {
         switch address {
-        case .tcp(let host, let port):
+        case .tcp(let host, let port), .https(let host, let port):
             do throws(ResolverError) {
                 return try SocketAddress(host: host, port: port)
             } catch {
@@ -88,7 +92,7 @@ extension Listener {
         do throws(SystemError) {
             let socket = try Socket(family: address.family)
             switch requested {
-            case .tcp:
+            case .tcp, .https:
                 try socket.set(.reuseAddress)
                 // [::] and 0.0.0.0 are two addresses.
                 if address.family == AF_INET6 { try socket.set(.ipv6Only) }

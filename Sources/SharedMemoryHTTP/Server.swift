@@ -28,13 +28,19 @@ public final class Server: Sendable {
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
     private let daemons: [Daemon]
-    private let configuration: ServerConfiguration
+    /// As at the start, but for what has been replaced since.
+    private let configuration: Mutex<ServerConfiguration>
+    /// Nil if no address is encrypted.
+    private let credentials: CurrentCredentials?
 
     /// Attaches the segments, creating persistent ones where there are none, and listens.
     ///
     /// - Throws: ``ServerError``
     public init(_ configuration: ServerConfiguration) throws(ServerError) {
         try configuration.validate()
+        let credentials = try configuration.tls?.credentials()
+        credentials?.reportIfExpired(to: configuration.report)
+        let current = credentials.map(CurrentCredentials.init)
         // The addresses first: a server that cannot listen creates no segments.
         var listeners: [Listener] = []
         let socketMode = configuration.effectiveSocketMode
@@ -74,7 +80,8 @@ public final class Server: Sendable {
                     maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly,
                     keepsBeforeAnswering: configuration.keepsBeforeAnswering)
                 endpoints.append(
-                    try Endpoint(listener, service, configuration.daemonLimits, budget, metrics.traffic, watchdog))
+                    try Endpoint(
+                        listener, service, configuration.daemonLimits, budget, metrics.traffic, watchdog, current))
             }
             try orNoResources(localChanges.start())
             try orNoResources(catalog.directory?.start(onRemoval: started.announceChange))
@@ -86,7 +93,8 @@ public final class Server: Sendable {
             Self.end(endpoints, hub, watchdog, catalog, localChanges, keeper)
             throw error
         }
-        self.configuration = configuration
+        self.configuration = Mutex(configuration)
+        self.credentials = current
         self.watchdog = watchdog
         self.catalog = catalog
         self.localChanges = localChanges
@@ -105,13 +113,43 @@ public final class Server: Sendable {
     ///
     /// - Throws: ``ServerError``, if there are none, or if the server was started without tokens.
     public func replaceTokens(_ tokens: [AccessToken]) throws(ServerError) {
-        guard !tokens.isEmpty, !configuration.tokens.isEmpty else {
-            throw .invalidConfiguration("Tokens can only be replaced by tokens: restart the server to change that.")
+        try change { configuration throws(ServerError) in
+            guard !tokens.isEmpty, !configuration.tokens.isEmpty else {
+                throw .invalidConfiguration("Tokens can only be replaced by tokens: restart the server to change that.")
+            }
+            configuration.tokens = tokens
         }
-        var changed = configuration
-        changed.tokens = tokens
-        for endpoint in endpoints.withLock({ $0 }) {
-            endpoint.service.replaceAccess(try changed.access(at: endpoint.listener.address))
+    }
+
+    /// Uses this certificate, these authorities and these roles from now on.
+    ///
+    /// Open connections go on with the certificates that they began with; the roles count for their next requests.
+    ///
+    /// - Throws: ``ServerError``, if GnuTLS refuses them, or if the server was started without TLS, or only one of the two
+    ///   has authorities or roles of clients: then nothing is replaced.
+    public func replaceTLS(_ tls: TLSConfiguration) throws(ServerError) {
+        let credentials = try tls.credentials()
+        try change { configuration throws(ServerError) in
+            guard let old = configuration.tls, (old.clientAuthorities == nil) == (tls.clientAuthorities == nil),
+                old.clientRoles.isEmpty == tls.clientRoles.isEmpty
+            else {
+                throw .invalidConfiguration("Certificates can only be replaced by their like: restart the server.")
+            }
+            configuration.tls = tls
+            self.credentials?.replace(with: credentials)
+            credentials.reportIfExpired(to: configuration.report)
+        }
+    }
+
+    /// Changes who has access; one change at a time.
+    private func change(_ body: (inout ServerConfiguration) throws(ServerError) -> Void) throws(ServerError) {
+        try configuration.withLock { configuration throws(ServerError) in
+            var changed = configuration
+            try body(&changed)
+            for endpoint in endpoints.withLock({ $0 }) {
+                endpoint.service.replaceAccess(try changed.access(at: endpoint.listener.address))
+            }
+            configuration = changed
         }
     }
 
@@ -172,6 +210,12 @@ private func orNoResources<Value>(_ call: @autoclosure () throws(SystemError) ->
         return try call()
     } catch {
         throw .noResources(reason: error.reason)
+    }
+}
+
+extension TLSCredentials {
+    fileprivate func reportIfExpired(to report: (String) -> Void) {
+        if expires <= Clock.realtimeSeconds { report("the TLS certificate has expired: clients will refuse it") }
     }
 }
 
@@ -242,9 +286,11 @@ private final class Endpoint: Sendable {
 
     init(
         _ listener: Listener, _ service: Service, _ limits: Daemon.Limits, _ budget: ByteBudget, _ meter: TrafficMeter,
-        _ watchdog: Watchdog
+        _ watchdog: Watchdog, _ credentials: CurrentCredentials?
     ) throws(ServerError) {
-        guard let daemon = Daemon(listener.socket.descriptor, limits, budget, meter, watchdog, service) else {
+        let credentials = listener.address.isEncrypted ? credentials : nil
+        guard let daemon = Daemon(listener.socket.descriptor, limits, budget, meter, watchdog, service, credentials)
+        else {
             throw .cannotListen(listener.address, reason: "the system has no resources left for an event loop")
         }
         self.listener = listener
@@ -261,7 +307,10 @@ private final class Endpoint: Sendable {
     /// rather than accepted and reset.
     func drain() {
         daemon.quiesce()
-        for descriptor in listener.refuse() { watchdog.turnAway(descriptor, Service.turnAway) }
+        for descriptor in listener.refuse() {
+            // What a client that expects TLS cannot read is not sent.
+            watchdog.turnAway(descriptor, listener.address.isEncrypted ? { _ in .close } : Service.turnAway)
+        }
         service.drain()
     }
 

@@ -45,13 +45,30 @@ extension ServerConfiguration {
                 "The mode is for Unix sockets that the server creates: listen on one. A service manager's has SocketMode=."
             )
         }
+        try validateTLS()
         for address in addresses where tokens.isEmpty && !allowsAnonymous {
+            // A client without a certificate cannot connect.
+            if address.isEncrypted, tls?.clientAuthorities != nil { continue }
             guard try Listener.isLoopback(address) else { throw .needsToken(address) }
         }
     }
 
-    private var addresses: [ListenAddress] { listen + inheritedAddresses }
+    private func validateTLS() throws(ServerError) {
+        if let address = listen.first(where: \.isEncrypted), tls == nil {
+            throw .invalidConfiguration("\(address) needs a certificate and its key: give both.")
+        }
+        guard let tls else { return }
+        guard listen.contains(where: \.isEncrypted) else {
+            throw .invalidConfiguration(
+                "The certificate is for https addresses: listen on one, such as https://127.0.0.1:8443.")
+        }
+        guard tls.clientRoles.isEmpty || tls.clientAuthorities != nil else {
+            throw .invalidConfiguration(
+                "The roles of clients need the authorities of their certificates: give these too.")
+        }
+    }
 
+    private var addresses: [ListenAddress] { listen + inheritedAddresses }
     static let defaultBytesInFlight = 256 << 20
 
     /// The limit for segments of which the largest has this capacity.
@@ -66,10 +83,13 @@ extension ServerConfiguration {
     }
 
     func access(at address: ListenAddress) throws(ServerError) -> Access {
-        guard case .tcp = address else {
+        if case .unix = address {
             return Access(tokens, hosts: nil, peers: AllowedPeers(users: allowedUsers, groups: allowedGroups))
         }
         let checksHosts = try Listener.isLoopback(address) && tokens.isEmpty || !allowedHosts.isEmpty
-        return Access(tokens, hosts: checksHosts ? AllowedHosts(allowedHosts) : nil, peers: nil)
+        let needsCertificate = address.isEncrypted && tls?.clientAuthorities != nil
+        return Access(
+            tokens, hosts: checksHosts ? AllowedHosts(allowedHosts) : nil, peers: nil,
+            clients: needsCertificate ? ClientRoles(tls?.clientRoles ?? []) : nil)
     }
 }

@@ -12,6 +12,9 @@ public struct ServerConfiguration: Sendable {
     /// When the server stops, connections that it has not accepted wait for the next process that has the socket.
     public var listeningSockets: [Int32] = []
 
+    /// The certificate of the `https` addresses; nil if there are none.
+    public var tls: TLSConfiguration?
+
     /// The tokens of which a request must present one, as `Authorization: Bearer TOKEN`; empty if it needs none.
     public var tokens: [AccessToken] = []
     /// The ids of users whose processes can read and set the text through a Unix socket without a token.

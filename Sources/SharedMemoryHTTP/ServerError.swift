@@ -6,6 +6,8 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     case needsToken(ListenAddress)
     /// A token must be visible ASCII, 16 to 512 characters.
     case invalidToken
+    /// The certificate, its key, or the authorities of clients cannot be used.
+    case invalidCertificate(reason: String)
     /// There is nothing to serve or nowhere to listen, or something is named twice.
     case invalidConfiguration(String)
     /// A number is out of range; `name` is its option's, such as `header-timeout`, and `problem` ends the sentence.
@@ -27,6 +29,7 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "or allow anonymous clients."
         case .invalidToken:
             "A token has 16 to 512 visible ASCII characters: use the output of 'openssl rand -hex 32'."
+        case .invalidCertificate(let reason): "The TLS certificate and key cannot be used: \(reason)."
         case .invalidConfiguration(let reason): reason
         case .invalidOption(let name, let problem): "\(name) \(problem)"
         case .cannotListen(let address, let reason): "The server cannot listen on \(address): \(reason)."

@@ -45,17 +45,39 @@ package struct ServerOption: Sendable {
     }
 
     package static let all = [
-        listen, dynamic, maxSegments, namePattern, tokenFile, allowAnonymous, readOnly, allowUser, allowGroup,
-        socketMode, allowHost, trustedProxy, corsOrigin, logLevel, logFormat, accessLog, directory, trustOwner,
-        capacity,
-        mode, group, keep, keepSync, keepInterval, keepVersions, grace,
+        listen, tlsCert, tlsKey, tlsClientCA, tlsClientRoles, dynamic, maxSegments, namePattern, tokenFile,
+        allowAnonymous, readOnly, allowUser, allowGroup, socketMode, allowHost, trustedProxy, corsOrigin, logLevel,
+        logFormat, accessLog, directory, trustOwner, capacity, mode, group, keep, keepSync, keepInterval, keepVersions,
+        grace,
         connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
         idleTimeout, bytesInFlight, threads,
     ]
 
     package static let listen = ServerOption(
         "listen", value: "address", default: ServerConfiguration().listen.map(\.description).joined(separator: ","),
-        help: "Where to listen: HOST:PORT, :PORT (all addresses), [IPV6]:PORT or unix:PATH; may be repeated.")
+        help: """
+            Where to listen: HOST:PORT, :PORT (all addresses), [IPV6]:PORT, unix:PATH, or https://HOST:PORT for TLS; may be \
+            repeated.
+            """)
+    package static let tlsCert = ServerOption(
+        "tls-cert", value: "file",
+        help:
+            "The PEM certificate of https addresses, then those that lead to its authority; read again when it changes."
+    )
+    package static let tlsKey = ServerOption(
+        "tls-key", value: "file", help: "The PEM key of the certificate; read again when it changes.")
+    package static let tlsClientCA = ServerOption(
+        "tls-client-ca", value: "file",
+        help: """
+            The PEM certificates of authorities: at https addresses, only clients with a certificate signed by one of them \
+            can connect.
+            """)
+    package static let tlsClientRoles = ServerOption(
+        "tls-client-roles", value: "file",
+        help: """
+            What such clients may do, a line each: NAME [role=read|write|admin] [name=NAME] [segments=PATTERN,...] \
+            [expires=DATE], where NAME is in the certificate, or * for all others.
+            """)
     package static let tokenFile = ServerOption(
         "token-file", value: "file",
         help: """

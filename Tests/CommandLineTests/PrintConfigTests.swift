@@ -40,8 +40,33 @@ struct PrintConfigTests: CommandTests {
         #expect(settings.allSatisfy { $0.source == ($0.option == "directory" ? "environment" : "default") })
     }
 
+    /// The variables of a server with TLS.
+    private static func tlsFiles(in directory: TemporaryDirectory) async throws -> [String: String] {
+        let certificates = try await TestCertificates.shared()
+        let roles = "\(directory.path)/roles"
+        try "reader role=read\n".write(toFile: roles, atomically: false, encoding: .utf8)
+        let files = [
+            "CERT": certificates.certificate("server"), "KEY": certificates.key("server"),
+            "CLIENT_CA": certificates.certificate("ca"), "CLIENT_ROLES": roles,
+        ]
+        return try Dictionary(
+            uniqueKeysWithValues: files.map { name, file in
+                let copy = "\(directory.path)/\(name)"
+                if !FileManager.default.fileExists(atPath: copy) {
+                    try FileManager.default.copyItem(atPath: file, toPath: copy)
+                }
+                return ("SHAREDMEM_TLS_\(name)", copy)
+            })
+    }
+
     /// Two values for an option, as they are written and as they are shown.
-    private func samples(_ option: ServerOption) throws -> [(written: String, shown: String)]? {
+    private func samples(_ option: ServerOption) async throws -> [(written: String, shown: String)]? {
+        if option.name.hasPrefix("tls-") {
+            let given = try await Self.tlsFiles(in: directory)[option.variable] ?? ""
+            let copy = given + ".copy"
+            try? FileManager.default.copyItem(atPath: given, toPath: copy)
+            return [(given, given), (copy, copy)]
+        }
         if option.name == "keep" { return ["a", "b"].map { ("\(directory.path)/\($0)", "\(directory.path)/\($0)") } }
         if option.name == "capacity" { return [("1K", "1024"), ("2000", "2000")] }
         if option.name == "bytes-in-flight" { return [("64M", "67108864"), ("3000000", "3000000")] }
@@ -77,7 +102,7 @@ struct PrintConfigTests: CommandTests {
     )
     func source(_ name: String) async throws {
         let option = try #require(ServerOption.all.first { $0.name == name })
-        let values = try #require(try samples(option), "--\(name) has no sample: add one")
+        let values = try #require(try await samples(option), "--\(name) has no sample: add one")
         // A socket has users, groups and a mode. More threads than connections are refused, and a tiny limit of bytes.
         var base = [
             "SHAREDMEM_LISTEN": socket, "SHAREDMEM_CONNECTIONS": "9", "SHAREDMEM_KEEP": "\(directory.path)/keep",
@@ -85,6 +110,10 @@ struct PrintConfigTests: CommandTests {
         // A directory has a pattern, but is not kept on disk.
         if name == "name-pattern" { base["SHAREDMEM_DYNAMIC"] = "1" }
         if ["name-pattern", "dynamic"].contains(name) { base["SHAREDMEM_KEEP"] = nil }
+        if name.hasPrefix("tls-") {
+            base["SHAREDMEM_LISTEN"] = "https://127.0.0.1:0"
+            base.merge(try await Self.tlsFiles(in: directory)) { $1 }
+        }
         base[option.variable] = nil
         let environment = base
         func setting(_ arguments: [String], _ variable: String?) async throws -> Setting? {
@@ -107,6 +136,8 @@ struct PrintConfigTests: CommandTests {
             #expect(both?.value == (isAdded ? "\(values[0].shown),\(values[1].shown)" : values[0].shown))
             #expect(both?.source == (isAdded ? "commandLineAndEnvironment" : "commandLine"))
         }
+        // Each of these needs the others.
+        if ["tls-cert", "tls-key", "tls-client-ca"].contains(name) { return }
         #expect(try await setting([], "")?.source != "environment", "An empty variable counts as not set.")
     }
 

@@ -131,6 +131,7 @@ struct ServerOptionTests: CommandTests {
         let variable = try option(name).variable
         switch name {
         case "listen": try await listen(variable)
+        case "tls-cert", "tls-key", "tls-client-ca", "tls-client-roles": try await tls(name, variable)
         case "token-file": try await tokenFile(variable)
         case "allow-anonymous": try await allowAnonymous(variable)
         case "read-only": try await readOnly(variable)
@@ -172,6 +173,31 @@ struct ServerOptionTests: CommandTests {
         let result = try await ChildProcess.run(
             ChildProcess.product("sharedmem"), ["serve"], environment: [variable: "\(sockets[0]),nowhere"])
         #expect(result.status == 64 && result.errors.contains("'nowhere' is invalid for '\(variable)="))
+    }
+
+    /// The value in the environment is good or bad; one on the command line takes its place.
+    private func tls(_ name: String, _ variable: String) async throws {
+        let certificates = try await TestCertificates.shared()
+        let roles = "\(directory.path)/roles"
+        try "reader role=read\n".write(toFile: roles, atomically: false, encoding: .utf8)
+        let good = [
+            "tls-cert": certificates.certificate("server"), "tls-key": certificates.key("server"),
+            "tls-client-ca": certificates.certificate("ca"), "tls-client-roles": roles,
+        ]
+        let file = try #require(good[name])
+        let others = good.filter { $0.key != name }.flatMap { ["--\($0.key)", $0.value] }
+        let arguments = ["--listen", "https://127.0.0.1:0"] + others
+        for (more, value) in [([], file), (["--\(name)", file], "/no/such/file")] {
+            let (server, url) = try await serve(arguments + more, environment: [variable: value])
+            let put = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT", "-d", "x", url]
+            let result = try await ChildProcess.run("curl", certificates.curl(as: "reader") + put)
+            #expect(result.text == "403", "\(result.errors)")
+            _ = try await stop(server)
+        }
+        let result = try await ChildProcess.run(
+            ChildProcess.product("sharedmem"), ["serve", "--directory", directory.path] + arguments,
+            environment: [variable: "/no/such/file"])
+        #expect(result.status == 1 && result.errors.contains("/no/such/file cannot be read"), "\(result.errors)")
     }
 
     private func tokenFile(_ variable: String) async throws {

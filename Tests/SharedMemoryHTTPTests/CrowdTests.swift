@@ -105,7 +105,7 @@ struct CrowdTests {
     }
 }
 
-private enum Descriptors {
+enum Descriptors {
     /// Returns false if the system permits this process too few descriptors.
     static func raiseLimit() -> Bool {
         var limit = rlimit()

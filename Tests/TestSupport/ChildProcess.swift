@@ -184,6 +184,8 @@ private func check(_ code: CInt, _ what: @autoclosure () -> String) throws {
 
 public struct SystemFailure: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) { self.description = description }
 }
 
 public struct TimeIsUp: Error, CustomStringConvertible {

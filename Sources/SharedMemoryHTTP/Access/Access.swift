@@ -11,10 +11,12 @@ final class Access: Sendable {
     private let tokens: [AccessToken]
     /// Nil if the address admits all local users.
     private let peers: AllowedPeers?
+    /// Nil if clients need no certificate.
+    private let clients: ClientRoles?
 
-    init(_ tokens: [AccessToken], hosts: AllowedHosts?, peers: AllowedPeers?) {
+    init(_ tokens: [AccessToken], hosts: AllowedHosts?, peers: AllowedPeers?, clients: ClientRoles? = nil) {
         policy = AccessPolicy(tokens: tokens.map(\.bearer), hosts: hosts)
-        (self.tokens, self.peers) = (tokens, peers)
+        (self.tokens, self.peers, self.clients) = (tokens, peers, clients)
     }
 
     /// Why a request may not be carried out; nil if it may.
@@ -26,21 +28,44 @@ final class Access: Sendable {
         _ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: @autoclosure () -> String?
     ) -> Problem? {
         switch head.authorization {
-        case .granted(nil): return peers?.allow(request) == false ? .wrongPeer : nil
+        case .granted(nil):
+            if let clients {
+                let entry = clients.entry(for: request.certificateNames) ?? ClientRoles.unnamed
+                return problem(with: entry, needs: role, for: segment())
+            }
+            return peers?.allow(request) == false ? .wrongPeer : nil
         case .granted(let index?): return problem(with: tokens[index], needs: role, for: segment())
         case .wrong: return .wrongToken
-        case .missing: return peers?.allow(request) == true ? nil : .noToken
+        case .missing:
+            if let entry = clients?.entry(for: request.certificateNames) {
+                return problem(with: entry, needs: role, for: segment())
+            }
+            return peers?.allow(request) == true ? nil : .noToken
         }
     }
 
-    /// The name of the token that a request presents, if it has one.
-    func tokenName(_ head: RequestHead) -> String? {
-        if case .granted(let index?) = head.authorization { tokens[index].name } else { nil }
+    /// The name of the token or of the certificate's role with which a request is judged, if it has one.
+    func clientName(_ request: Request, _ head: RequestHead) -> String? {
+        switch head.authorization {
+        case .granted(let index?): tokens[index].name
+        case .granted(nil), .missing: clients?.entry(for: request.certificateNames)?.name
+        case .wrong: nil
+        }
     }
 
     /// The patterns of the names that a client may know of; empty for all.
-    func patterns(_ head: RequestHead) -> [String] {
-        if case .granted(let index?) = head.authorization { tokens[index].segments } else { [] }
+    func patterns(_ request: Request, _ head: RequestHead) -> [String] {
+        switch head.authorization {
+        case .granted(let index?): tokens[index].segments
+        case .granted(nil), .missing: clients?.entry(for: request.certificateNames)?.segments ?? []
+        case .wrong: []
+        }
+    }
+
+    private func problem(with entry: ClientRole, needs role: AccessToken.Role, for segment: String?) -> Problem? {
+        if entry.hasExpired(at: Clock.realtimeSeconds) { return .expiredCertificateRole }
+        if let segment, !entry.isFor(segment) { return .otherSegmentOfCertificate }
+        return entry.role < role ? .wrongCertificateRole(has: entry.role.rawValue, needs: role.rawValue) : nil
     }
 
     private func problem(with token: AccessToken, needs role: AccessToken.Role, for segment: String?) -> Problem? {

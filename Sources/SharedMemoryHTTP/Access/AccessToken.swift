@@ -38,11 +38,21 @@ public struct AccessToken: Hashable, Sendable {
         (self.secret, self.role, self.name, self.bearer) = (secret, role, name, bearer)
         (self.segments, self.expires) = (segments, expires)
     }
+}
 
+/// What lets a client do something: a token, or a name in its certificate.
+protocol AccessGrant {
+    var role: AccessToken.Role { get }
+    var segments: [String] { get }
+    var expires: Int64? { get }
+}
+
+extension AccessGrant {
     func isFor(_ segment: String) -> Bool { segment.matches(anyOf: segments) }
-
     func hasExpired(at seconds: Int64) -> Bool { expires.map { $0 <= seconds } ?? false }
 }
+
+extension AccessToken: AccessGrant {}
 
 extension AccessToken: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     // None of these shows the secret, which a log would keep.

@@ -52,10 +52,13 @@ extension Catalog {
 
     /// Where an absolute URL has its host; nil for any other target.
     static func authority(_ target: Span<UInt8>) -> Range<Int>? {
-        guard target.count > 7, target.extracting(first: 7).equalsIgnoringCase("http://"),
-            let path = target.firstIndex(of: UInt8(ascii: "/"), from: 7)
-        else { return nil }
-        return 7..<path
+        func follows(_ scheme: StaticString) -> Bool {
+            let count = scheme.utf8CodeUnitCount
+            return target.count > count && target.extracting(first: count).equalsIgnoringCase(scheme)
+        }
+        let start = follows("http://") ? 7 : follows("https://") ? 8 : target.count
+        guard let path = target.firstIndex(of: UInt8(ascii: "/"), from: start) else { return nil }
+        return start..<path
     }
 
     private func route(path: Span<UInt8>) -> Route? {

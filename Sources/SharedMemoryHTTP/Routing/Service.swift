@@ -83,7 +83,7 @@ extension Service: RequestHandler {
             crossOrigins.isPreflight(head, request.method)
             ? .preflight(crossOrigins.preflight(allowed(route ?? .server)))
             : action(for: request, target, route, head, access)
-        if log.logs(action) { origin = log.origin(request, head, token: access.tokenName(head)) }
+        if log.logs(action) { origin = log.origin(request, head, token: access.clientName(request, head)) }
         let hasBody = head.hasBody
         if hasBody, !action.takesBody {
             // The client waits to be asked for the body.
@@ -127,14 +127,14 @@ extension Service: RequestHandler {
         }
         switch route {
         case .segment(let resource): return action(on: resource, request, method, head)
-        case .missing(let name): return action(onMissing: name, method, head, access)
-        case .list: return list(method, head, access)
+        case .missing(let name): return action(onMissing: name, request, method, head, access)
+        case .list: return list(request, method, head, access)
         case .server:
             return method == .options
                 ? .listMethods(allowed(route)) : .refuse(.malformed("Only OPTIONS can have * as its target."))
         case .metrics:
             guard method == .get || method == .head else { return otherwise(method, route) }
-            return .metrics(patterns: access.patterns(head), isOpenMetrics: head.acceptance.isOpenMetrics)
+            return .metrics(patterns: access.patterns(request, head), isOpenMetrics: head.acceptance.isOpenMetrics)
         case .contract, .alive, .ready:
             return method == .get || method == .head ? .read(route) : otherwise(method, route)
         }
@@ -192,8 +192,12 @@ extension Service: RequestHandler {
         return otherwise(method, .segment(resource))
     }
 
-    private func action(onMissing name: String, _ method: Method, _ head: RequestHead, _ access: Access) -> Action {
-        guard let directory = catalog.directory else { return .refuse(catalog.notServed(access.patterns(head))) }
+    private func action(
+        onMissing name: String, _ request: Request, _ method: Method, _ head: RequestHead, _ access: Access
+    ) -> Action {
+        guard let directory = catalog.directory else {
+            return .refuse(catalog.notServed(access.patterns(request, head)))
+        }
         guard directory.allows(name) else { return .refuse(.invalidName) }
         switch method {
         case .put where !isReadOnly:
@@ -206,11 +210,11 @@ extension Service: RequestHandler {
         }
     }
 
-    private func list(_ method: Method, _ head: RequestHead, _ access: Access) -> Action {
+    private func list(_ request: Request, _ method: Method, _ head: RequestHead, _ access: Access) -> Action {
         switch method {
-        case .get where head.acceptance.isEventStream: stream(.list(patterns: access.patterns(head)), head)
+        case .get where head.acceptance.isEventStream: stream(.list(patterns: access.patterns(request, head)), head)
         case .head where head.acceptance.isEventStream: .streamHead
-        case .get, .head: .list(patterns: access.patterns(head))
+        case .get, .head: .list(patterns: access.patterns(request, head))
         default: otherwise(method, .list)
         }
     }

@@ -15,8 +15,7 @@ struct ServeCommand: ParsableCommand {
 
             With --keep, the texts survive a reboot: 'sharedmem history' lists what is kept.
 
-            When the token file changes, and on SIGHUP, the server reads it again.
-
+            When the token file or a file of a --tls option changes, and on SIGHUP, the server reads it again.
             SIGTERM or SIGINT stops the server once requests under way have finished; a second signal stops it at once.
 
             With --print-config, it checks its options as a start would, and prints them instead of serving.
@@ -31,6 +30,10 @@ struct ServeCommand: ParsableCommand {
     @Flag(.dynamic) var isDynamic = false
     @Option(.maxSegments) var maxSegments: Int?
     @Option(.namePattern) var namePattern: String?
+    @Option(.tlsCert, completion: .file()) var tlsCert: String?
+    @Option(.tlsKey, completion: .file()) var tlsKey: String?
+    @Option(.tlsClientCA, completion: .file()) var tlsClientCA: String?
+    @Option(.tlsClientRoles, completion: .file()) var tlsClientRoles: String?
     @Option(.tokenFile, completion: .file()) var tokenFile: String?
     @Flag(.allowAnonymous) var allowsAnonymous = false
     @Flag(.readOnly) var isReadOnly = false
@@ -89,9 +92,10 @@ struct ServeCommand: ParsableCommand {
         // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
         let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
+        let tlsFiles = try tlsFiles
         let writer = try LogWriter()
         defer { writer.flush() }
-        let configuration = try configuration(tokenFile, ServiceManager.takeSockets(), writer)
+        let configuration = try configuration(tokenFile, tlsFiles, ServiceManager.takeSockets(), writer)
         let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(failure).get()
         for address in server.addresses {
             // A closed or full standard output keeps no server from serving.
@@ -101,22 +105,27 @@ struct ServeCommand: ParsableCommand {
             }
         }
         let report = configuration.report
-        let observer = tokenFile.flatMap { Self.observe($0, server, report) }
+        let observers = [
+            tokenFile.flatMap { file in
+                Self.observe([file.path], report) { file.reload(into: server, isRequested: false, report: report) }
+            },
+            tlsFiles.flatMap { files in
+                Self.observe(files.paths, report) { files.reload(into: server, isRequested: false, report: report) }
+            },
+        ]
         let addresses = server.addresses.map { "\($0)" }.joined(separator: ", ")
         ServiceManager.notify(
             "READY=1\nSTATUS=Serving \(configuration.segments.joined(separator: ", ")) at \(addresses)")
         let watchdog = try ServiceManager.watch(server)
         while !TerminationSignals.wait() {
             ServiceManager.notify("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonicNanoseconds / 1000)")
-            if let tokenFile {
-                tokenFile.reload(into: server, isRequested: true, report: report)
-            } else {
-                report("SIGHUP: there is no token file to read again")
-            }
+            tokenFile?.reload(into: server, isRequested: true, report: report)
+            tlsFiles?.reload(into: server, isRequested: true, report: report)
+            if tokenFile == nil, tlsFiles == nil { report("SIGHUP: there is no token file to read again") }
             ServiceManager.notify("READY=1")
         }
         ServiceManager.notify("STOPPING=1")
-        observer?.stop()
+        for observer in observers { observer?.stop() }
         // Still watched: a shutdown may take as long as --grace.
         server.stop()
         watchdog?.stop()
@@ -125,7 +134,7 @@ struct ServeCommand: ParsableCommand {
     /// Every option with its value, after the checks of a start.
     private func effectiveConfiguration() throws -> String {
         let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
-        let configuration = try configuration(tokenFile, ServiceManager.takeSockets(), LogWriter())
+        let configuration = try configuration(tokenFile, tlsFiles, ServiceManager.takeSockets(), LogWriter())
         let limit = try Result { () throws(ServerError) in try configuration.rehearse() }.mapError(failure).get()
         let settings = try EffectiveConfiguration(
             configuration, bytesInFlight: limit, namesAreGiven: !names.isEmpty
@@ -133,22 +142,38 @@ struct ServeCommand: ParsableCommand {
         return json ? try encoded(settings) : EffectiveConfiguration.table(settings)
     }
 
-    /// - Returns: nil if the system cannot watch the file.
+    /// - Returns: nil if the system cannot watch the files.
     private static func observe(
-        _ file: TokenFile, _ server: Server, _ report: @escaping @Sendable (String) -> Void
+        _ paths: [String], _ report: (String) -> Void, _ reload: @escaping @Sendable () -> Void
     ) -> BackgroundLoop? {
         do throws(SystemError) {
-            return try BackgroundLoop(named: "sharedmem files", watching: file.path) {
-                file.reload(into: server, isRequested: false, report: report)
-            }
+            return try BackgroundLoop(named: "sharedmem files", watching: paths, reload)
         } catch {
-            report("\(file.path) is not watched: \(error.reason). Send SIGHUP when it has changed.")
+            report("\(paths.joined(separator: ", ")): not watched: \(error.reason). Send SIGHUP after a change.")
             return nil
         }
     }
 
+    /// Nil without a certificate.
+    private var tlsFiles: TLSFiles? {
+        get throws {
+            let certificate = try ServerOption.tlsCert.value(tlsCert)
+            let key = try ServerOption.tlsKey.value(tlsKey)
+            let authorities = try ServerOption.tlsClientCA.value(tlsClientCA)
+            let roles = try ServerOption.tlsClientRoles.value(tlsClientRoles)
+            guard let certificate, let key else {
+                if [certificate, key, authorities, roles].allSatisfy({ $0 == nil }) { return nil }
+                throw ValidationError("TLS needs a certificate and its key: give --tls-cert and --tls-key.")
+            }
+            if roles != nil, authorities == nil {
+                throw ValidationError("--tls-client-roles needs the authorities of the clients: give --tls-client-ca.")
+            }
+            return TLSFiles(certificate: certificate, key: key, authorities: authorities, roles: roles)
+        }
+    }
+
     private func configuration(
-        _ tokenFile: TokenFile?, _ sockets: [Int32], _ writer: LogWriter
+        _ tokenFile: TokenFile?, _ tlsFiles: TLSFiles?, _ sockets: [Int32], _ writer: LogWriter
     ) throws -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.segments = try names.isEmpty ? [SegmentName.inEnvironment().description] : names
@@ -158,6 +183,7 @@ struct ServeCommand: ParsableCommand {
         configuration.tokens = try tokenFile?.read() ?? []
         configuration.isDynamic = try ServerOption.dynamic.isSet(isDynamic)
         configuration.namePattern = try ServerOption.namePattern.value(namePattern)
+        configuration.tls = try tlsFiles?.read()
         configuration.allowsAnonymous = try ServerOption.allowAnonymous.isSet(allowsAnonymous)
         configuration.isReadOnly = try ServerOption.readOnly.isSet(isReadOnly)
         configuration.allowedUsers = try Set(ServerOption.allowUser.values(allowedUsers).map(Self.user))
@@ -213,5 +239,11 @@ extension ListenAddress: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 
     /// What clients use.
-    fileprivate var url: String { if case .tcp = self { "http://\(self)/shared" } else { description } }
+    fileprivate var url: String {
+        switch self {
+        case .tcp: "http://\(self)/shared"
+        case .https: "\(self)/shared"
+        case .unix: description
+        }
+    }
 }

@@ -6,7 +6,6 @@ import Synchronization
 final class TokenFile: Sendable {
     let path: String
     private let state = Mutex(State())
-    private static let limit = 1 << 20
 
     private struct State {
         var content: String?
@@ -47,24 +46,7 @@ final class TokenFile: Sendable {
     }
 
     private func content() throws(Failure) -> String {
-        let bytes: ReadBytes
-        var status: FileStatus?
-        do throws(SystemError) {
-            bytes = try ByteStream.content(ofFile: path, limit: Self.limit) { status = $0 }
-        } catch {
-            let isOther = status.map { $0.kind != .regular } ?? false
-            let reason = isOther ? "it is not a regular file" : error.reason
-            throw Failure(description: "The token file \(path) cannot be read: \(reason).")
-        }
-        let othersMayReadOrWrite: UInt32 = 0o006
-        if let status, status.mode & othersMayReadOrWrite != 0 {
-            throw Failure(
-                description: "All users can read or write the token file \(path): run \"chmod o= '\(path)'\".")
-        }
-        guard bytes.count <= Self.limit else {
-            throw Failure(description: "\(path) is not a token file: it is longer than 1 MiB.")
-        }
-        return bytes.text
+        try InputFile(path: path, kind: "token file", isSecret: true).read().text
     }
 
     private func parse(_ content: String) throws(Failure) -> [AccessToken] {

@@ -38,7 +38,7 @@ final class TestServer: Sendable {
 
     var address: ListenAddress { server.addresses[0] }
 
-    var url: String { "http://\(address)" }
+    var url: String { if case .https = address { "\(address)" } else { "http://\(address)" } }
 
     func connect() throws -> RawClient { try RawClient(address) }
 
@@ -84,7 +84,8 @@ final class TestServer: Sendable {
 extension RawClient {
     convenience init(_ address: ListenAddress, from source: String? = nil) throws {
         switch address {
-        case .tcp(let host, let port): try self.init(host: host, port: port, from: source)
+        case .tcp(let host, let port), .https(let host, let port):
+            try self.init(host: host, port: port, from: source)
         case .unix(let path): try self.init(socketPath: path)
         }
     }

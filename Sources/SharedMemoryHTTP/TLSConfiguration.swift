@@ -1,0 +1,32 @@
+import MicroHTTPD
+
+/// The certificate of the `https` addresses, and the clients that may connect to them.
+public struct TLSConfiguration: Sendable {
+    /// PEM: the server's certificate first, then those that lead from it to an authority.
+    public var certificate: [UInt8]
+    /// PEM: the key of the certificate, not encrypted.
+    public var key: [UInt8]
+    /// PEM: the authorities of which a client must have a certificate to connect; nil if clients need none.
+    ///
+    /// Without ``ServerConfiguration/tokens``, a client with such a certificate may set the text, unless ``clientRoles`` says
+    /// otherwise.
+    public var clientAuthorities: [UInt8]?
+    /// The roles of clients by the names in their certificates; such a client needs no token.
+    public var clientRoles: [ClientRole] = []
+
+    public init(certificate: [UInt8], key: [UInt8]) { (self.certificate, self.key) = (certificate, key) }
+
+    /// - Throws: ``ServerError/invalidCertificate(reason:)``
+    func credentials() throws(ServerError) -> TLSCredentials {
+        do throws(TLSError) {
+            return try TLSCredentials(certificate: certificate, key: key, clientAuthorities: clientAuthorities)
+        } catch {
+            throw .invalidCertificate(reason: error.reason)
+        }
+    }
+}
+
+extension TLSConfiguration: CustomReflectable {
+    // A dump would show the key.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
