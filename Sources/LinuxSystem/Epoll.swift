@@ -3,7 +3,8 @@ internal import Glibc
 
 /// A set of descriptors on which one thread waits until some of them are ready (epoll(7), edge-triggered).
 package struct Epoll: ~Copyable {
-    private let descriptor: CInt
+    /// Readable when a descriptor in the set is ready.
+    package let descriptor: CInt
 
     package struct Event: Sendable {
         package let descriptor: CInt
@@ -24,6 +25,11 @@ package struct Epoll: ~Copyable {
 
     /// Reports a socket now, and again each time that it becomes writable or that its client leaves.
     package func add(socket: CInt) throws(SystemError) { try add(socket, EPOLLOUT.rawValue | EPOLLRDHUP.rawValue) }
+
+    /// Reports a socket when it is readable, or its client leaves.
+    package func add(readable socket: CInt) throws(SystemError) {
+        try add(socket, EPOLLIN.rawValue | EPOLLRDHUP.rawValue)
+    }
 
     private func add(_ added: CInt, _ events: UInt32) throws(SystemError) {
         var event = unsafe epoll_event(events: events | EPOLLET.rawValue, data: epoll_data(fd: added))

@@ -204,17 +204,19 @@ extension Daemon {
 
     /// - Returns: the connection's context in libmicrohttpd.
     func open(_ connection: OpaquePointer, _ waker: Waker) -> UnsafeMutableRawPointer {
-        let open = unsafe OpenConnection(transport(of: connection), timeLimits, waker, RequestBody(budget))
+        let open = unsafe OpenConnection(transport(of: connection, waker), timeLimits, waker, RequestBody(budget))
         watchdog.add(open)
         return unsafe Unmanaged.passUnretained(open).toOpaque()
     }
 
-    private func transport(of connection: OpaquePointer) -> any Transport {
+    private func transport(of connection: OpaquePointer, _ waker: Waker) -> any Transport {
         let descriptor = unsafe cmicrohttpd_socket(connection)
-        guard let credentials, let session = unsafe cmicrohttpd_tls_session(connection) else {
-            return SocketTransport(descriptor: descriptor)
+        guard let credentials, let handshakes = waker.handshakes,
+            let session = unsafe cmicrohttpd_tls_session(connection)
+        else { return SocketTransport(descriptor: descriptor) }
+        return unsafe TLSTransport(OpaquePointer(session), descriptor, credentials.value) {
+            unsafe handshakes.suspend(connection, descriptor)
         }
-        return unsafe TLSTransport(OpaquePointer(session), descriptor, credentials.value)
     }
 
     /// A connection goes; its session, if it had one, is freed already.

@@ -20,7 +20,7 @@ import Synchronization
 
     /// - Returns: nil if the operating system refuses what an event loop needs.
     init?(_ options: cmicrohttpd_options, isEncrypted: Bool, for owner: Daemon) {
-        guard let waker = Waker(owner) else { return nil }
+        guard let waker = Waker(owner, isEncrypted: isEncrypted) else { return nil }
         var options = unsafe options
         unsafe options.object = Unmanaged.passUnretained(waker).toOpaque()
         let flags = MHD_USE_EPOLL.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
@@ -44,7 +44,8 @@ import Synchronization
     }
 
     private func run() {
-        var polls = [unsafe cmicrohttpd_epoll_descriptor(daemon), waker.event.descriptor].map {
+        let descriptors = [unsafe cmicrohttpd_epoll_descriptor(daemon), waker.event.descriptor]
+        var polls = (descriptors + (waker.handshakes.map { [$0.descriptor] } ?? [])).map {
             pollfd(fd: $0, events: CShort(POLLIN), revents: 0)
         }
         var runsWithoutRest = 0
@@ -63,6 +64,7 @@ import Synchronization
                 waker.event.clear()
                 waker.sendLastMessages()
             }
+            waker.handshakes?.resumeReady()
             var count: Int
             repeat {
                 // If there was no room for another connection, only the run after a closing listens again.
@@ -109,6 +111,7 @@ import Synchronization
         isStopping.store(true, ordering: .releasing)
         waker.event.signal()
         thread.withLock { $0 }?.join()
+        waker.handshakes?.resumeAll()
         unsafe MHD_stop_daemon(daemon)
     }
 }
@@ -119,6 +122,8 @@ import Synchronization
     // The loop's thread alone uses these.
     /// The connections of the loop that have been closed.
     var closedCount = 0
+    /// Nil without TLS.
+    let handshakes: Handshakes?
     /// When the loop last began to work, in coarse milliseconds.
     var milliseconds = Clock.coarseMilliseconds
     private let owner: Unmanaged<Daemon>
@@ -132,9 +137,11 @@ import Synchronization
         if doesNotRest != value { restlessness.store(value, ordering: .relaxed) }
     }
 
-    fileprivate init?(_ owner: Daemon) {
+    fileprivate init?(_ owner: Daemon, isEncrypted: Bool) {
         guard let event = try? EventDescriptor() else { return nil }
         self.event = event
+        handshakes = isEncrypted ? Handshakes() : nil
+        if isEncrypted, handshakes == nil { return nil }
         unsafe self.owner = Unmanaged.passUnretained(owner)
     }
 

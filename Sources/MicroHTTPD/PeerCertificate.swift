@@ -74,17 +74,14 @@ extension PeerCertificate {
             guard let session = unsafe session else { return GNUTLS_E_INTERNAL_ERROR }
             return unsafe PeerCertificate.verify(session)
         }
-        unsafe gnutls_handshake_set_hook_function(
-            session, CUnsignedInt(GNUTLS_HANDSHAKE_CERTIFICATE_PKT.rawValue), CInt(GNUTLS_HOOK_PRE)
-        ) { session, _, _, isIncoming, message in
-            // An empty list, with its length and in TLS 1.3 with that of its context; GnuTLS itself refuses it next.
-            if isIncoming != 0, let message = unsafe message, unsafe message.pointee.size <= 4 {
-                let isNewest = unsafe gnutls_protocol_get_version(session) == GNUTLS_TLS1_3
-                unsafe PeerCertificate.tell(
-                    session, isNewest ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE)
-            }
-            return 0
-        }
+    }
+
+    /// Looks at the message with the certificates of a client, before GnuTLS does.
+    static func received(_ message: gnutls_datum_t, in session: gnutls_session_t) {
+        // An empty list, with its length and in TLS 1.3 with that of its context; GnuTLS refuses it next.
+        guard unsafe message.size <= 4 else { return }
+        let isNewest = unsafe gnutls_protocol_get_version(session) == GNUTLS_TLS1_3
+        unsafe tell(session, isNewest ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE)
     }
 
     private static func tell(_ session: gnutls_session_t?, _ alert: gnutls_alert_description_t) {

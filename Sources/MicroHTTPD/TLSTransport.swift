@@ -21,12 +21,21 @@ import LinuxSystem
     /// How many bytes of a record that has not left yet were reported as sent; nil if all records have left.
     private var reportedByteCount: Int?
     private var knownNames: [String]?
+    private var input = TLSInput()
+    /// Called when the handshake has to wait for the client; nil once it is over.
+    private var awaitHandshake: (() -> Void)?
 
     /// The most bytes of a record.
     private static let recordByteCount = 16 << 10
 
     /// Prepares the session of a connection that has just been accepted.
-    init(_ session: gnutls_session_t, _ descriptor: CInt, _ credentials: TLSCredentials) {
+    ///
+    /// - Parameter awaitHandshake: called, in the loop's thread, when the handshake has to wait for the client.
+    init(
+        _ session: gnutls_session_t, _ descriptor: CInt, _ credentials: TLSCredentials,
+        awaitHandshake: @escaping () -> Void
+    ) {
+        self.awaitHandshake = awaitHandshake
         unsafe self.session = session
         self.descriptor = descriptor
         self.credentials = credentials
@@ -34,6 +43,34 @@ import LinuxSystem
         _ = unsafe gnutls_credentials_set(
             session, GNUTLS_CRD_CERTIFICATE, UnsafeMutableRawPointer(credentials.pointer))
         if credentials.requiresClientCertificate { unsafe PeerCertificate.require(in: session) }
+        // Not retained: the session is freed first.
+        unsafe gnutls_transport_set_ptr2(
+            session, Unmanaged.passUnretained(self).toOpaque(),
+            UnsafeMutableRawPointer(bitPattern: Int(descriptor)))
+        unsafe gnutls_transport_set_pull_function(session) { object, target, byteCount in
+            guard let object = unsafe object, let target = unsafe target else { return -1 }
+            return unsafe Unmanaged<TLSTransport>.fromOpaque(object)._withUnsafeGuaranteedRef {
+                unsafe $0.receive(UnsafeMutableRawBufferPointer(start: target, count: byteCount))
+            }
+        }
+        unsafe gnutls_handshake_set_hook_function(
+            session, /* GNUTLS_HANDSHAKE_ANY: */ .max, CInt(GNUTLS_HOOK_PRE)
+        ) { session, kind, _, isIncoming, message in
+            guard isIncoming != 0, let session = unsafe session else { return 0 }
+            if kind == GNUTLS_HANDSHAKE_FINISHED.rawValue, let object = unsafe gnutls_transport_get_ptr(session) {
+                // The client's last message.
+                unsafe Unmanaged<TLSTransport>.fromOpaque(object)._withUnsafeGuaranteedRef { $0.awaitHandshake = nil }
+            } else if kind == GNUTLS_HANDSHAKE_CERTIFICATE_PKT.rawValue, let message = unsafe message {
+                unsafe PeerCertificate.received(message.pointee, in: session)
+            }
+            return 0
+        }
+    }
+
+    private func receive(_ target: UnsafeMutableRawBufferPointer) -> Int {
+        let count = unsafe input.receive(target, from: descriptor)
+        if count < 0, errno == EAGAIN { awaitHandshake?() }
+        return count
     }
 
     var isForOneThread: Bool { true }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPMessages
+import LinuxSystem
 import MicroHTTPD
 import SharedMemory
 import SharedMemoryHTTP
@@ -154,6 +155,20 @@ struct TLSTests {
         #expect(silent.isEnded())
         try halfway.awaitEnd()
         try wordless.awaitEnd()
+    }
+
+    /// Regression: libmicrohttpd does not note during a handshake that it has read a socket empty, and asked again and again.
+    @Test("While a client hesitates in its handshake, the server rests")
+    func rest() async throws {
+        let server = try await TestServer.encrypted()
+        let halfway = try await TLSConnection(server.address, completes: false)
+        // The server's part of the handshake.
+        #expect(try Socket.wait(for: .readable, of: halfway.socket.descriptor, timeoutMilliseconds: 60_000))
+        let before = server.server.turnCounts[0]
+        let result = try await server.curl("-o", "/dev/null", "-w", "%{http_code}\n", target: "/shared?[1-100]")
+        #expect(result.text.split(separator: "\n").count { $0 == "200" } == 100)
+        // A few for each request; without rest, there are many thousands.
+        #expect(server.server.turnCounts[0] - before < 1000)
     }
 
     @Test("A shutdown does not wait for clients that have not shaken hands")
