@@ -29,8 +29,14 @@ package enum Rehearsal {
             row: 0, processID: 0, user: 0, program: "rehearsal", attachmentTime: Timestamp(nanosecondsSince1970: 0))
         keep([process])
         keep(Set([process].map { SegmentView.mark(ofRow: $0.row) }))
+        // A child that is forked while another thread instantiates one of these could never do so itself.
+        keep(Result { () throws(SegmentError) in try refuse(error) })
+        keep(Result { () throws(SegmentError) in Version(instance: 0, number: 0) })
         ChangeNotifier.rehearse()
     }
+
+    @inline(never)
+    private static func refuse(_ error: SegmentError) throws(SegmentError) { throw error }
 
     @inline(never)
     private static func keep(_ value: Any) { withExtendedLifetime(value) {} }
