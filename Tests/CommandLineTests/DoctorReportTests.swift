@@ -22,7 +22,8 @@ struct DoctorReportTests: CommandTests {
         let result = try await ChildProcess.run(
             ChildProcess.product("sharedmem"), ["doctor", name, "--json"] + arguments,
             environment: ["SHAREDMEM_DIRECTORY": directory.path])
-        return try JSONDecoder().decode([DoctorCase.Finding].self, from: result.output)
+        // Other users' processes are there or not.
+        return try JSONDecoder().decode([DoctorCase.Finding].self, from: result.output).filter { $0.cause != "unseen" }
     }
 
     @Test("If nothing is wrong, it says so, and shows what both sides see")
@@ -68,6 +69,26 @@ struct DoctorReportTests: CommandTests {
         _ = try await stop(server)
     }
 
+    @Test("A process that leaves a removed file while doctor looks is no problem", .enabled(if: geteuid() == 0))
+    func leaving() async throws {
+        let holder = try ChildProcess.probe(.hold(), directory, name)
+        _ = try await holder.line(beginning: "attached ")
+        try FileManager.default.removeItem(atPath: path)
+        try await sharedmem("set", name, "--text", "x")
+        let doctor = try ChildProcess(
+            ChildProcess.product("sharedmem"), ["doctor", name, "--json", "--directory", directory.path])
+        // It has seen the holder, and is about to look again.
+        let _: Bool = try await eventually("the pause") {
+            let call = try String(contentsOfFile: "/proc/\(doctor.processID)/syscall", encoding: .utf8)
+            // clock_nanosleep on x86 and on ARM.
+            return ["230", "115"].contains(call.prefix { $0 != " " }) ? true : nil
+        }
+        holder.kill()
+        _ = try await holder.finish()
+        let end = try await doctor.finish()
+        #expect(end.status == 0 && end.text == "[\n\n]\n", "\(end.text)")
+    }
+
     @Test(
         "It sees a process in another PID namespace",
         .enabled("makes PID namespaces") { await PIDNamespace.isPermitted() })
@@ -101,14 +122,24 @@ struct DoctorReportTests: CommandTests {
     func passingBorrows() async throws {
         let segment = try Segment.attach(name, AttachmentOptions(lifetime: .persistent, directory: directory.path))
         try segment.set("x")
-        let writer = try ChildProcess.probe(
-            .write(seconds: 60, maximumByteCount: 100, seed: 1), directory, name)
-        let reader = try ChildProcess.probe(.read(.readWrite), directory, name)
-        try writer.write(Data("go\n".utf8))
-        let _: Bool = try await eventually("the writer's texts") { try segment.version.number > 100 ? true : nil }
-        for _ in 0..<5 { #expect(try await findings().filter { $0.cause == "oldVersion" } == []) }
-        writer.kill()
-        reader.kill()
+        // At almost any moment, an old version is held, and each for a short time.
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    try segment.withBytes { _ in
+                        _ = try? segment.set("x")
+                        usleep(10_000)
+                    }
+                }
+            }
+            defer { group.cancelAll() }
+            // On a busy machine, a borrow may last longer.
+            var counts: [Int] = []
+            while counts.count < 10, counts.last != 0 {
+                counts.append(try await findings().count { $0.cause == "oldVersion" })
+            }
+            #expect(counts.last == 0, "\(counts)")
+        }
     }
 
     @Test("A memory cgroup that is nearly full is a note", .enabled("makes cgroups") { MemoryLimit.isPermitted })
