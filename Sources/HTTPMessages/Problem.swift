@@ -114,6 +114,9 @@ extension Problem {
     package static let wrongPeer = Problem(
         .forbidden, "The server does not accept the user that this process runs as.")
 
+    package static let unnamedCertificate = Problem(
+        .forbidden,
+        "The server gives no role to this client's certificate. Have one of its names added to the client roles.")
     package static let expiredCertificateRole = Problem(
         .forbidden, "The role of this client's certificate has expired. Have it renewed on the server.")
     package static let otherSegmentOfCertificate = Problem(

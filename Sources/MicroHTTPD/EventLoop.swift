@@ -44,8 +44,9 @@ import Synchronization
     }
 
     private func run() {
+        let handshakes = waker.handshakes
         let descriptors = [unsafe cmicrohttpd_epoll_descriptor(daemon), waker.event.descriptor]
-        var polls = (descriptors + (waker.handshakes.map { [$0.descriptor] } ?? [])).map {
+        var polls = (descriptors + (handshakes.map { [$0.descriptor] } ?? [])).map {
             pollfd(fd: $0, events: CShort(POLLIN), revents: 0)
         }
         var runsWithoutRest = 0
@@ -64,7 +65,7 @@ import Synchronization
                 waker.event.clear()
                 waker.sendLastMessages()
             }
-            waker.handshakes?.resumeReady()
+            handshakes?.resumeReady()
             var count: Int
             repeat {
                 // If there was no room for another connection, only the run after a closing listens again.

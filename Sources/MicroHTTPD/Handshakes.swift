@@ -27,6 +27,7 @@ import LinuxSystem
     }
 
     func resumeReady() {
+        if unsafe waiting.isEmpty { return }
         for event in epoll.wait(timeoutMilliseconds: 0) { resume(event.descriptor) }
     }
 

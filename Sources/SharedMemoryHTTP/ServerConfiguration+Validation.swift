@@ -87,9 +87,14 @@ extension ServerConfiguration {
             return Access(tokens, hosts: nil, peers: AllowedPeers(users: allowedUsers, groups: allowedGroups))
         }
         let checksHosts = try Listener.isLoopback(address) && tokens.isEmpty || !allowedHosts.isEmpty
-        let needsCertificate = address.isEncrypted && tls?.clientAuthorities != nil
+        var clients: ClientRoles?
+        if address.isEncrypted, let tls, tls.clientAuthorities != nil {
+            // Without tokens and roles, a certificate is all there is to judge a client by.
+            let isEnough = tls.clientRoles.isEmpty && tokens.isEmpty
+            clients = ClientRoles(isEnough ? [ClientRole("*", role: .write)] : tls.clientRoles)
+        }
         return Access(
             tokens, hosts: checksHosts ? AllowedHosts(allowedHosts) : nil, peers: nil,
-            clients: needsCertificate ? ClientRoles(tls?.clientRoles ?? []) : nil)
+            clients: clients)
     }
 }

@@ -8,8 +8,7 @@ public struct TLSConfiguration: Sendable {
     public var key: [UInt8]
     /// PEM: the authorities of which a client must have a certificate to connect; nil if clients need none.
     ///
-    /// Without ``ServerConfiguration/tokens``, a client with such a certificate may set the text, unless ``clientRoles`` says
-    /// otherwise.
+    /// Without ``ServerConfiguration/tokens`` and ``clientRoles``, a client with such a certificate may set the text.
     public var clientAuthorities: [UInt8]?
     /// The roles of clients by the names in their certificates; such a client needs no token.
     public var clientRoles: [ClientRole] = []

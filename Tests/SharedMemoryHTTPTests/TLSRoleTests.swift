@@ -52,7 +52,7 @@ struct TLSRoleTests {
         + [.roles, .rolesForAll, .rolesAndTokens].flatMap { rules in
             named.map { (rules, $0.0, $0.1) }
         } + [
-            (.roles, "unnamed", [200, 200, 204, 200, 204, 200, 204, 404, 200]),
+            (.roles, "unnamed", [403, 403, 403, 403, 403, 403, 403, 403, 200]),
             (.rolesForAll, "unnamed", [200, 200, 204, 200, 403, 200, 403, 404, 200]),
             (.rolesAndTokens, "unnamed", [401, 401, 401, 401, 401, 401, 401, 401, 200]),
             (.tokens, "writer", [401, 401, 401, 401, 401, 401, 401, 401, 200]),

@@ -30,16 +30,13 @@ final class Access: Sendable {
         switch head.authorization {
         case .granted(nil):
             if let clients {
-                let entry = clients.entry(for: request.certificateNames) ?? ClientRoles.unnamed
-                return problem(with: entry, needs: role, for: segment())
+                return problem(request, clients, orElse: .unnamedCertificate, needs: role, for: segment())
             }
             return peers?.allow(request) == false ? .wrongPeer : nil
         case .granted(let index?): return problem(with: tokens[index], needs: role, for: segment())
         case .wrong: return .wrongToken
         case .missing:
-            if let entry = clients?.entry(for: request.certificateNames) {
-                return problem(with: entry, needs: role, for: segment())
-            }
+            if let clients { return problem(request, clients, orElse: .noToken, needs: role, for: segment()) }
             return peers?.allow(request) == true ? nil : .noToken
         }
     }
@@ -62,7 +59,15 @@ final class Access: Sendable {
         }
     }
 
-    private func problem(with entry: ClientRole, needs role: AccessToken.Role, for segment: String?) -> Problem? {
+    /// Judges a client by its certificate.
+    ///
+    /// - Parameter unnamed: what a client is told whose certificate no entry names.
+    @inline(never)
+    private func problem(
+        _ request: Request, _ clients: ClientRoles, orElse unnamed: Problem, needs role: AccessToken.Role,
+        for segment: String?
+    ) -> Problem? {
+        guard let entry = clients.entry(for: request.certificateNames) else { return unnamed }
         if entry.hasExpired(at: Clock.realtimeSeconds) { return .expiredCertificateRole }
         if let segment, !entry.isFor(segment) { return .otherSegmentOfCertificate }
         return entry.role < role ? .wrongCertificateRole(has: entry.role.rawValue, needs: role.rawValue) : nil

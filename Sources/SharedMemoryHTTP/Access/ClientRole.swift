@@ -39,12 +39,9 @@ public struct ClientRole: Hashable, Sendable, AccessGrant {
 }
 
 /// The roles of the clients of an address where each needs a certificate.
-struct ClientRoles: Sendable {
+final class ClientRoles: Sendable {
     private let entries: [ClientRole]
     private let indices: [String: Int]
-
-    /// The role of a client whose certificate no entry names, where there are no tokens.
-    static let unnamed = ClientRole("", role: .write)
 
     init(_ entries: [ClientRole]) {
         self.entries = entries

@@ -52,6 +52,7 @@ extension Catalog {
 
     /// Where an absolute URL has its host; nil for any other target.
     static func authority(_ target: Span<UInt8>) -> Range<Int>? {
+        guard !target.isEmpty, target[0] != UInt8(ascii: "/") else { return nil }
         func follows(_ scheme: StaticString) -> Bool {
             let count = scheme.utf8CodeUnitCount
             return target.count > count && target.extracting(first: count).equalsIgnoringCase(scheme)
