@@ -104,24 +104,39 @@ struct LifecycleTests {
         #expect(try server.set("x").status == 204)
     }
 
-    @Test("Servers that start and stop leave nothing behind")
-    func leavesNothing() throws {
-        func descriptorCount() throws -> Int {
-            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter { name in
-                let path = "/proc/self/fd/\(name)"
-                let target = (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) ?? ""
-                return target.contains(marker)
-            }.count
-        }
+    @Test("Servers that start and stop leave nothing behind", arguments: ["plain", "dynamic", "keeping"])
+    func leavesNothing(_ kind: String) throws {
         let directory = try TemporaryDirectory()
-        let marker = directory.path
-        for _ in 0..<20 {
-            let server = try TestServer { $0.directory = directory.path }
+        let disk = try TemporaryDirectory()
+        /// The descriptors and mappings of this process that lead to a file of the test.
+        func openFiles() throws -> [String] {
+            let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+                try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+            }
+            let mappings = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n")
+            return (descriptors + mappings.map(String.init)).filter {
+                $0.contains(directory.path) || $0.contains(disk.path)
+            }
+        }
+        for _ in 0..<2 {
+            let server = try TestServer {
+                $0.directory = directory.path
+                $0.isDynamic = kind == "dynamic"
+                if kind == "keeping" { $0.keepDirectory = disk.path }
+            }
             let client = try server.connect()
             #expect(try client.request("PUT", body: [0x61]).status == 204)
-            #expect(try descriptorCount() > 0)
+            // What each kind of response holds ends with the server, too.
+            let tag = try #require(try client.request()["ETag"])
+            #expect(try client.request("HEAD").status == 200)
+            #expect(try client.request("GET", "/shared", ["If-None-Match: \(tag)", "Prefer: wait=1"]).status == 304)
+            #expect(try client.request("GET", "/shared?version=\(tag.dropFirst().dropLast())").status == 200)
+            for target in ["/shared/", "/metrics"] { #expect(try client.request("GET", target).status == 200) }
+            #expect(try EventStream(server.connect()).next()?.text == "a")
+            #expect(try EventStream(server.connect(), "/shared/").next() != nil)
+            #expect(try !openFiles().isEmpty)
         }
-        #expect(try descriptorCount() == 0)
+        #expect(try openFiles() == [])
         #expect(try Segment.info("text", directory: directory.path).attached.isEmpty)
     }
 }

@@ -14,42 +14,42 @@ final class CachedText {
     private let text: TextCopy
     /// The second in the response's date.
     private var second: Int64
-    /// A link to the version before this one, if that is kept.
-    private let link: () -> String?
 
     /// Copies the current text: no pin is held while a client reads it; nil if `budget` does not have that much left.
     ///
     /// - Parameter link: makes the link to the version before a version, if that is kept.
-    init?(_ segment: Segment, _ budget: ByteBudget, link: @escaping (Version) -> String?) throws(SegmentError) {
+    init?(_ segment: Segment, _ budget: ByteBudget, link: (Version) -> String?) throws(SegmentError) {
         let (copy, version, time) = try segment.withPublication { (TextCopy($0, budget), $1, $2) }
         guard let copy else { return nil }
         text = copy
         self.version = version
-        self.link = { link(version) }
         entityTag = EntityTag(version)
         publicationTime = time
         second = Clock.realtimeSeconds
-        response = Self.response(copy, entityTag, time.lastModified(before: second), link(version))
-        notModified = Self.notModified(copy, entityTag, link(version))
+        let predecessor = link(version)
+        response = Self.response(copy, entityTag, time.lastModified(before: second), predecessor)
+        notModified = Self.notModified(copy, entityTag, predecessor)
     }
 
     /// Makes sure that the response has the current date.
-    func renewDate() {
+    func renewDate(link: (Version) -> String?) {
         let now = Clock.realtimeSeconds
         guard now != second else { return }
         second = now
-        response = Self.response(text, entityTag, lastModified, link())
-        notModified = Self.notModified(text, entityTag, link())
+        let predecessor = link(version)
+        response = Self.response(text, entityTag, lastModified, predecessor)
+        notModified = Self.notModified(text, entityTag, predecessor)
     }
 
     /// Seconds since 1970; `Int64.max` while no date identifies the text.
     var lastModified: Int64 { publicationTime.lastModified(before: second) }
 
     /// The responses for a client that was prepared to wait for a change.
-    func responses(waitSeconds: Int) -> (Response, notModified: Response) {
+    func responses(waitSeconds: Int, link: (Version) -> String?) -> (Response, notModified: Response) {
+        let predecessor = link(version)
         let responses = (
-            Self.response(text, entityTag, lastModified, link()),
-            notModified: Self.notModified(text, entityTag, link())
+            Self.response(text, entityTag, lastModified, predecessor),
+            notModified: Self.notModified(text, entityTag, predecessor)
         )
         for response in [responses.0, responses.1] { response.add(.preferenceApplied, "wait=\(waitSeconds)") }
         return responses

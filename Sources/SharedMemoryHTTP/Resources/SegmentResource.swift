@@ -77,10 +77,11 @@ final class SegmentResource: Sendable {
                     cached = nil
                     cached = try CachedText(segment, budget, link: linkToPredecessor)
                 }
-                cached?.renewDate()
+                cached?.renewDate(link: linkToPredecessor)
                 guard let cached else { return .problem(.tooMuchInFlight) }
                 let (response, notModified) =
-                    waitSeconds.map(cached.responses(waitSeconds:)) ?? (cached.response, cached.notModified)
+                    waitSeconds.map { cached.responses(waitSeconds: $0, link: linkToPredecessor) }
+                    ?? (cached.response, cached.notModified)
                 return .read(response, notModified, conditions, cached.entityTag, lastModified: cached.lastModified)
             }
         } catch {
