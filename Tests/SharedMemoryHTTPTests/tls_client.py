@@ -20,31 +20,37 @@ def context():
 
 def dechunked(read):
     """The content of a chunked message, in pieces; ends with the message, and fails without its end."""
-    buffer = b""
+    buffer = bytearray()
 
     def fill():
-        nonlocal buffer
         piece = read()
         if not piece:
             sys.exit("the stream ended in the middle")
-        buffer += piece
+        buffer.extend(piece)
 
-    while b"\r\n\r\n" not in buffer:
-        fill()
-    head, buffer = buffer.split(b"\r\n\r\n", 1)
-    assert head.startswith(b"HTTP/1.1 200"), head
-    while True:
-        while b"\r\n" not in buffer:
+    def take(size):
+        taken = bytes(buffer[:size])
+        del buffer[:size]
+        return taken
+
+    def take_line():
+        while (end := buffer.find(b"\r\n")) < 0:
             fill()
-        size, buffer = buffer.split(b"\r\n", 1)
-        size = int(size, 16)
+        return take(end + 2)[:-2]
+
+    status = take_line()
+    assert status.startswith(b"HTTP/1.1 200"), status
+    while take_line():
+        pass
+    while True:
+        size = int(take_line(), 16)
         while len(buffer) < size + 2:
             fill()
-        assert buffer[size:size + 2] == b"\r\n", "a chunk is not as long as it says"
+        chunk = take(size)
+        assert take(2) == b"\r\n", "a chunk is not as long as it says"
         if size == 0:
             return
-        yield buffer[:size]
-        buffer = buffer[size + 2:]
+        yield chunk
 
 
 def print_events(read):
@@ -58,9 +64,9 @@ def print_events(read):
     print("end", flush=True)
 
 
-def connect():
+def connect(buffer_size):
     plain = socket.socket()
-    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_size)
     plain.connect(("127.0.0.1", int(sys.argv[2])))
     client = context().wrap_socket(plain, server_hostname="localhost")
     client.sendall(REQUEST)
@@ -90,10 +96,11 @@ async def many(number):
 if sys.argv[3] == "many":
     asyncio.run(many(int(sys.argv[4])))
 elif sys.argv[3] == "slow":
-    client = connect()
+    # A few records: with less, the two systems mostly wait for one another's timers.
+    client = connect(32 << 10)
     print_events(lambda: client.recv(int(sys.argv[4])))
 else:
-    client = connect()
+    client = connect(1)
     print("connected", flush=True)
     sys.stdin.readline()
     print_events(lambda: client.recv(1 << 16))
