@@ -218,8 +218,8 @@ extension Problem {
     package static func notKept(_ version: EntityTag, reason: String) -> Problem {
         Problem(
             .notKept,
-            "The text is set, as version \(version.opaque), but it is not on disk (\(reason)): a restart of the host would "
-                + "lose it. The server goes on trying.",
+            "The text is set, as version \(version.opaque), but it is not on disk (\(reason)), so a reboot would lose it. "
+                + "The server keeps retrying.",
             members: [("version", .text(version.opaque))], headers: [(.entityTag, version.quoted)])
     }
 

@@ -81,7 +81,7 @@ extension Examination {
         .problem(
             .anotherDirectory, place.path,
             seen: "There is no such file, and there is \(other)/\(place.fileName(of: place.name)).",
-            why: "Segments of one name in two directories are two segments. Have all processes use one directory.",
+            why: "The same name in another directory is another segment. Have all processes use one directory.",
             fix: [question.use(other)])
     }
 

@@ -35,7 +35,7 @@ extension Examination {
                 .anotherDirectory, who,
                 seen: "\(mapped); this command looks in \(place.directory)."
                     + (variable.map { " Its SHAREDMEM_DIRECTORY is \($0)." } ?? ""),
-                why: "Segments of one name in two directories are two segments. Have all processes use one directory.",
+                why: "The same name in another directory is another segment. Have all processes use one directory.",
                 fix: [question.use(user.directory)])
         case .privateMemory:
             return .problem(
