@@ -65,7 +65,7 @@ package struct EventChunk: Sendable {
         }
     }
 
-    /// An event of a kind of its own, whose data is one line.
+    /// An event with a name of its own, whose data is one line.
     package static func event(named name: StaticString, data: Span<UInt8>) -> EventChunk {
         let start = "event: \(name)\ndata: "
         return EventChunk(byteCount: start.utf8.count + data.count + 2) { output in

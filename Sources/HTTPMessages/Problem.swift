@@ -109,10 +109,10 @@ extension Problem {
     package static let wrongToken = invalidToken("The server does not know this token.")
     package static let expiredToken = invalidToken("The token has expired. Get a new one.")
     package static let otherSegment = Problem(
-        .forbidden, "The token is for other segments.",
+        .forbidden, "The token is for other segments. Use one that is for this segment.",
         headers: [(.wwwAuthenticate, "Bearer realm=\"sharedmem\", error=\"insufficient_scope\"")])
     package static let wrongPeer = Problem(
-        .forbidden, "The server does not accept the user that this process runs as.")
+        .forbidden, "The server does not accept the user that this process runs as. Connect as an allowed user.")
 
     package static let unnamedCertificate = Problem(
         .forbidden,
@@ -148,7 +148,7 @@ extension Problem {
     package static let noSegmentToMatch = Problem(
         .preconditionFailed, "There is no segment of this name. To create it, send If-None-Match: * or no condition.")
 
-    /// - Parameter names: those that the client may know of.
+    /// - Parameter names: the served segments that the client may know of.
     package static func notServed(_ names: [String]) -> Problem {
         let served =
             names.isEmpty
@@ -163,7 +163,7 @@ extension Problem {
 
     package static func tooManySegments(_ limit: Int) -> Problem {
         Problem(
-            .noSpace, "The server serves as many segments as it may, \(limit). Delete one, or raise --max-segments.")
+            .noSpace, "The server already serves \(limit) segments, its limit. Delete one, or raise --max-segments.")
     }
     package static let requestTimeout = Problem(
         .requestTimeout, "The body took too long to arrive, and nothing was set. Send the request again.")
@@ -208,11 +208,11 @@ extension Problem {
         Problem(
             .preconditionFailed,
             "A proxy on the way has altered the tag of the current version, \(current.opaque), as it does when it compresses. "
-                + "Have it leave these responses as they are.",
+                + "Configure it to leave these responses alone.",
             members: [("version", .text(current.opaque))], headers: [(.entityTag, current.quoted)])
     }
 
-    /// The text was set, and it is not on disk, as the client would have been told.
+    /// The text was set, but is not on disk, which the answer to the client would have confirmed.
     ///
     /// - Parameter reason: without characters that JSON would escape.
     package static func notKept(_ version: EntityTag, reason: String) -> Problem {

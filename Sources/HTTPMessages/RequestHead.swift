@@ -16,11 +16,11 @@ package struct RequestHead: Sendable {
     package private(set) var requestID: String?
     /// The parent of this request in a trace.
     package private(set) var traceParent: String?
-    /// The addresses that proxies say the request came through, the client's first; whether that is true is another matter.
+    /// The addresses that the request came through, the client's first, as proxies claim.
     package private(set) var forwardedAddresses: [String] = []
-    /// The site of the page that sends the request, as the browser says.
+    /// The site of the page that sends the request, as the browser claims.
     package private(set) var origin: String?
-    /// Whether a browser asks which requests a page of another site may send.
+    /// Whether this is a browser's preflight request: it asks which requests a page of another site may send.
     package private(set) var isPreflight = false
     package private(set) var expectsContinue = false
     package private(set) var hasUnknownExpectation = false

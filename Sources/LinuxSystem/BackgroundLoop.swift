@@ -44,7 +44,7 @@ extension BackgroundLoop {
         let watch = try FileWatch(paths)
         try self.init(named: name) { end in
             body()
-            // However often their directories change.
+            // At most this often, however often the directories change.
             BackgroundThread.pause(milliseconds: 20)
             return watch.wait(orUntil: end)
         }

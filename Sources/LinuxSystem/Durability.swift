@@ -7,7 +7,7 @@ extension FileDescriptor {
         try unsafe bytes.withUnsafeBytes { bytes throws(SystemError) in unsafe try write(bytes, at: offset) }
     }
 
-    /// Waits until the content is on disk, or that of a directory: its names.
+    /// Waits until the content is on disk; that of a directory is its names.
     ///
     /// If this fails, some of the content may be lost even if the next call succeeds: write the file again.
     package func synchronize() throws(SystemError) {

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// Sleeps until something happens to one of some files, by whatever way it is written or replaced.
+/// Sleeps until one of several files changes, however it is written or replaced.
 ///
 /// It watches the directories that a file's path leads through at its end: that of the path itself and, if the path is a
 /// symbolic link, that of the file it leads to. A file that is renamed over the old one has no other trace.

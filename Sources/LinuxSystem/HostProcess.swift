@@ -124,7 +124,7 @@ package struct OpenedFile: Sendable {
 package struct MappedFile: Hashable, Sendable {
     /// In the mount namespace of the process.
     package let path: String
-    /// Whether the name by which the file was opened leads to it no more.
+    /// Whether the name by which the file was opened no longer leads to it.
     package let isRemoved: Bool
     private let deviceNumbers: String
     package let inode: UInt

@@ -5,7 +5,7 @@ package struct MemoryCgroup: Sendable {
     /// Its directory.
     package let path: String
     package let limit: Int
-    /// What is left until the kernel kills a process, if it first gives back what it keeps of files on disks.
+    /// The bytes left until the kernel kills a process, counting what it can free of its cache of files on disk.
     package let freeByteCount: Int
 
     /// - Returns: nil if no cgroup has a limit.
@@ -24,7 +24,7 @@ package struct MemoryCgroup: Sendable {
         }
         let names =
             isFirstVersion ? ("memory.limit_in_bytes", "memory.usage_in_bytes") : ("memory.max", "memory.current")
-        // The first version says a number near the largest for no limit, and the second one says `max`.
+        // Without a limit, version 1 has a number near the largest, and version 2 has `max`.
         guard let limit = number(names.0), limit < 1 << 60, let usage = number(names.1) else { return nil }
         let statistics = (try? wholeText(ofFile: path + "/memory.stat"))?.split(separator: "\n") ?? []
         let kept = isFirstVersion ? ["total_inactive_file", "total_active_file"] : ["inactive_file", "active_file"]

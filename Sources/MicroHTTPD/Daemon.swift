@@ -187,7 +187,7 @@ extension Daemon {
         if start > 0 { meter.finish(after: Clock.monotonicNanoseconds - start) }
     }
 
-    /// A message with more fields in its head.
+    /// The message with additional fields in its head.
     private static func message(_ message: [UInt8], adding fields: [ResponseField]) -> [UInt8] {
         guard !fields.isEmpty, let lineFeed = message.firstIndex(of: 10) else { return message }
         return message[...lineFeed] + fields.flatMap { Array("\($0.name.rawValue): \($0.value)\r\n".utf8) }
@@ -219,7 +219,7 @@ extension Daemon {
         }
     }
 
-    /// A connection goes; its session, if it had one, is freed already.
+    /// A connection has ended; its session, if it had one, is freed already.
     func close(_ connection: OpaquePointer) {
         let descriptor = unsafe cmicrohttpd_socket(connection)
         _ = unsafe OpenConnection.with(connection) { $0.transport.forget() }

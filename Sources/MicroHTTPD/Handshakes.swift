@@ -31,7 +31,7 @@ import LinuxSystem
         for event in epoll.wait(timeoutMilliseconds: 0) { resume(event.descriptor) }
     }
 
-    /// libmicrohttpd cannot stop before.
+    /// Resumes all connections, without which libmicrohttpd cannot stop.
     func resumeAll() { for descriptor in unsafe Array(waiting.keys) { resume(descriptor) } }
 
     private func resume(_ descriptor: CInt) {

@@ -3,11 +3,11 @@ internal import Glibc
 
 /// The certificate that the other side of a session has presented.
 enum PeerCertificate {
-    /// No certificate that means well has more names of a kind.
+    /// The most names of one kind; an honest certificate has no more.
     private static let maximumCount: CUnsignedInt = 64
     private static let maximumByteCount = 1 << 10
 
-    /// Its common names, and the DNS names and URIs of its subject alternative names; none without a certificate.
+    /// The certificate's common names, and the DNS names and URIs of its subject alternative names; none without one.
     ///
     /// The handshake has verified it. Names with anything but visible ASCII characters are left out: what a file of names
     /// cannot contain matches nothing.
@@ -61,7 +61,7 @@ enum PeerCertificate {
     }
 }
 
-// MARK: Requiring one of the client
+// MARK: Requiring a certificate of the client
 
 extension PeerCertificate {
     /// Has the handshake fail without a certificate for clients that one of the authorities has signed.

@@ -40,7 +40,7 @@
     /// Nil if the handler has seen the request.
     var targetByteCount: Int? { word & 3 == 2 ? Int(word >> 2 & 0x3fff_ffff) : nil }
 
-    /// Where in the target the version begins that a request asks for which the handler has not seen; 0 for none.
+    /// For a request that the handler has not seen: where in the target the requested version begins; 0 for none.
     var versionOffset: Int { Int(word >> 32) }
 
     private var word: UInt { unsafe UInt(bitPattern: bits) }

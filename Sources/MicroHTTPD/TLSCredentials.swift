@@ -20,7 +20,8 @@ package struct TLSError: Error {
 /// The protocols, ciphers and groups that are used, in GnuTLS's words.
 ///
 /// TLS 1.2 and 1.3 with forward secrecy and authenticated encryption, and nothing that a browser of the last ten years
-/// would miss. There are no session tickets: each connection starts with a whole handshake, in which certificates are verified.
+/// would miss. There are no session tickets: each connection starts with a full handshake, which verifies
+/// certificates.
 let tlsPriorities =
     "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-128-GCM:"
     + "+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:%NO_TICKETS:%SERVER_PRECEDENCE"
@@ -30,13 +31,13 @@ let tlsPriorities =
 /// A session refers to these for as long as it lives: ``TLSTransport`` retains them.
 @safe package final class TLSCredentials: @unchecked Sendable {
     let pointer: gnutls_certificate_credentials_t
-    /// Whether a client without a certificate of one of the authorities cannot connect.
+    /// Whether a client needs a certificate that one of the authorities has signed.
     package let requiresClientCertificate: Bool
     /// When the certificate expires, in seconds since 1970.
     package private(set) var expires = Int64.max
 
     /// - Parameters:
-    ///   - certificate: PEM; the server's certificate first, then those that lead from it to an authority.
+    ///   - certificate: PEM; the server's certificate first, then its intermediate certificates.
     ///   - key: PEM, not encrypted.
     ///   - clientAuthorities: PEM; nil if clients need no certificate.
     package init(certificate: [UInt8], key: [UInt8], clientAuthorities: [UInt8]?) throws(TLSError) {

@@ -1,7 +1,7 @@
 import LinuxSystem
 import Synchronization
 
-/// What monitoring wants to know of a segment.
+/// What monitoring needs to know about a segment.
 package struct MeasuredSegment: Sendable {
     package let name: String
     package let version: Version

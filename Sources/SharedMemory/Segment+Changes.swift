@@ -116,8 +116,9 @@ extension Segment {
         return try attachment.notifier.onReplacement(of: version, call)
     }
 
-    /// Calls `call` once, when the current version differs from `version`, without ever waking up in between; for a log, which
-    /// may miss the change of a writer that is killed just then, up to the next change.
+    /// Calls `call` once, when the current version differs from `version`, without waking up in between.
+    ///
+    /// If a writer is killed before it wakes anyone, its change is missed until the next one. A log can accept that.
     ///
     /// - Returns: nil if the version differs already; then `call` is never called.
     /// - Throws: ``SegmentError/readOnly(name:)`` for an attachment that no writer can wake.

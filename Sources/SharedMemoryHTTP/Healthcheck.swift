@@ -84,7 +84,7 @@ private struct Target {
     let isEncrypted: Bool
     /// The host's name or address.
     let name: String
-    /// The same with its port.
+    /// The host with its port.
     let host: String
     let path: String
 

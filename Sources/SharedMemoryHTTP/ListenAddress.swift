@@ -2,7 +2,7 @@
 public enum ListenAddress: Hashable, Sendable, LosslessStringConvertible {
     /// An IPv4 or IPv6 address or a name, without brackets. Port 0 lets the system choose one.
     case tcp(host: String, port: UInt16)
-    /// The same for connections with TLS.
+    /// A host and a port, as for `tcp`, for connections with TLS.
     case https(host: String, port: UInt16)
     /// The path of a socket in the file system.
     case unix(path: String)

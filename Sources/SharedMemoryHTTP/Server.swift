@@ -28,7 +28,7 @@ public final class Server: Sendable {
     /// Empty once stopped.
     private let endpoints: Mutex<[Endpoint]>
     private let daemons: [Daemon]
-    /// As at the start, but for what has been replaced since.
+    /// The configuration at the start, with what was replaced since.
     private let configuration: Mutex<ServerConfiguration>
     /// Nil if no address is encrypted.
     private let credentials: CurrentCredentials?
@@ -125,15 +125,16 @@ public final class Server: Sendable {
     ///
     /// Open connections go on with the certificates that they began with; the roles count for their next requests.
     ///
-    /// - Throws: ``ServerError``, if GnuTLS refuses them, or if the server was started without TLS, or only one of the two
-    ///   has authorities or roles of clients: then nothing is replaced.
+    /// - Throws: ``ServerError``, if GnuTLS refuses them, if the server was started without TLS, or if authorities or roles
+    ///   of clients would be added or dropped. Nothing is replaced then.
     public func replaceTLS(_ tls: TLSConfiguration) throws(ServerError) {
         let credentials = try tls.credentials()
         try change { configuration throws(ServerError) in
             guard let old = configuration.tls, (old.clientAuthorities == nil) == (tls.clientAuthorities == nil),
                 old.clientRoles.isEmpty == tls.clientRoles.isEmpty
             else {
-                throw .invalidConfiguration("Certificates can only be replaced by their like: restart the server.")
+                throw .invalidConfiguration(
+                    "A running server cannot start or stop using TLS, client authorities or client roles: restart it.")
             }
             configuration.tls = tls
             self.credentials?.replace(with: credentials)
@@ -141,7 +142,7 @@ public final class Server: Sendable {
         }
     }
 
-    /// Changes who has access; one change at a time.
+    /// Changes the configuration and applies its access rules at every address, one change at a time.
     private func change(_ body: (inout ServerConfiguration) throws(ServerError) -> Void) throws(ServerError) {
         try configuration.withLock { configuration throws(ServerError) in
             var changed = configuration
@@ -153,7 +154,7 @@ public final class Server: Sendable {
         }
     }
 
-    /// How well texts are kept on disk, for all segments together; nil if they are not kept.
+    /// How well text is kept on disk, for all segments together; nil if none is kept.
     package var keepStatus: KeepStatus? { keeper?.status }
 
     /// How well a segment's text is kept on disk.
@@ -308,7 +309,7 @@ private final class Endpoint: Sendable {
     func drain() {
         daemon.quiesce()
         for descriptor in listener.refuse() {
-            // What a client that expects TLS cannot read is not sent.
+            // A client that expects TLS could not read an answer.
             watchdog.turnAway(descriptor, listener.address.isEncrypted ? { _ in .close } : Service.turnAway)
         }
         service.drain()

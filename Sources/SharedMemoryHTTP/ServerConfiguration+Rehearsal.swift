@@ -1,7 +1,7 @@
 import LinuxSystem
 import SharedMemory
 
-/// What a server would do with a configuration, found out without attaching and listening.
+/// What a server would do with a configuration, found out without attaching or listening.
 extension ServerConfiguration {
     /// Checks what a server checks when it starts, except for whether it can listen, change permissions and get memory.
     ///

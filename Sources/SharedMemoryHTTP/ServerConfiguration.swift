@@ -30,7 +30,7 @@ public struct ServerConfiguration: Sendable {
 
     /// Whether to serve all segments in the directory, and to let clients create and delete them.
     ///
-    /// The ``segments`` are created at the start, and served and deleted as all others. A client needs the role
+    /// The ``segments`` are created at the start, and served and deleted like all others. A client needs the role
     /// ``AccessToken/Role/admin`` to create or delete one, if it needs a token.
     public var isDynamic = false
     /// The most segments that a dynamic server serves.

@@ -18,7 +18,7 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     case noResources(reason: String)
     /// A segment cannot be attached.
     case segment(name: String, SegmentError)
-    /// Texts cannot be kept on disk, or kept text cannot be restored.
+    /// Text cannot be kept on disk, or kept text cannot be restored.
     case cannotKeep(reason: String)
 
     /// What is wrong and what to do next.

@@ -62,7 +62,7 @@ package struct ServerOption: Sendable {
     package static let tlsCert = ServerOption(
         "tls-cert", value: "file",
         help:
-            "The PEM certificate of https addresses, then those that lead to its authority; read again when it changes."
+            "The PEM certificate of https addresses, then its intermediate certificates; read again when it changes."
     )
     package static let tlsKey = ServerOption(
         "tls-key", value: "file", help: "The PEM key of the certificate; read again when it changes.")
@@ -126,7 +126,7 @@ package struct ServerOption: Sendable {
         help: "What to log on standard error: debug, info (changes, too), notice, warning, error or critical.")
     package static let logFormat = ServerOption(
         "log-format", value: "format", default: "text on a terminal, else json",
-        help: "How to log: text, or json with an object a line.")
+        help: "How to log: text, or json with one object a line.")
     package static let accessLog = ServerOption("access-log", help: "Log each request.")
 
     package static let directory = ServerOption(

@@ -2,11 +2,11 @@ import MicroHTTPD
 
 /// The certificate of the `https` addresses, and the clients that may connect to them.
 public struct TLSConfiguration: Sendable {
-    /// PEM: the server's certificate first, then those that lead from it to an authority.
+    /// PEM: the server's certificate first, then its intermediate certificates.
     public var certificate: [UInt8]
     /// PEM: the key of the certificate, not encrypted.
     public var key: [UInt8]
-    /// PEM: the authorities of which a client must have a certificate to connect; nil if clients need none.
+    /// PEM: the authorities, one of which must have signed a client's certificate; nil if clients need no certificate.
     ///
     /// Without ``ServerConfiguration/tokens`` and ``clientRoles``, a client with such a certificate may set the text.
     public var clientAuthorities: [UInt8]?

@@ -15,7 +15,7 @@ extension Archive {
         } catch {
             throw .segment(name: name, error)
         }
-        // If a file was damaged since it was found, the one before it is next.
+        // If a file turns out to be damaged, the one before it is next.
         while let kept = self.newest {
             let outcome: Result<Version, SegmentError>?
             do throws(SystemError) {
@@ -39,7 +39,7 @@ extension Archive {
         }
     }
 
-    /// Attaches to the segment, or creates it with the capacity that is asked for or else with this one.
+    /// Attaches to the segment, or creates it with the requested capacity or, if none is requested, with this one.
     package static func attach(
         _ name: String, _ options: AttachmentOptions, capacity: Int
     ) throws(SegmentError) -> Segment {

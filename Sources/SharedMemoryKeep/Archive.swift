@@ -1,10 +1,10 @@
 package import LinuxSystem
 package import SharedMemory
 
-/// The kept versions of one segment, and the order of the steps by which there is one more.
+/// The kept versions of one segment, and the order of the steps that add one.
 ///
 /// A version is written to a temporary file, which is synchronized before it gets its name; then the directory is
-/// synchronized, and only then are older versions removed. Whenever that is cut short, one whole version has its name.
+/// synchronized, and only then are older versions removed. Wherever this is cut short, a whole version has its name.
 package struct Archive {
     package let name: String
     private let storage: any KeepStorage
@@ -19,7 +19,7 @@ package struct Archive {
 
     private var temporaryName: String { ".\(name).new" }
 
-    /// Finds the versions that there are.
+    /// Finds the existing versions.
     ///
     /// Sets damaged files aside, and removes what a killed process left behind.
     ///
@@ -63,7 +63,7 @@ package struct Archive {
             return try storage.read(file, limit: limit) { bytes in
                 Result { () throws(Damage) in
                     let (kept, offset) = try KeptVersion.parse(bytes)
-                    guard kept.fileName == file else { throw Damage(reason: "it is that of \(kept.fileName)") }
+                    guard kept.fileName == file else { throw Damage(reason: "its content is that of \(kept.fileName)") }
                     return body(kept, bytes.extracting(offset..<bytes.count))
                 }
             }
@@ -115,13 +115,13 @@ package struct Archive {
 
     package subscript(version: Version) -> KeptVersion? { versions.first { $0.version == version } }
 
-    /// Notes that the segment has got the newest version's text under another version.
+    /// Notes that the segment now has the newest version's text, under another version.
     package mutating func noteRestored(as version: Version) {
         if let newest { restored = (newest, version) }
     }
 }
 
-// MARK: One version more
+// MARK: Adding a version
 
 extension Archive {
     /// A version whose content is written, and may not be on disk yet.
@@ -138,7 +138,7 @@ extension Archive {
         let kept = KeptVersion(
             name: name, version: version, sequence: lastSequence, publicationTime: time,
             capacity: capacity, byteCount: text.count)
-        // What an attempt that failed has left.
+        // A failed attempt may have left it.
         try? storage.remove(temporaryName)
         let file = try storage.create(temporaryName)
         PausePoint.keepCreated.reached()

@@ -1,6 +1,6 @@
 package import SharedMemory
 
-/// Why texts cannot be kept on disk, or kept text cannot be used.
+/// Why text cannot be kept on disk, or kept text cannot be used.
 package enum KeepError: Error, Hashable, Sendable, CustomStringConvertible {
     case directory(path: String, reason: String)
     case inUse(name: String, path: String)
@@ -13,12 +13,12 @@ package enum KeepError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .directory(let path, let reason):
-            "Texts cannot be kept in \(path): \(reason). Name a directory on a disk that this user can write to."
+            "Text cannot be kept in \(path): \(reason). Name a directory on a disk that this user can write to."
         case .inUse(let name, let path):
-            "Another server keeps the segment '\(name)' in \(path): stop it, or keep the texts in another directory."
+            "Another server keeps the segment '\(name)' in \(path): stop it, or keep the text in another directory."
         case .unreadable(let name, let path, let reason):
-            "The kept text of '\(name)' in \(path) cannot be read: \(reason). Make its files readable, or move those away "
-                + "that are not: the newest one that remains is used."
+            "The kept text of '\(name)' in \(path) cannot be read: \(reason). Make its files readable, or move the "
+                + "unreadable ones away: the server then uses the newest that remains."
         case .tooLong(let name, let byteCount, let capacity):
             "The kept text of '\(name)' has \(byteCount) bytes, and the segment's capacity is \(capacity): use a larger "
                 + "capacity. If the segment exists, unlink it first."

@@ -2,7 +2,7 @@ package import LinuxSystem
 
 /// The directory of kept versions, as the keeper uses it: everything that must be in the right order.
 ///
-/// Tests put a directory that loses its power in the place of the real one.
+/// Tests replace it with a directory that loses power.
 package protocol KeepStorage: Sendable {
     func names() throws(SystemError) -> [String]
 

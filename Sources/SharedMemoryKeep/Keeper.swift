@@ -87,7 +87,7 @@ extension Keeper {
         }
     }
 
-    /// Keeps a segment no longer; its newest version is on disk before that, unless its files are removed.
+    /// Stops keeping a segment, once its newest version is on disk, unless its files are removed.
     ///
     /// - Parameter call: runs in the keeper's thread, when the segment can be added again.
     package func remove(
@@ -101,7 +101,7 @@ extension Keeper {
         if !isDelivered { call() }
     }
 
-    /// Calls `call` once a version, or a later one, is on disk, or cannot be brought there now.
+    /// Calls `call` once a version, or a later one, is on disk, or cannot be written now.
     ///
     /// - Parameter call: runs in the keeper's thread, or in the caller's while the keeper stops.
     package func whenKept(
@@ -150,7 +150,7 @@ extension Keeper {
 
 /// How well keeping works.
 package struct KeepStatus: Hashable, Sendable {
-    /// How often a version could not be brought to disk.
+    /// How often a version could not be written to disk.
     package let failures: Int
     /// The age of the oldest change that is not on disk, in seconds; 0 if all are.
     package let lagSeconds: Double
@@ -168,7 +168,7 @@ extension Keeper {
     /// For one segment; nil if it is not kept.
     package func status(of name: String) -> KeepStatus? { inbox.news.withLock { $0.published[name]?.status } }
 
-    /// Brings the newest versions to disk, and makes all calls that are due; later ones are made at once.
+    /// Writes the newest versions to disk, and makes all calls that are due; later ones are made at once.
     package func release() {
         let isFirst = inbox.deliver { news in
             guard news.stage == .open else { return false }
@@ -178,7 +178,7 @@ extension Keeper {
         if isFirst { inbox.released.wait(timeoutMilliseconds: -1) }
     }
 
-    /// Brings the newest versions to disk, and ends the thread.
+    /// Writes the newest versions to disk, and ends the thread.
     package func stop() {
         release()
         inbox.deliver { $0.stage = .stopped }

@@ -74,7 +74,7 @@ final class KeeperInbox: Sendable {
         return result
     }
 
-    /// Takes what has come; what the keeper's thread tells stays.
+    /// Takes what has arrived; what the keeper's thread tells the others stays.
     func take() -> News {
         news.withLock { news in
             defer {

@@ -11,7 +11,7 @@ final class KeeperLoop: @unchecked Sendable {
     private let settings: Keeper.Settings
     private let inbox: KeeperInbox
     private var segments: [String: KeptSegment] = [:]
-    /// The segments whose newest version could not be brought to disk.
+    /// The segments whose newest version could not be written to disk.
     private var failing: Set<String> = []
     private var isReleased = false
 
@@ -90,7 +90,7 @@ final class KeeperLoop: @unchecked Sendable {
 // MARK: Keeping
 
 extension KeeperLoop {
-    /// Brings to disk what is due, or all that is not there.
+    /// Writes what is due to disk, or everything that is not there.
     private func keep(all: Bool) {
         let now = Clock.coarseMilliseconds
         for segment in segments.values where all || segment.due <= now { look(segment) }
@@ -139,9 +139,9 @@ extension KeeperLoop {
             failing.insert(name)
             guard !hadOutage else { return }
             settings.report(
-                "'\(name)' cannot be kept on disk: \(failure.detail). Texts are in memory alone until that works again")
+                "'\(name)' cannot be kept on disk: \(failure.detail). Until that works again, text is in memory only")
         } else if failing.remove(name) != nil, failing.isEmpty {
-            settings.report("texts are kept on disk again")
+            settings.report("text is kept on disk again")
         }
     }
 

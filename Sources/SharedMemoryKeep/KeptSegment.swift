@@ -30,7 +30,7 @@ final class KeptSegment: @unchecked Sendable {
         self.archive = archive
         self.lock = lock
         var options = options
-        // As the server has them, or as they are.
+        // It takes an existing segment as it is.
         (options.creates, options.capacity, options.mode, options.group) = (false, nil, nil, nil)
         do throws(SegmentError) {
             follower = try SegmentFollower(archive.name, options)
@@ -66,7 +66,7 @@ final class KeptSegment: @unchecked Sendable {
         for waiter in waiters { waiter.call(outcome) }
     }
 
-    /// Ends keeping it.
+    /// Stops keeping the segment.
     func leave(deletesFiles: Bool) {
         cancelCallback()
         if deletesFiles { archive.removeAll() }
@@ -76,7 +76,7 @@ final class KeptSegment: @unchecked Sendable {
 // MARK: Looking for changes
 
 extension KeptSegment {
-    /// Looks whether there is something newer than what is on disk; if not, has the next version announced.
+    /// Looks for a version newer than the one on disk; if there is none, has the next one announced.
     func look(_ announce: @escaping @Sendable () -> Void) {
         cancelCallback()
         (isStale, nextLook) = (false, .max)
@@ -164,7 +164,7 @@ extension KeptSegment {
 
     func fail(_ failure: KeepFailure, intervalMilliseconds: Int) {
         failures += 1
-        // A disk that is full or gone is not asked all the time, except for clients that wait.
+        // A disk that is full or gone is retried seldom, except for clients that wait.
         nextWrite = Clock.coarseMilliseconds + max(intervalMilliseconds, 1000)
         answerAll(.notKept(reason: failure.reason))
     }
@@ -177,7 +177,7 @@ extension KeepWaiter {
     }
 }
 
-/// Why a version did not get to disk.
+/// Why a version could not be written to disk.
 struct KeepFailure: Error {
     let reason: String
     /// With the call and the file, which are for the operator alone.

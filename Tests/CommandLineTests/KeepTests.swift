@@ -307,7 +307,7 @@ struct KeepTroubleTests {
         errors.split(separator: "\n").map(String.init).filter { $0.contains("warning: ") && !$0.contains("on a tmpfs") }
     }
 
-    static let end = "texts are kept on disk again"
+    static let end = "text is kept on disk again"
 
     @Test("On a full disk, a PUT with --keep-sync says that the text is set but not kept, and the server catches up")
     func full() async throws {
@@ -376,6 +376,6 @@ struct KeepTroubleTests {
             rm "$directory/output"; start
             """)
         #expect(lines[0] == "put: 204" && lines[1] == "full: kept", "\(lines)")
-        #expect(lines.contains("readonly: sharedmem: Texts cannot be kep"), "\(lines)")
+        #expect(lines.contains("readonly: sharedmem: Text cannot be kept"), "\(lines)")
     }
 }

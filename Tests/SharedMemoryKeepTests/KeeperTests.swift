@@ -355,7 +355,7 @@ struct KeeperTests {
         try await eventually("the end of the outage") { keeper.status.lagSeconds == 0 ? () : nil }
         try await eventually("the report of the end") { reports.lines.count == 2 ? () : nil }
         #expect(reports.lines[0].hasPrefix("'text' cannot be kept on disk: "), "\(reports.lines)")
-        #expect(reports.lines[1] == "texts are kept on disk again")
+        #expect(reports.lines[1] == "text is kept on disk again")
     }
 
     @Test("A directory that cannot be used is refused, and one on a tmpfs is reported")

@@ -13,7 +13,7 @@ import Synchronization
         unsafe self.geometry.initialize(to: geometry)
     }
 
-    /// Maps the part before the slots, to be read only: no text of this mapping may be looked at.
+    /// Maps the part before the slots, read-only: this mapping has no text.
     init(headerOf file: borrowing FileDescriptor, _ geometry: Geometry) throws(SegmentError) {
         mapping = try fromSystem(Mapping(file, byteCount: geometry.slotsOffset, writable: false))
         unsafe self.geometry = .allocate(capacity: 1)

@@ -21,7 +21,7 @@ final class ChangeNotifier: Sendable {
         /// Whether the thread sleeps until it is woken.
         var sleepsPatiently = false
 
-        /// Whether it may.
+        /// Whether all callbacks permit that sleep.
         var isPatient: Bool { !callbacks.isEmpty && callbacks.values.allSatisfy(\.isPatient) }
 
         /// Removes and returns the callbacks of those versions.

@@ -23,7 +23,7 @@ final class Access: Sendable {
     ///
     /// - Parameters:
     ///   - role: what the request needs.
-    ///   - segment: the name of the segment that it is about, whether or not it is served; nil for no one in particular.
+    ///   - segment: the name of the segment that it is about, whether or not it is served; nil for no particular one.
     func problem(
         _ request: Request, _ head: RequestHead, needs role: AccessToken.Role, for segment: @autoclosure () -> String?
     ) -> Problem? {
@@ -61,7 +61,7 @@ final class Access: Sendable {
 
     /// Judges a client by its certificate.
     ///
-    /// - Parameter unnamed: what a client is told whose certificate no entry names.
+    /// - Parameter unnamed: what to tell a client whose certificate no entry names.
     @inline(never)
     private func problem(
         _ request: Request, _ clients: ClientRoles, orElse unnamed: Problem, needs role: AccessToken.Role,

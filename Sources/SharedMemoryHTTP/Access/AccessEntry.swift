@@ -19,7 +19,7 @@ struct AccessEntry {
     ///
     /// - Parameters:
     ///   - kind: what a line begins with.
-    ///   - make: makes something of an entry; also shown what the lines before have become.
+    ///   - make: makes a value of an entry; it also gets the values of the earlier lines.
     static func parse<Value>(
         file content: String, of kind: String, _ make: (AccessEntry, [Value]) throws(Fault) -> Value
     ) throws(TokenFileError) -> [Value] {

@@ -1,4 +1,4 @@
-/// What a client may do that connects with a certificate of this name.
+/// What a client whose certificate has this name may do.
 public struct ClientRole: Hashable, Sendable, AccessGrant {
     /// The certificate's common name, or one of the DNS names or URIs of its subject alternative names; `*` for every
     /// certificate that no other entry names.

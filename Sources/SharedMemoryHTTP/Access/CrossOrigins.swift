@@ -21,7 +21,7 @@ struct CrossOrigins: Sendable {
         return origins.contains("*") || origins.contains(origin)
     }
 
-    /// Whether a browser asks before it sends a request; it has no token then.
+    /// Whether this is a browser's preflight request, which has no token.
     func isPreflight(_ head: RequestHead, _ method: Method?) -> Bool {
         method == .options && head.isPreflight && allows(head)
     }

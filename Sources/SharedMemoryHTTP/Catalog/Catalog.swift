@@ -39,7 +39,7 @@ final class Catalog: Sendable {
     /// Whether all segments that the server was started with can be used.
     var isReady: Bool { named.allSatisfy(\.resource.isAttached) }
 
-    /// The reply to a request for the list, as far as the names match one of the patterns; if there are none, all of it.
+    /// The reply to a request for the list of the segments that match one of the patterns; of all if there are none.
     func read(_ patterns: [String], _ conditions: Conditions, _ budget: ByteBudget) -> Reply {
         let (bytes, tag) = list.json(patterns)
         guard let text = TextCopy(bytes.span, budget) else { return .problem(.tooMuchInFlight) }

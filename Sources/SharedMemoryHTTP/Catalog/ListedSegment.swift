@@ -1,7 +1,7 @@
 import HTTPMessages
 import SharedMemory
 
-/// What the list of segments says of one, as of its last look at the segment's header.
+/// A segment's entry in the list, as of the last look at the segment's header.
 final class ListedSegment {
     let glance: SegmentGlance
     /// When it was last changed, and when it came, in the count of the list's changes.

@@ -37,7 +37,7 @@ final class SegmentList: Sendable {
         self.trustedOwners = trustedOwners
     }
 
-    /// Has these attach again in time, if their segments are replaced; each of them then has the list look at the name.
+    /// Has these attach again soon if their segments are replaced; each of them then has the list look at the name.
     func follow(_ followers: [SegmentFollower]) { self.followers.withLock { $0 = followers } }
 
     private func attachIfDue() { for follower in followers.withLock({ $0 }) { follower.attachIfDue() } }
@@ -145,10 +145,10 @@ extension SegmentList {
         return Event(chunk, change: change, budget, budgetedByteCount: bytes.count)
     }
 
-    /// The next change that a subscriber has not been told.
+    /// The next change of which a subscriber has not been told.
     ///
     /// - Parameters:
-    ///   - change: the last one that it has been told. If nothing follows that it may see, this moves on.
+    ///   - change: the last one of which it has been told. If nothing follows that it may see, this moves on.
     ///   - patterns: those of the names that it may see; empty for all.
     func next(after change: inout UInt64, _ patterns: [String]) -> Event? {
         state.withLock { state in
@@ -163,7 +163,7 @@ extension SegmentList {
         }
     }
 
-    /// Forgets what all subscribers have been told.
+    /// Forgets the changes of which all subscribers have been told.
     func forget(through change: UInt64) {
         state.withLock { state in
             state.log.removeFirst(state.firstIndex(after: change))

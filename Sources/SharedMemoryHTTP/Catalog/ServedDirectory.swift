@@ -32,9 +32,9 @@ final class ServedDirectory: Sendable {
         var onRemoval: @Sendable (SegmentResource) -> Void
     }
 
-    /// How many segments are attached at a time; of more, those that have not been used for longest are left.
+    /// The most segments that are attached at a time; beyond that, the least recently used ones are detached.
     static let attachmentLimit = 256
-    /// How many of them go at a time: each takes some microseconds.
+    /// How many are detached at a time: each takes some microseconds.
     private static let leavingCount = 8
 
     /// - Parameters:

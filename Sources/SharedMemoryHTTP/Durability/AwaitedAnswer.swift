@@ -36,7 +36,7 @@ extension Service {
         }
     }
 
-    /// Holds a request, or answers it at once; when it is resumed, it has its answer.
+    /// Holds a request until the disk has given its answer; replies with that when the request is resumed.
     ///
     /// - Parameter begin: has the disk give the answer, and returns what to do meanwhile.
     func answerFromDisk(_ pending: PendingRequest, _ begin: (AwaitedAnswer) -> Reply) -> Reply {

@@ -14,7 +14,7 @@ extension SegmentResource {
 
     /// Makes a request's body the text, and answers once it is on disk.
     ///
-    /// The answer does not say that nothing was set if the disk refuses: the text is set then.
+    /// If the disk refuses, the text is set all the same, and the answer says so.
     func setDurably(
         _ body: RequestBody, _ conditions: Conditions, _ origin: RequestOrigin?, _ answer: AwaitedAnswer
     ) -> Reply {

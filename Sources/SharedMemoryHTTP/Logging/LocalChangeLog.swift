@@ -14,7 +14,7 @@ final class LocalChangeLog: Sendable {
     /// Retains the log until it is stopped.
     private let loop = Mutex<BackgroundLoop?>(nil)
 
-    /// What the core's threads that see a change have, and not the log: the log has the segments.
+    /// What the core's threads use to report a change: they must not hold the log, which holds the segments.
     private final class News: Sendable {
         let names = Mutex<Set<String>>([])
         let signal: EventDescriptor

@@ -32,7 +32,7 @@ struct RequestOrigin: Sendable {
     }
 }
 
-/// The proxies whose word about the client's address counts.
+/// The proxies that are trusted to name the client's address.
 struct TrustedProxies: Sendable {
     private let prefixes: [NetworkPrefix]
     private let trustsUnix: Bool

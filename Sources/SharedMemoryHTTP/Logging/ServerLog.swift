@@ -4,8 +4,9 @@ import Logging
 import MicroHTTPD
 import SharedMemory
 
-/// What the server writes about requests and changes; a line takes no time that a client would notice only if the log
-/// handler's does not.
+/// What the server logs about requests and changes.
+///
+/// The log handler must be quick, because clients wait for it.
 struct ServerLog: Sendable {
     let logger: Logger
     private let logsAccess: Bool

@@ -3,7 +3,7 @@ import SharedMemory
 import Synchronization
 
 extension Catalog {
-    /// Adds what there is to say of each segment.
+    /// Adds the metrics of each segment.
     func addMetrics(to page: inout MetricsPage, _ patterns: [String]) {
         let segments = list.measure(patterns)
         let resources = segments.map { find($0.name.utf8Span.span) }

@@ -16,7 +16,7 @@ final class Metrics: Sendable {
     /// - Parameter keeper: nil if no text is kept on disk.
     init(_ keeper: Keeper?) { self.keeper = keeper }
 
-    /// The page, as far as it is about segments whose names match one of the patterns; if there are none, about all.
+    /// The page, with the metrics of the segments that match one of the patterns; of all if there are none.
     func page(_ format: MetricsPage.Format, _ catalog: Catalog, _ patterns: [String], connections: Int) -> [UInt8] {
         var page = MetricsPage(format)
         addRequests(to: &page)

@@ -7,7 +7,7 @@ enum Action {
     case read(Route)
     /// Reads an older version of the text from disk.
     case readKept(SegmentResource, Version)
-    /// The list of segments, as far as their names match one of the patterns; if there are none, all of it.
+    /// The list of the segments that match one of the patterns; of all if there are none.
     case list(patterns: [String])
     case metrics(patterns: [String], isOpenMetrics: Bool)
     /// Holds the request until the text changes, for a limited time.

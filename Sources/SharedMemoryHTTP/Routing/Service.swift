@@ -101,7 +101,7 @@ extension Service: RequestHandler {
         return .proceed(context, bodyLimit: hasBody ? action.bodyLimit : nil)
     }
 
-    /// Most requests are a plain GET or PUT: between libmicrohttpd's calls only the resource, and no object of their own.
+    /// A plain GET or PUT, which most requests are, needs only its resource between libmicrohttpd's calls, and no object.
     private func plainContext(_ action: Action, _ head: RequestHead) -> RequestContext? {
         guard !head.conditions.isPresent, !head.isChunked else { return nil }
         return switch action {

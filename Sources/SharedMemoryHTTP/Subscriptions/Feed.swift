@@ -11,7 +11,7 @@ protocol Feed: AnyObject {
     /// What a stream is to be sent next; nil if it has everything.
     func next(for subscriber: Subscriber) -> Event?
 
-    /// The newest event, which takes the place of one that has not begun; nil if each counts.
+    /// The newest event, which replaces one whose sending has not begun; nil if every event counts.
     var newest: Event? { get }
 
     /// Whether a stream has been sent its last event.

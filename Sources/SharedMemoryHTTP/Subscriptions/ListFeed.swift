@@ -25,7 +25,7 @@ final class ListFeed: Feed {
         if subscribers.isEmpty { list.setLogged(false) }
     }
 
-    /// Looks for changes, and forgets those that all subscribers have been told.
+    /// Looks for changes, and forgets those of which all subscribers have been told.
     func refresh() {
         latest = list.refresh()
         list.forget(through: subscribers.map(known).min() ?? latest)

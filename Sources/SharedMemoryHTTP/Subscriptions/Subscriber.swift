@@ -11,7 +11,7 @@ final class Subscriber: @unchecked Sendable {
     let source: Source
     /// Its index among the subscribers of the feed.
     var index = 0
-    /// The last change of the list that the client has been told.
+    /// The last change of the list of which the client has been told.
     var change: UInt64 = 0
     /// What the client knows; nil for nothing.
     private(set) var version: Version?
@@ -31,7 +31,7 @@ final class Subscriber: @unchecked Sendable {
     /// What it follows.
     enum Source {
         case text(SegmentResource)
-        /// The list of segments, as far as the names match one of the patterns; if there are none, all of it.
+        /// The list of the segments that match one of the patterns; of all if there are none.
         case list(patterns: [String])
     }
 

@@ -6,11 +6,11 @@ struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Find out why two processes do not see the same text.",
         discussion: """
-            Run it as the user and in the directory, the environment and the container of the side that does not see the text. \
-            If you give the id of the other process, the two are compared; otherwise all processes that may have to do with \
-            the segment are looked at. It says what it saw, why that matters, and the command that repairs it.
+            Run it on the side that does not see the text: as that user, and in that directory, environment and container. \
+            With the id of another process, it compares the two; otherwise it looks at all processes that may be involved. \
+            It prints what it saw, why that matters, and the command that repairs it.
 
-            It only looks: it creates, attaches and changes nothing.
+            It only looks: it creates and changes nothing, and attaches to nothing.
 
             Exit status: 0 if nothing is wrong, 1 if something is, 64 for wrong usage.
             """)
@@ -20,7 +20,7 @@ struct DoctorCommand: ParsableCommand {
         completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
     var segment: String?
 
-    @Argument(help: "The id of the other process. A number alone is one, unless --name is given.")
+    @Argument(help: "The id of the other process. A number alone is an id: for a segment of that name, use --name.")
     var pid: Int?
 
     @Option(help: "Another way to give the segment's name.")
@@ -34,7 +34,7 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The length of the text that is to be set, such as 64M.", valueName: "bytes"))
     var length: ByteCount?
 
-    @Flag(help: "The text is only to be read: that it cannot be set is no problem.")
+    @Flag(help: "The program only reads, so it is no problem if it cannot set the text.")
     var readOnly = false
 
     @Flag(help: "Print a JSON array of findings.")
@@ -50,7 +50,7 @@ struct DoctorCommand: ParsableCommand {
         let (chosen, processID) = try words()
         let other = processID.flatMap { HostProcess($0) }
         if let processID, other == nil { throw ValidationError("There is no process \(processID) here.") }
-        // A wrong name there is wrong usage, and nothing that the segment could explain.
+        // A wrong name there is wrong usage, which looking at the segment would not explain.
         _ = try TrustedOwner.inEnvironment()
         return Question(
             place: try Segment.place(chosen, directory: location.directory), trustedOwners: try location.trusted,

@@ -34,7 +34,8 @@ struct HealthcheckCommand: ParsableCommand {
     var cert: String?
 
     @Option(
-        help: "Its PEM key. (default: in the same file, env: SHAREDMEM_HEALTHCHECK_KEY)", completion: .file())
+        help: "The PEM key of that certificate. (default: in the same file, env: SHAREDMEM_HEALTHCHECK_KEY)",
+        completion: .file())
     var key: String?
 
     func run() throws {

@@ -8,7 +8,7 @@ struct RevertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revert", abstract: "Set the text to that of a version that a server keeps on disk.",
         discussion: """
-            The text is set as a new version. 'sharedmem history' lists those that are kept. Creates the segment if it does \
+            The text is set as a new version. 'sharedmem history' lists the kept versions. Creates the segment if it does \
             not exist.
             """)
 

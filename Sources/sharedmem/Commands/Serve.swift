@@ -65,7 +65,7 @@ struct ServeCommand: ParsableCommand {
     @Option(.bytesInFlight) var bytesInFlight: ByteCount?
     @Option(.threads) var threads: Int?
 
-    @Flag(help: "Print each option with its value and where that comes from, and exit; attaches to nothing.")
+    @Flag(help: "Print each option, its value and where the value comes from, and exit; attaches to nothing.")
     var printConfig = false
 
     @Flag(help: "With --print-config, print a JSON array.")

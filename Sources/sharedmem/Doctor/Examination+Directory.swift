@@ -18,7 +18,7 @@ extension Examination {
         let isInMemory = place.directory.hasPrefix(PrivateMemory.directory + "/")
         return .problem(
             .noDirectory, place.directory, seen: "There is no such directory.",
-            why: "A segment is a file in a directory that exists. "
+            why: "A segment is a file in an existing directory. "
                 + (isInMemory
                     ? "Create the directory, unless its name is mistyped (--directory, SHAREDMEM_DIRECTORY)."
                     : "Name a directory that exists, with --directory or SHAREDMEM_DIRECTORY."),
@@ -38,8 +38,8 @@ extension Examination {
         return .problem(
             .notInMemory, place.directory, seen: "It is on \(kind), and not on a tmpfs.",
             why:
-                "Text on a disk is not in memory, and other hosts may share it, which do not see this host's locks. All "
-                + "processes have to use one directory on a tmpfs, such as /dev/shm or a volume in memory.",
+                "A disk is not memory, and other hosts that share it do not see this host's locks. All processes must "
+                + "use one directory on a tmpfs, such as /dev/shm or a volume in memory.",
             fix: inDefaultDirectory)
     }
 
@@ -53,8 +53,8 @@ extension Examination {
         .problem(
             .directoryNotPermitted, place.directory, seen: seen,
             why:
-                "Without the right to search a directory, a process finds no segment in it. Its owner or root can give "
-                + "that right, for the directories above it too.",
+                "Without the right to search a directory, a process finds no segment in it. The directory's owner or "
+                + "root can grant that right, also for the directories above it.",
             fix: ["chmod a+x " + Shell.word(place.directory)])
     }
 
@@ -63,8 +63,8 @@ extension Examination {
             .directoryNotSticky, place.directory,
             seen: "All users can write to it, and it is not sticky: \(Self.rights(of: status)).",
             why:
-                "Any user can remove or replace the segment, and processes then use different files. Its owner or root can "
-                + "set the sticky bit.",
+                "Any user can remove or replace the segment, and processes then use different files. The directory's "
+                + "owner or root can set the sticky bit.",
             fix: ["chmod +t " + Shell.word(place.directory)])
     }
 

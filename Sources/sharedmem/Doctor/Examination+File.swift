@@ -19,8 +19,8 @@ extension Examination {
             .leftover, place.path,
             seen: "The segment was to last while processes are attached, and none is: they were killed.",
             why:
-                "It counts as removed, so reading it fails. The next process that attaches replaces it by an empty segment. "
-                + "Create the segment as a persistent one if its text is to outlast the processes.",
+                "It counts as removed, so reading it fails. The next process that attaches replaces it with an empty "
+                + "segment. Create the segment as a persistent one if its text is to outlast the processes.",
             fix: question.replace)
     }
 
@@ -40,11 +40,11 @@ extension Examination {
                 question.replace)
         case .corrupted:
             return problem(
-                .damaged, "No process can read the text. Find out which program may write to the file.",
+                .damaged, "No process can read the text. Find out which program has written to the file.",
                 question.replace)
         case .notInMemory:
             return problem(
-                .notInMemory, "The file is on a disk, whatever its directory is on: it has been mounted there.",
+                .notInMemory, "The file itself is on a disk, because it is mounted there.",
                 mounts.mount(at: realPath) == nil ? question.replace : ["umount " + Shell.word(realPath)])
         case .untrustedOwner(_, let owner): return untrustedOwner(error, owner)
         case .system(let call, let code) where code == EACCES && call.hasPrefix("open"): return notReadable
@@ -54,7 +54,7 @@ extension Examination {
                 "A process maps the whole file, most of which has no memory. A program that is started with this limit "
                     + "cannot attach.", ["ulimit -v unlimited"])
         case .busy: return problem(.busy, "Look again.", [question.command("doctor")])
-        default: return problem(.system, "The system refuses to look at the segment.", [])
+        default: return problem(.system, "The system does not let this process look at the segment.", [])
         }
     }
 
@@ -69,8 +69,8 @@ extension Examination {
             return .problem(
                 .copy, place.path, seen: seen,
                 why:
-                    "Processes that are attached to the segment use the original, and none uses a copy. Segments are not "
-                    + "copied, moved between file systems or restored as files: get the text, and set it.",
+                    "Attached processes use the original, and none uses a copy. Do not copy a segment's file, restore "
+                    + "it, or move it to another file system: get the text, and set it.",
                 fix: question.replace)
         }
         guard fileStatus?.kind == .regular,
@@ -85,7 +85,7 @@ extension Examination {
         return .problem(
             .damaged, place.path, seen: seen,
             why:
-                "Another program has written to the file or cut it, so no process can attach. Find out which may write to it.",
+                "Another program has overwritten or truncated the file, so no process can attach. Find out which one.",
             fix: question.replace)
     }
 
@@ -125,7 +125,7 @@ extension Examination {
             .untrustedOwner, place.path, seen: "\(error)",
             why:
                 "User \(Host.effectiveUser) attaches only to segments of its own, of root, and of owners that it trusts. A "
-                + "program that is not told so fails, or uses another segment.",
+                + "program that does not trust this owner fails, or uses another segment.",
             fix: ["export SHAREDMEM_TRUST_OWNER=" + Shell.word(old + value)])
     }
 
@@ -137,9 +137,8 @@ extension Examination {
             seen:
                 "User \(Host.effectiveUser) may not read the file: \(status.map(Self.rights) ?? "its mode is unknown").",
             why:
-                "Only users whom the file's mode permits can read the text. User \(AccountName.ofUser(owner)) or root can "
-                + "change the mode: 644 lets all users read, 666 lets them set the text too, and 640 or 660 with --group does "
-                + "so for a group.",
+                "User \(AccountName.ofUser(owner)) or root can change the mode: 644 lets all users read the text, 666 "
+                + "lets them set it too, and 640 or 660 with --group does so for a group.",
             fix: [question.change(mode: question.isReadOnly ? "644" : "666", owner: owner)])
     }
 
@@ -151,17 +150,17 @@ extension Examination {
                 .problem(
                     .readOnlyMount, point, seen: "The file system is mounted read-only here.",
                     why:
-                        "Processes here can read the text and not set it. If they are only to read, all is well: ask again "
-                        + "with --read-only.", fix: ["mount -o remount,rw " + Shell.word(point)])
+                        "Processes here can read the text but not set it. If they only need to read, run doctor again with "
+                        + "--read-only.", fix: ["mount -o remount,rw " + Shell.word(point)])
             ]
         }
         return [
             .problem(
                 .notWritable, place.path,
                 seen:
-                    "User \(Host.effectiveUser) may read the file and not write it: mode \(String(info.mode, radix: 8)), "
+                    "User \(Host.effectiveUser) may read the file but not write it: mode \(String(info.mode, radix: 8)), "
                     + "owner \(info.owner), group \(info.group).",
-                why: "This user can read the text and not set it. If it is only to read, all is well: ask again with "
+                why: "This user can read the text but not set it. If it only needs to read, run doctor again with "
                     + "--read-only. User \(AccountName.ofUser(info.owner)) or root can change the mode; 660 with --group does "
                     + "so for a group.", fix: [question.change(mode: "666", owner: info.owner)])
         ]

@@ -17,9 +17,9 @@ extension Examination {
                     seen:
                         "Its capacity is \(info.capacity) bytes, and \(source ?? "SHAREDMEM_CAPACITY") asks for \(asked).",
                     why:
-                        "The capacity is fixed when a segment is created. A program that asks for another one is refused; the "
-                        + "variable counts only for a segment that is created, so longer text is refused later. Ask for "
-                        + "\(info.capacity), or create the segment again, which removes its text.",
+                        "The capacity is fixed when a segment is created. A program that asks for another one is "
+                        + "refused. The variable counts only for a new segment, so with it, longer text is refused "
+                        + "later. Ask for \(info.capacity), or create the segment again, which removes its text.",
                     fix: recreate + [create(asked)]))
         }
         if let byteCount = question.byteCount, byteCount > info.capacity {
@@ -57,8 +57,9 @@ extension Examination {
                 .problem(
                     .fullMemory, point, seen: "The tmpfs has \(free) of \(fileSystem.byteCount) bytes left.",
                     why:
-                        "Setting the text needs memory for it, and fails; the old text stays. Remove what nobody needs (sharedmem "
-                        + "list), or let root enlarge the tmpfs. For Docker's own /dev/shm, that is --shm-size.",
+                        "Setting the text fails for want of memory, and the old text stays. Unlink segments that are not "
+                        + "needed (sharedmem list), or have root enlarge the tmpfs. For Docker's own /dev/shm, use "
+                        + "--shm-size.",
                     fix: ["mount -o remount,size=\(kibibytes)k " + Shell.word(point)])
             ]
         }
@@ -66,7 +67,8 @@ extension Examination {
             return [
                 .problem(
                     .noInodes, point, seen: "The tmpfs has none of \(fileSystem.fileCount) inodes left.",
-                    why: "Creating a segment needs an inode. Remove files that nobody needs, or let root allow more.",
+                    why:
+                        "Creating a segment needs an inode. Remove files that are not needed, or have root allow more.",
                     fix: [
                         "mount -o remount,nr_inodes=\(2 * fileSystem.fileCount + 16) " + Shell.word(point),
                         question.create,
@@ -91,7 +93,7 @@ extension Examination {
                     cause, "processes with the limits of this one",
                     seen: "Their \(what) is limited to \(limit) bytes, and a new segment's file has \(needed).",
                     why:
-                        "The file is sparse: most of it has no memory, and the limit counts it all the same. A process with this "
+                        "The file is sparse: most of it has no memory, but the limit counts all of it. A process with this "
                         + "limit cannot create the segment. Raise the limit, or ask for a smaller capacity.",
                     fix: ["ulimit \(option) unlimited", question.create]))
         }

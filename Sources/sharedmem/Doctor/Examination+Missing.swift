@@ -1,7 +1,7 @@
 import LinuxSystem
 import SharedMemory
 
-/// Why nothing has the name, if neither the directory nor a process explains that.
+/// Why there is no segment of this name, if neither the directory nor a process explains that.
 extension Examination {
     var missingFindings: [Finding] {
         guard isMissing else { return [] }
@@ -44,8 +44,8 @@ extension Examination {
     private func misspelled(_ name: String) -> Finding {
         .problem(
             .misspelled, place.path,
-            seen: "There is no segment '\(place.name)', and there is one of the name '\(name)'.",
-            why: "Names differ by every character and by case. Did you mean '\(name)'?",
+            seen: "There is no segment '\(place.name)', but there is a segment '\(name)'.",
+            why: "Names must match in every character and in case. Did you mean '\(name)'?",
             fix: [question.command("doctor", name)])
     }
 
@@ -56,7 +56,7 @@ extension Examination {
             .note(
                 .misspelled, "\(place.directory)/\(place.fileName(of: name))",
                 seen: "There is a segment '\(name)' too, whose name differs only in case.",
-                why: "They are two segments. Programs that are to share the text must use one name.",
+                why: "These are two segments. Programs that are to share the text must use one name.",
                 fix: [question.command("doctor", name)])
         }
     }
@@ -80,7 +80,7 @@ extension Examination {
     private func elsewhere(_ other: String) -> Finding {
         .problem(
             .anotherDirectory, place.path,
-            seen: "There is no such file, and there is \(other)/\(place.fileName(of: place.name)).",
+            seen: "There is no such file, but there is \(other)/\(place.fileName(of: place.name)).",
             why: "The same name in another directory is another segment. Have all processes use one directory.",
             fix: [question.use(other)])
     }
@@ -99,14 +99,14 @@ extension Examination {
                     ? "it is mounted read-only." : (directoryStatus.map(Self.rights) ?? "its mode is unknown") + "."),
             why:
                 "The first process that sets the text creates the segment, and needs the right to write to the directory. "
-                + "Have a user who has it set the text, or have the directory's owner or root open it to all users.",
+                + "Set the text as a user with that right, or have the owner or root open the directory to all users.",
             fix: ["chmod 1777 " + Shell.word(place.directory), question.create])
     }
 }
 
 /// How much two names differ.
 enum Similarity {
-    /// Whether one is likely to be meant for the other.
+    /// Whether one is likely to be a misspelling of the other.
     static func isTypo(_ name: String, _ other: String) -> Bool {
         if name.lowercased() == other.lowercased() { return true }
         // In a short name, every character counts.
@@ -114,7 +114,7 @@ enum Similarity {
         return min(name.count, other.count) > 2 && distance(name, other) <= limit
     }
 
-    /// How many characters have to be added, left out or changed, or exchanged with the next, to make one of the other.
+    /// How many characters must be added, left out, changed, or exchanged with the next, to turn one into the other.
     static func distance(_ name: String, _ other: String) -> Int {
         let (a, b) = (Array(name.utf8), Array(other.utf8))
         var rows = [Array(0...b.count)]

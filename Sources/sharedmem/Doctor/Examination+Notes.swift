@@ -1,7 +1,7 @@
 import LinuxSystem
 import SharedMemory
 
-/// What is no fault, and explains what is seen.
+/// What is not a fault, but explains what processes see.
 extension Examination {
     var linkFindings: [Finding] {
         guard let fileStatus, fileStatus.kind == .regular, fileStatus.linkCount > 1 else { return [] }
@@ -13,8 +13,8 @@ extension Examination {
                     + (others.isEmpty
                         ? ", the others in other directories." : ": also \(others.joined(separator: ", "))."),
                 why:
-                    "All of them lead to the same segment. If one is removed and created again, its users have another segment than "
-                    + "those of the others.",
+                    "All of them lead to the same segment. If one name is unlinked and created again, it leads to "
+                    + "another segment than the others.",
                 fix: others.map { question.command("unlink", $0) })
         ]
     }

@@ -23,7 +23,7 @@ extension Examination {
     }
 
     private func difference(_ user: SegmentUser) -> Finding? {
-        let (path, who) = (user.path, user.description)
+        let (path, subject) = (user.path, user.description)
         let mapped = "It uses \(path), inode \(user.file.inode)"
         let own =
             fileStatus.map { "inode \($0.identity.inode) is at \(place.path)" } ?? "there is nothing at \(place.path)"
@@ -32,14 +32,14 @@ extension Examination {
         case .anotherDirectory:
             let variable = user.process.environment?["SHAREDMEM_DIRECTORY"]
             return .problem(
-                .anotherDirectory, who,
+                .anotherDirectory, subject,
                 seen: "\(mapped); this command looks in \(place.directory)."
                     + (variable.map { " Its SHAREDMEM_DIRECTORY is \($0)." } ?? ""),
                 why: "The same name in another directory is another segment. Have all processes use one directory.",
                 fix: [question.use(user.directory)])
         case .privateMemory:
             return .problem(
-                .privateMemory, who,
+                .privateMemory, subject,
                 seen:
                     "\(mapped), in a mount namespace of its own: what it sees at \(place.directory) is another directory.",
                 why:
@@ -50,17 +50,17 @@ extension Examination {
                         + question.command("doctor", nil, in: user.directory)
                 ])
         case .removed, .removedUnknown:
-            let name = user.name == nil ? " Nothing tells any more what its name was." : ""
+            let name = user.name == nil ? " Its former name is unknown." : ""
             return .problem(
-                .removed, who, seen: "\(mapped), which was removed or replaced; \(own).\(name)",
+                .removed, subject, seen: "\(mapped), which was removed or replaced; \(own).\(name)",
                 why:
-                    "A process keeps the file that it is attached to. It reads the last text there, and nothing that is set "
-                    + "since. End it and start it again, or have it attach again.",
+                    "A process keeps the file that it is attached to. It reads the last text there, and nothing that was "
+                    + "set since. End the process and start it again, or have it attach again.",
                 fix: [user.restart] + (isMissing ? [question.create] : []))
         case .hidden:
             let mount = mounts.mount(at: realPath) ?? mounts.mount(containing: directory)
             return .problem(
-                .mountPoint, who,
+                .mountPoint, subject,
                 seen: "\(mapped); \(own)" + (mount.map { ", where \($0.mountPoint) is mounted." } ?? "."),
                 why:
                     "Something is mounted over the file that the process uses. It and processes that attach from now on use "
@@ -68,7 +68,7 @@ extension Examination {
                 fix: mount.map { ["umount " + Shell.word($0.mountPoint)] } ?? [user.restart])
         case .renamed:
             return .problem(
-                .renamed, who, seen: "\(mapped), though it was started to use '\(place.name)'; \(own).",
+                .renamed, subject, seen: "\(mapped), though it was started to use '\(place.name)'; \(own).",
                 why: "A segment is found by the name of its file, and this file's was changed. Attached processes end "
                     + "with an error within a second, unless they only read.",
                 fix: isMissing
@@ -81,11 +81,11 @@ extension Examination {
     /// Why the process is not even attached to another segment of this name, if so.
     var otherFindings: [Finding] {
         guard let other = question.other else { return [] }
-        let who = "process \(other.processID) (\(other.program))"
+        let subject = "process \(other.processID) (\(other.program))"
         guard let mapped = other.mappedFiles(withSuffix: ".sharedmem") else {
             return [
                 .problem(
-                    .unseen, who, seen: "User \(Host.effectiveUser) may not look at it.",
+                    .unseen, subject, seen: "User \(Host.effectiveUser) may not look at it.",
                     why: "Only its own user and root see which segments a process uses.",
                     fix: ["sudo " + question.command("doctor", nil, in: nil, "\(other.processID)")])
             ]
@@ -99,18 +99,18 @@ extension Examination {
         guard let user = own.first(where: { !$0.isRemoved }), !mapped.isEmpty else {
             return [
                 .problem(
-                    .notAttached, who, seen: "It has no segment mapped.\(variables)",
+                    .notAttached, subject, seen: "It has no segment mapped.\(variables)",
                     why:
-                        "A process that is not attached reads and sets nothing. Look at the errors that it reports. It may have "
-                        + "failed to attach, or look in another directory.")
+                        "A process that is not attached reads and sets nothing. Look at its error messages: it may have "
+                        + "failed to attach, or it may look in another directory.")
             ]
         }
         return [
             .problem(
-                .anotherName, who,
+                .anotherName, subject,
                 seen:
-                    "It uses \(own.map(\.path).sorted().joined(separator: ", ")), and no segment '\(place.name)'.\(variables)",
-                why: "Segments of two names are two segments. Have both sides use one name.",
+                    "It uses \(own.map(\.path).sorted().joined(separator: ", ")), not the segment '\(place.name)'.\(variables)",
+                why: "Another name is another segment. Have both sides use one name.",
                 fix: [question.command("doctor", user.name, in: user.directory)])
         ]
     }

@@ -1,7 +1,7 @@
 import LinuxSystem
 import SharedMemory
 
-/// What is seen of a segment, its directory and its processes, each looked at once.
+/// What this process sees of a segment, its directory and its processes; each is looked at once.
 struct Examination {
     let question: Question
     let place: Segment.Place

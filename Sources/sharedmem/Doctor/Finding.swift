@@ -1,4 +1,4 @@
-/// One thing that keeps processes from seeing the same text, or that may, as in the JSON of `doctor`.
+/// One thing that keeps processes from seeing the same text, or may do so; in the JSON of `doctor`, one element.
 struct Finding: Encodable, Equatable {
     let cause: Cause
     let severity: Severity
@@ -8,13 +8,13 @@ struct Finding: Encodable, Equatable {
     let seen: String
     /// Why that matters, and what to do if no command can do it.
     let why: String
-    /// Commands for a shell, in this order; none if a program or a container has to be started in another way.
+    /// Shell commands, to run in this order; none if a program or a container must be started differently.
     let fix: [String]
 
     enum Severity: String, Encodable {
         /// Something is wrong.
         case problem
-        /// Nothing is wrong, but there is something to know.
+        /// Nothing is wrong, but something is worth knowing.
         case note
     }
 

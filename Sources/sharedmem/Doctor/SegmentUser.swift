@@ -1,14 +1,14 @@
 import LinuxSystem
 import SharedMemory
 
-/// A process that has a segment mapped, and how that is related to the segment in question.
+/// A process that has a segment mapped, and how that segment is related to the one in question.
 struct SegmentUser {
     let process: HostProcess
     let file: MappedFile
     let directory: String
-    /// Nil if the process has created the file and it has lost its name: then nothing tells which name that was.
+    /// Nil if the process has created the file and it has lost its name: then nothing shows which name that was.
     private(set) var name: String?
-    /// Whether it has no name any more in the directory.
+    /// Whether the file no longer has a name in the directory.
     let isRemoved: Bool
     private(set) var relation = Relation.anotherName
 
@@ -16,7 +16,7 @@ struct SegmentUser {
         case same
         /// The file had the name in the same directory, and has lost it.
         case removed
-        /// The file had a name in the same directory that nothing tells any more.
+        /// The file had a name in the same directory, but nothing shows which.
         case removedUnknown
         /// The file has the name in the same directory, where something else is mounted over it.
         case hidden
@@ -58,7 +58,7 @@ struct SegmentUser {
 
     /// Looks at every process once.
     ///
-    /// - Returns: those that have to do with the segment, and the number of those that may not be looked at.
+    /// - Returns: the processes that may concern the segment, and the number of those that may not be looked at.
     static func all(_ view: View, _ other: HostProcess?) -> ([SegmentUser], unseen: Int) {
         let first = look(view, other)
         // A server or a follower that is about to attach to another segment does so within a second.
@@ -79,7 +79,7 @@ struct SegmentUser {
             }
             users += files.compactMap { SegmentUser(process, $0) }
         }
-        // A process that opened a removed file by its name tells the name for the one that created it.
+        // A process that opened a removed file by its name shows the name for the one that created it.
         let names = Dictionary(users.compactMap { user in user.name.map { (user.file.key, $0) } }) { first, _ in first }
         for index in users.indices where users[index].name == nil { users[index].name = names[users[index].file.key] }
         // A server maps a file once more, for its list, and may have opened it by its name then.
@@ -90,7 +90,7 @@ struct SegmentUser {
         return (users.filter { !$0.relation.isOfAnotherName || !named.contains($0.process) }, unseen)
     }
 
-    /// Nil if it is no segment.
+    /// Nil if the file is not a segment.
     private init?(_ process: HostProcess, _ file: MappedFile) {
         self.process = process
         self.file = file
@@ -121,7 +121,7 @@ struct SegmentUser {
     /// Nil if the file has nothing to do with the segment in question.
     private func related(to view: View, isAskedAbout: Bool) -> SegmentUser? {
         if let own = view.file, file.isFile(own) { return being(.same) }
-        // Nil for want of rights.
+        // Nil without the right to look.
         let theirs = process.file(at: view.directory)
         let seesSame = theirs == nil || view.directoryIdentity == nil || theirs == view.directoryIdentity
         let isHere = directory == view.directory && seesSame

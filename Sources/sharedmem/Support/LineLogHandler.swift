@@ -11,7 +11,7 @@ enum LogFormat: String, ExpressibleByArgument, CaseIterable {
     static var `default`: LogFormat { ByteStream.standardError.isTerminal ? .text : .json }
 }
 
-/// From which level on entries are logged.
+/// The lowest level that is logged.
 struct LogLevel: ExpressibleByArgument {
     let level: Logger.Level
 

@@ -14,7 +14,7 @@ final class LogWriter: Sendable {
     private struct State {
         var waiting = ""
         var lostCount = 0
-        /// Whether all that was added has been written, or tried to.
+        /// Whether everything that was added has been written, or was tried.
         var isIdle = true
     }
 
@@ -55,7 +55,7 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// Waits until what was written has been written out, for a second at most.
+    /// Waits for at most a second until all lines have been written out.
     func flush() {
         let deadline = Clock.coarseMilliseconds + 1000
         while !state.withLock({ $0.isIdle }), Clock.coarseMilliseconds < deadline { BackgroundThread.pause() }

@@ -34,7 +34,7 @@ final class TLSFiles: Sendable {
         return configuration
     }
 
-    /// Gives the server what is in the files now; if there is a fault in them, the server keeps the old.
+    /// Gives the server what is in the files now; if they have a fault, the server keeps what it has.
     ///
     /// - Parameter isRequested: whether to report the outcome even if nothing has changed.
     func reload(into server: Server, isRequested: Bool, report: (String) -> Void) {
