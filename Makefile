@@ -134,7 +134,7 @@ clean:
 
 # Less frequent work is done by scripts, which can also be run by themselves.
 SCRIPTS = torture keep sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract slow-http soak \
-    bench bench-tls check-builds check-without-http check-examples
+    shutdown bench bench-tls check-builds check-without-http check-examples
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)
