@@ -37,19 +37,20 @@ package struct NetworkPrefix: Hashable, Sendable {
 }
 
 /// The addresses that proxies have noted in a request, from the client to the last proxy but one.
-package enum ForwardedAddresses {
+package struct ForwardedAddresses: Sendable {
+    private var listed: [String] = []
+    private var forwarded: [String] = []
+
     /// Reads a value of `X-Forwarded-For`: addresses, possibly with ports.
-    static func parseList(_ value: String) -> [String] {
-        value.split(separator: ",").map { address(String($0)) }
-    }
+    mutating func addList(_ value: String) { listed += value.split(separator: ",").map { Self.address(String($0)) } }
 
     /// Reads a value of `Forwarded` (RFC 7239): the parameter `for` of each element.
-    static func parseForwarded(_ value: String) -> [String] {
-        value.split(separator: ",").map { element in
+    mutating func addForwarded(_ value: String) {
+        forwarded += value.split(separator: ",").map { element in
             for parameter in element.split(separator: ";") {
                 let parts = parameter.split(separator: "=", maxSplits: 1).map { $0.trimmingBlanks }
                 if parts.count == 2, parts[0].lowercased() == "for" {
-                    return address(parts[1].filter { $0 != "\"" })
+                    return Self.address(parts[1].filter { $0 != "\"" })
                 }
             }
             return ""
@@ -67,13 +68,19 @@ package enum ForwardedAddresses {
     }
 
     /// The client: the last address that no trusted proxy has; `peer` if that one is not a trusted proxy itself.
-    package static func client(_ noted: [String], peer: String, isTrusted: (String) -> Bool) -> String {
-        var client = peer
-        for address in noted.reversed() {
-            guard isTrusted(client), NetworkPrefix(address) != nil else { break }
-            client = address
+    ///
+    /// If both fields are there and name different clients, a proxy may have written only one of them, and its client the
+    /// other: then it is `peer`, which no client can forge.
+    package func client(peer: String, isTrusted: (String) -> Bool) -> String {
+        let clients = [listed, forwarded].filter { !$0.isEmpty }.map { noted in
+            var client = peer
+            for address in noted.reversed() {
+                guard isTrusted(client), NetworkPrefix(address) != nil else { break }
+                client = address
+            }
+            return client
         }
-        return client
+        return clients.first == clients.last ? clients.first ?? peer : peer
     }
 }
 

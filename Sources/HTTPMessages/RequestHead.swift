@@ -17,7 +17,7 @@ package struct RequestHead: Sendable {
     /// The parent of this request in a trace.
     package private(set) var traceParent: String?
     /// The addresses that the request came through, the client's first, as proxies claim.
-    package private(set) var forwardedAddresses: [String] = []
+    package private(set) var forwarded = ForwardedAddresses()
     /// The site of the page that sends the request, as the browser claims.
     package private(set) var origin: String?
     /// Whether this is a browser's preflight request: it asks which requests a page of another site may send.
@@ -147,8 +147,8 @@ extension RequestHead {
         case .lastEventID: lastEventID = value.text
         case .requestID: requestID = value.isLabel(atMost: 128) ? value.text : nil
         case .traceParent: traceParent = value.isLabel(atMost: 128) ? value.text : nil
-        case .forwardedFor: forwardedAddresses += ForwardedAddresses.parseList(value.text ?? "")
-        case .forwarded: forwardedAddresses += ForwardedAddresses.parseForwarded(value.text ?? "")
+        case .forwardedFor: forwarded.addList(value.text ?? "")
+        case .forwarded: forwarded.addForwarded(value.text ?? "")
         case .origin: origin = value.isLabel(atMost: 1024) ? value.text : nil
         case .accessControlRequestMethod: isPreflight = true
         case .cookie:

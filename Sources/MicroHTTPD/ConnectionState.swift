@@ -12,7 +12,7 @@ struct ConnectionState: ~Copyable, Sendable {
         case hasEnded
 
         /// Whether the connection can still get to another phase by itself.
-        fileprivate var isOpen: Bool { rawValue < Phase.discards.rawValue }
+        var isOpen: Bool { rawValue < Phase.discards.rawValue }
     }
 
     /// A state that was seen: a phase, and its deadline in coarse milliseconds.

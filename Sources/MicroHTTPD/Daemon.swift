@@ -90,6 +90,11 @@ import Synchronization
         loops.withLock { $0.forEach { $0.quiesce() } }
     }
 
+    /// From now on ends each connection on which no request is under way; its handler ends the others with their responses.
+    package func drain() { loops.withLock { for loop in $0 { loop.drain() } } }
+
+    func endIdle(of waker: Waker) { watchdog.endIdle(of: waker) }
+
     /// Closes all connections and ends the threads.
     ///
     /// The listening socket stays the caller's. No connection may be held.

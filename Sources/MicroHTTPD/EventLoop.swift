@@ -13,6 +13,7 @@ import Synchronization
     private let waker: Waker
     private let isStopping = Atomic(false)
     private let quiescence = Atomic(Quiescence.none)
+    private let drains = Atomic(false)
     private let turns = Atomic(0)
     private let thread = Mutex<BackgroundThread?>(nil)
 
@@ -72,12 +73,19 @@ import Synchronization
                 count = waker.closedCount
                 unsafe MHD_run(daemon)
             } while waker.closedCount != count
+            if drains.load(ordering: .relaxed) { waker.endIdle() }
         }
     }
 
     var turnCount: Int { turns.load(ordering: .relaxed) }
 
     func wake() { waker.event.signal() }
+
+    /// From now on ends each connection on which no request is under way.
+    func drain() {
+        drains.store(true, ordering: .relaxed)
+        wake()
+    }
 
     /// A connection that libmicrohttpd has no room to read from counts as work until the watchdog ends it.
     ///
@@ -160,6 +168,8 @@ import Synchronization
         }
         for (connection, message) in messages { connection.sendLast(message) }
     }
+
+    fileprivate func endIdle() { unsafe owner._withUnsafeGuaranteedRef { $0.endIdle(of: self) } }
 
     /// Finds the waker and its daemon from the object that a callback is passed.
     static func with<Result>(_ object: UnsafeMutableRawPointer, _ body: (Waker, Daemon) -> Result) -> Result {

@@ -121,8 +121,8 @@ extension OpenConnection {
 }
 
 extension OpenConnection {
-    /// Whether the last response has been sent, and what the client still sends is ignored.
-    var discards: Bool { state.seen.phase == .discards }
+    /// Whether the connection may still carry a request or a response.
+    var isUsable: Bool { state.seen.phase.isOpen }
 
     /// Whether the connection is being closed by libmicrohttpd, with a refusal, while the client is still sending.
     var isRefused: Bool {
@@ -182,10 +182,10 @@ extension OpenConnection {
         if transport.isForOneThread { waker.sendLast(message, on: self) } else { sendLast(message) }
     }
 
-    /// Ends the connection if no request is under way.
+    /// Ends the connection if no request is under way, or has arrived and waits to be read.
     func endIfIdle() {
         let seen = state.seen
-        if seen.phase == .awaitsHead { end(seen) }
+        if seen.phase == .awaitsHead, Socket.hasUnreadInput(transport.descriptor) != true { end(seen) }
     }
 
     private func end(_ seen: ConnectionState.Seen) {

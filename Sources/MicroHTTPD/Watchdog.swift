@@ -72,11 +72,15 @@ package final class Watchdog: Sendable {
     /// The number of open connections.
     package var connectionCount: Int { state.withLock { $0.connections.count } }
 
-    /// The number of requests that have been refused and whose client may still be sending.
-    package var refusedCount: Int { state.withLock { $0.connections.values.count { $0.discards } } }
+    /// The number of connections that may still carry a request or a response.
+    package var usableCount: Int { state.withLock { $0.connections.values.count { $0.isUsable } } }
 
-    /// Ends the connections on which no request is under way.
-    package func endIdle() { state.withLock { state in for each in state.connections.values { each.endIfIdle() } } }
+    /// Ends the connections of a loop on which no request is under way.
+    ///
+    /// The loop's own thread calls it between two runs: it has handled then whatever it has received.
+    func endIdle(of waker: Waker) {
+        state.withLock { for each in $0.connections.values where each.waker === waker { each.endIfIdle() } }
+    }
 
     /// Ends the thread.
     package func stop() {

@@ -176,13 +176,11 @@ public final class Server: Sendable {
         endpoints.withLock { endpoints in
             guard !endpoints.isEmpty else { return }
             for endpoint in endpoints { endpoint.drain() }
-            // A proxy that sent its next request on one of them would get a refusal for its client.
-            watchdog.endIdle()
             hub.close()
             for elapsed in 0..<graceSeconds * 1000 {
-                let inFlight = endpoints.reduce(0) { $0 + $1.daemon.requestsInFlight }
+                let isUnderWay = endpoints.contains { $0.daemon.requestsInFlight > 0 }
                 // A client that was refused has a second to stop sending and read why.
-                if inFlight == 0 || elapsed >= 1000 && inFlight <= watchdog.refusedCount { break }
+                if watchdog.usableCount == 0, !isUnderWay || elapsed >= 1000 { break }
                 BackgroundThread.pause()
             }
             Self.end(endpoints, hub, watchdog, catalog, localChanges, keeper)
@@ -313,6 +311,8 @@ private final class Endpoint: Sendable {
             watchdog.turnAway(descriptor, listener.address.isEncrypted ? { _ in .close } : Service.turnAway)
         }
         service.drain()
+        // A proxy that sent its next request on an idle connection would get a refusal for its client.
+        daemon.drain()
     }
 
     func stop() {

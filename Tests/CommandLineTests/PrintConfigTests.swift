@@ -42,20 +42,14 @@ struct PrintConfigTests: CommandTests {
 
     /// The variables of a server with TLS.
     private static func tlsFiles(in directory: TemporaryDirectory) async throws -> [String: String] {
-        let certificates = try await TestCertificates.shared()
-        let roles = "\(directory.path)/roles"
-        try "reader role=read\n".write(toFile: roles, atomically: false, encoding: .utf8)
-        let files = [
-            "CERT": certificates.certificate("server"), "KEY": certificates.key("server"),
-            "CLIENT_CA": certificates.certificate("ca"), "CLIENT_ROLES": roles,
-        ]
+        let files = try await TestCertificates.shared().serverFiles(rolesIn: directory)
         return try Dictionary(
             uniqueKeysWithValues: files.map { name, file in
                 let copy = "\(directory.path)/\(name)"
                 if !FileManager.default.fileExists(atPath: copy) {
                     try FileManager.default.copyItem(atPath: file, toPath: copy)
                 }
-                return ("SHAREDMEM_TLS_\(name)", copy)
+                return ("SHAREDMEM_" + name.uppercased().replacingOccurrences(of: "-", with: "_"), copy)
             })
     }
 

@@ -178,12 +178,7 @@ struct ServerOptionTests: CommandTests {
     /// The value in the environment is good or bad; one on the command line takes its place.
     private func tls(_ name: String, _ variable: String) async throws {
         let certificates = try await TestCertificates.shared()
-        let roles = "\(directory.path)/roles"
-        try "reader role=read\n".write(toFile: roles, atomically: false, encoding: .utf8)
-        let good = [
-            "tls-cert": certificates.certificate("server"), "tls-key": certificates.key("server"),
-            "tls-client-ca": certificates.certificate("ca"), "tls-client-roles": roles,
-        ]
+        let good = try certificates.serverFiles(rolesIn: directory)
         let file = try #require(good[name])
         let others = good.filter { $0.key != name }.flatMap { ["--\($0.key)", $0.value] }
         let arguments = ["--listen", "https://127.0.0.1:0"] + others

@@ -157,6 +157,10 @@ struct LoggingTests {
             (["127.0.0.1", "198.51.100.0/24"], "Forwarded: for=192.0.2.7, for=198.51.100.3", "192.0.2.7"),
             (["127.0.0.1"], "X-Forwarded-For: unknown", "127.0.0.1"),
             (["127.0.0.1"], "Forwarded: for=_hidden", "127.0.0.1"),
+            (["127.0.0.1"], "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=192.0.2.7", "192.0.2.7"),
+            // One of them may be the client's own, whichever comes last.
+            (["127.0.0.1"], "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=203.0.113.9", "127.0.0.1"),
+            (["127.0.0.1"], "Forwarded: for=203.0.113.9\r\nX-Forwarded-For: 192.0.2.7", "127.0.0.1"),
             ([], "X-Forwarded-For: 192.0.2.7", "127.0.0.1"),
             (["10.0.0.0/8", "::1", "unix"], "X-Forwarded-For: 192.0.2.7", "127.0.0.1"),
         ])

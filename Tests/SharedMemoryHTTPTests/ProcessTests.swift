@@ -84,6 +84,27 @@ struct ProcessTests {
         #expect(try await sharedmem("get", "text").output.isEmpty)
     }
 
+    @Test("A request that has arrived when the server is told to stop is answered, and its connection is ended")
+    func unreadRequests() async throws {
+        let address = try #require(address)
+        let clients = try (0..<50).map { _ in try RawClient(address) }
+        for client in clients { #expect(try client.request().status == 200) }
+        server.send(SIGSTOP)
+        try await server.stopped()
+        for (number, client) in clients.enumerated() {
+            try client.sendRequest("PUT", "/shared", body: Array("\(number)".utf8))
+        }
+        server.send(SIGTERM)
+        server.send(SIGCONT)
+        for client in clients {
+            let response = try client.response()
+            #expect(response.status == 204)
+            #expect(client.isEnded())
+        }
+        #expect(try await server.finish().status == 0)
+        #expect(try Segment.read("text", directory: directory.path).version.number == clients.count)
+    }
+
     @Test("SIGTERM and SIGINT let requests under way finish", arguments: [SIGTERM, SIGINT])
     func signals(signal: CInt) async throws {
         let address = try #require(address)

@@ -346,8 +346,9 @@ struct KeeperTests {
         try segment.set("during")
         try await eventually("failures") { keeper.status.failures >= 2 ? () : nil }
         #expect(keeper.status.lagSeconds >= 1 && keeper.status(of: "text") == keeper.status)
+        let awaited = try segment.set("awaited")
         let outcome = await withCheckedContinuation { continuation in
-            keeper.whenKept(try! segment.set("awaited"), of: "text") { continuation.resume(returning: $0) }
+            keeper.whenKept(awaited, of: "text") { continuation.resume(returning: $0) }
         }
         #expect(outcome == .notKept(reason: "No such file or directory"))
         try FileManager.default.moveItem(atPath: elsewhere, toPath: disk.path)

@@ -28,6 +28,16 @@ public struct TestCertificates: Sendable {
         ["server", "renewed"].contains(name) ? "\(directory)/\(name).key" : "\(directory)/client.key"
     }
 
+    /// The file for each option of `sharedmem serve` that is about TLS; the one with the roles is written to a directory.
+    public func serverFiles(rolesIn directory: TemporaryDirectory) throws -> [String: String] {
+        let roles = "\(directory.path)/roles"
+        try "reader role=read\n".write(toFile: roles, atomically: false, encoding: .utf8)
+        return [
+            "tls-cert": certificate("server"), "tls-key": key("server"), "tls-client-ca": certificate("ca"),
+            "tls-client-roles": roles,
+        ]
+    }
+
     public func bytes(of path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
 
     /// The arguments with which curl connects as a client; nil for one without a certificate.

@@ -18,7 +18,7 @@ struct RequestOrigin: Sendable {
     init(_ request: Request, _ head: RequestHead, token: String?, _ proxies: TrustedProxies) {
         user = request.peer?.user
         let peer = request.clientAddress ?? "unix"
-        client = ForwardedAddresses.client(head.forwardedAddresses, peer: peer, isTrusted: proxies.contains)
+        client = head.forwarded.client(peer: peer, isTrusted: proxies.contains)
         (self.token, requestID, traceParent) = (token, head.requestID, head.traceParent)
     }
 

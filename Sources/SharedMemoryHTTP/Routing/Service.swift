@@ -255,7 +255,7 @@ extension Service {
         if let resource = context.plain(SegmentResource.self) {
             let reply = request.method == .put ? resource.put(body) : resource.read()
             count(reply, request, .text, nil)
-            return reply
+            return isDraining.load(ordering: .relaxed) ? reply.endingConnection : reply
         }
         let pending = context.object(PendingRequest.self)
         let reply =
@@ -264,7 +264,7 @@ extension Service {
         count(reply, request, pending.route, pending.origin)
         // libmicrohttpd reads the lines between chunks more leniently than other servers: what follows the last chunk may
         // not be a request.
-        return pending.isChunked ? reply.endingConnection : reply
+        return pending.isChunked || isDraining.load(ordering: .relaxed) ? reply.endingConnection : reply
     }
 
     func refuse(_ fault: RequestBody.Fault, _ request: Request, _ context: RequestContext) -> Reply {
