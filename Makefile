@@ -35,7 +35,7 @@ SOURCES    := Makefile Package.swift $(wildcard Package.resolved) $(shell find -
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test build lint format examples install uninstall image clean
+.PHONY: help serve test build lint format examples install uninstall image wheel clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -48,6 +48,7 @@ help:
 	@echo "make install    install what make has built: command, library, headers, pkg-config file and completions (PREFIX, DESTDIR)"
 	@echo "make uninstall  remove what 'make install' installed"
 	@echo "make image      build the container image '$(IMAGE)' with docker, podman or buildah"
+	@echo "make wheel      build the Python package, with the library inside: .build/wheel/*.whl"
 	@echo "make clean      remove everything that was built"
 	@echo
 	@echo "Each of these runs the script of that name in Scripts/, with ARGS='…' as its arguments:"
@@ -129,12 +130,17 @@ image:
 	@Scripts/bootstrap image
 	$(IMAGE_BUILDER) build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 
+wheel: $(LIBRARY)
+	@Scripts/bootstrap wheel
+	@rm -rf .build/wheel
+	@python3 Python/backend.py .build/wheel
+
 clean:
 	$(RM) -r .build Benchmarks/.build Examples/Swift/.build
 
 # Less frequent work is done by scripts, which can also be run by themselves.
 SCRIPTS = torture keep sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract slow-http soak \
-    shutdown bench bench-tls check-builds check-without-http check-examples
+    shutdown bench bench-tls check-builds check-without-http check-examples check-wheel
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)
