@@ -29,6 +29,12 @@ var isDependency: Bool {
     return isCheckout || Context.packageDirectory.contains("/registry/downloads/")
 }
 
+// What only the trait HTTP needs.
+let logging: Target.Dependency =
+    .product(name: "Logging", package: "swift-log", condition: .when(traits: ["HTTP"]))
+let argumentParser: Target.Dependency =
+    .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["HTTP"]))
+
 let package = Package(
     name: "sharedmem",
     products: [
@@ -36,6 +42,12 @@ let package = Package(
         .library(name: "SharedMem", type: .dynamic, targets: ["SharedMemC"]),
         .library(name: "SharedMemoryHTTP", targets: ["SharedMemoryHTTP"]),
         .executable(name: "sharedmem", targets: ["sharedmem"]),
+    ],
+    traits: [
+        .default(enabledTraits: ["HTTP"]),
+        .trait(
+            name: "HTTP",
+            description: "SharedMemoryHTTP and the command. Without it, SwiftPM fetches no other package."),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
@@ -76,7 +88,7 @@ let package = Package(
             name: "SharedMemoryHTTP",
             dependencies: [
                 "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory", "SharedMemoryKeep",
-                .product(name: "Logging", package: "swift-log"),
+                logging,
             ],
             resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
 
@@ -85,8 +97,8 @@ let package = Package(
             name: "sharedmem",
             dependencies: [
                 "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                logging,
+                argumentParser,
             ],
             swiftSettings: strict),
 
@@ -97,7 +109,7 @@ let package = Package(
             name: "torture",
             dependencies: [
                 "SharedMemory", "TestSupport", "sharedmem",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                argumentParser,
             ],
             path: "Tests/Torture", exclude: ["CWorker"], swiftSettings: tests),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: tests),
@@ -119,7 +131,7 @@ let package = Package(
             name: "SharedMemoryHTTPTests",
             dependencies: [
                 "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep", "TestSupport",
-                "TestTraits", "sharedmem", "probe", .product(name: "Logging", package: "swift-log"),
+                "TestTraits", "sharedmem", "probe", logging,
             ],
             exclude: ["tls_client.py"], swiftSettings: tests),
         .testTarget(

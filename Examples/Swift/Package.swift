@@ -6,7 +6,7 @@ let sharedMemory: Target.Dependency = .product(name: "SharedMemory", package: "s
 
 let package = Package(
     name: "examples",
-    dependencies: [.package(name: "sharedmem", path: "../..")],
+    dependencies: [.package(name: "sharedmem", path: "../..", traits: [])],
     targets: [
         .executableTarget(name: "parent", dependencies: [sharedMemory]),
         .executableTarget(name: "child", dependencies: [sharedMemory]),
