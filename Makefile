@@ -6,6 +6,8 @@ bindir     = $(PREFIX)/bin
 libdir     = $(PREFIX)/lib
 includedir = $(PREFIX)/include
 datadir    = $(PREFIX)/share
+mandir     = $(datadir)/man
+cmakedir   = $(libdir)/cmake/SharedMem
 INSTALL    = install
 LDCONFIG   = ldconfig
 
@@ -27,6 +29,7 @@ EXPORTS = Packaging/libSharedMem.map
 COMMAND     = $(OUT)/release/sharedmem
 LIBRARY     = $(OUT)/release/libSharedMem.so
 HEADER      = Sources/CSharedMem/include/sharedmem.h
+MANUAL      = $(OUT)/man
 FFI_HEADER  = Sources/CSharedMem/sharedmem-ffi.h
 VERSION     = $(shell sed -n 's/.* version = "\(.*\)"/\1/p' Sources/SharedMemory/Release.swift)
 SONAME      = $(shell sed -n 's/.*-soname=\(.*\)".*/\1/p' Package.swift)
@@ -35,7 +38,7 @@ SOURCES    := Makefile Package.swift $(wildcard Package.resolved) $(shell find -
 FORMATTED   = Package.swift $(wildcard Sources Tests Examples Benchmarks)
 
 .DEFAULT_GOAL := build
-.PHONY: help serve test build lint format examples install uninstall image wheel clean
+.PHONY: help serve test build lint format examples install uninstall image wheel deb release-check clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -45,10 +48,12 @@ help:
 	@echo "make            build the release: $(COMMAND) and $(LIBRARY)"
 	@echo "make lint       check formatting and code rules; 'make format' repairs the formatting"
 	@echo "make examples   build Examples/ against the release and run them"
-	@echo "make install    install what make has built: command, library, headers, pkg-config file and completions (PREFIX, DESTDIR)"
+	@echo "make install    install what make has built: command, library, headers, manual pages and so on (PREFIX, DESTDIR)"
 	@echo "make uninstall  remove what 'make install' installed"
 	@echo "make image      build the container image '$(IMAGE)' with docker, podman or buildah"
 	@echo "make wheel      build the Python package, with the library inside: .build/wheel/*.whl"
+	@echo "make deb        build the Debian packages: .build/deb/*.deb"
+	@echo "make release-check   build all of these, and say whether a release would be consistent"
 	@echo "make clean      remove everything that was built"
 	@echo
 	@echo "Each of these runs the script of that name in Scripts/, with ARGS='…' as its arguments:"
@@ -61,7 +66,7 @@ serve: $(COMMAND)
 test:
 	@Scripts/test $(TEST)
 
-build: $(COMMAND) $(LIBRARY)
+build: $(COMMAND) $(LIBRARY) $(MANUAL)
 
 $(COMMAND): $(SOURCES)
 	@Scripts/bootstrap run
@@ -73,6 +78,11 @@ $(LIBRARY): $(SOURCES) $(EXPORTS)
 	@Scripts/bootstrap run
 	$(RELEASE) --product SharedMem -Xlinker --version-script=$(CURDIR)/$(EXPORTS) -Xlinker -z -Xlinker now
 	@touch $@
+
+$(MANUAL): $(COMMAND) $(HEADER) Scripts/man $(wildcard Packaging/man/*)
+	@Scripts/bootstrap run
+	@rm -rf $@
+	Scripts/man $(COMMAND) $@
 
 lint:
 	swift format lint --strict --recursive --parallel $(FORMATTED)
@@ -88,9 +98,12 @@ examples: LDCONFIG = :
 examples: build install
 	Scripts/examples $(PREFIX)
 
+CONFIGURE = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(libdir)|' -e 's|@INCLUDEDIR@|$(includedir)|' \
+    -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|'
+
 # It builds nothing and writes nothing here: root would own it, and the next build would fail.
 install:
-	@for file in $(COMMAND) $(LIBRARY); do \
+	@for file in $(COMMAND) $(LIBRARY) $(MANUAL); do \
 	    [ -e $$file ] || { echo "install: $$file is missing: run 'make' first" >&2; exit 1; }; \
 	done
 	$(INSTALL) -D -m 755 $(COMMAND) $(DESTDIR)$(bindir)/sharedmem
@@ -98,9 +111,13 @@ install:
 	ln -sf $(SONAME) $(DESTDIR)$(libdir)/libSharedMem.so
 	$(INSTALL) -D -m 644 $(HEADER) $(DESTDIR)$(includedir)/sharedmem.h
 	$(INSTALL) -D -m 644 $(FFI_HEADER) $(DESTDIR)$(includedir)/sharedmem-ffi.h
-	$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(libdir)|' -e 's|@INCLUDEDIR@|$(includedir)|' \
-	    -e 's|@VERSION@|$(VERSION)|' Packaging/sharedmem.pc.in > $(DESTDIR)$(libdir)/pkgconfig/sharedmem.pc
+	@$(INSTALL) -d $(DESTDIR)$(libdir)/pkgconfig $(DESTDIR)$(cmakedir)
+	$(CONFIGURE) Packaging/sharedmem.pc.in > $(DESTDIR)$(libdir)/pkgconfig/sharedmem.pc
+	$(CONFIGURE) Packaging/cmake/SharedMemConfig.cmake.in > $(DESTDIR)$(cmakedir)/SharedMemConfig.cmake
+	$(CONFIGURE) Packaging/cmake/SharedMemConfigVersion.cmake.in > $(DESTDIR)$(cmakedir)/SharedMemConfigVersion.cmake
+	$(INSTALL) -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man3
+	$(INSTALL) -m 644 $(MANUAL)/man1/* $(DESTDIR)$(mandir)/man1
+	$(INSTALL) -m 644 $(MANUAL)/man3/* $(DESTDIR)$(mandir)/man3
 	$(COMMAND) --generate-completion-script bash | $(INSTALL) -D -m 644 /dev/stdin \
 	    $(DESTDIR)$(datadir)/bash-completion/completions/sharedmem
 	$(COMMAND) --generate-completion-script zsh | $(INSTALL) -D -m 644 /dev/stdin \
@@ -118,10 +135,13 @@ install:
 uninstall:
 	$(RM) $(addprefix $(DESTDIR), $(bindir)/sharedmem $(libdir)/libSharedMem.so $(libdir)/$(SONAME) \
 	    $(includedir)/sharedmem.h $(includedir)/sharedmem-ffi.h $(libdir)/pkgconfig/sharedmem.pc \
+	    $(cmakedir)/SharedMemConfig.cmake $(cmakedir)/SharedMemConfigVersion.cmake \
+	    $(mandir)/man1/sharedmem.1 $(mandir)/man1/sharedmem-*.1 $(mandir)/man3/libsharedmem.3 \
 	    $(datadir)/bash-completion/completions/sharedmem $(datadir)/zsh/site-functions/_sharedmem \
 	    $(datadir)/fish/vendor_completions.d/sharedmem.fish $(PREFIX)/lib/systemd/system/sharedmem.service \
 	    $(PREFIX)/lib/systemd/system/sharedmem.socket $(PREFIX)/lib/sysusers.d/sharedmem.conf \
 	    $(PREFIX)/lib/tmpfiles.d/sharedmem.conf)
+	[ ! -d $(DESTDIR)$(cmakedir) ] || rmdir $(DESTDIR)$(cmakedir)
 
 # The image has Docker's format even where OCI's is the default, because only Docker's has a HEALTHCHECK.
 IMAGE_BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo buildah)
@@ -135,12 +155,19 @@ wheel: $(LIBRARY)
 	@rm -rf .build/wheel
 	@python3 Python/backend.py .build/wheel
 
+deb: build
+	@Scripts/bootstrap deb
+	@Scripts/build-deb
+
+release-check: wheel deb
+	@Scripts/release-check
+
 clean:
 	$(RM) -r .build Benchmarks/.build Examples/Swift/.build
 
 # Less frequent work is done by scripts, which can also be run by themselves.
 SCRIPTS = torture keep sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract slow-http soak \
-    shutdown bench bench-tls check-builds check-without-http check-examples check-wheel
+    shutdown bench bench-tls check-builds check-without-http check-examples check-wheel check-consumer check-deb
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)
