@@ -13,7 +13,7 @@ import Testing
         let pages = try await write()
         let help = try await help([])
         let subcommands = help.split(separator: "SUBCOMMANDS:")[1]
-            .matches(of: /\n {2}([a-z]+) /).map { String($0.1) }
+            .matches(of: #/\n {2}([a-z]+) /#).map { String($0.1) }
         #expect(subcommands.count >= 12)
         #expect(
             Set(pages.keys)
@@ -33,12 +33,12 @@ import Testing
         let page = try #require(try await write()["man3/libsharedmem.3"])
         let header = try String(
             contentsOfFile: "\(repository)/Sources/CSharedMem/include/sharedmem.h", encoding: .utf8)
-        let names = header.matches(of: /\n[a-z].*?(\w+)\(|\n\} (\w+);|\n#define (SHAREDMEM_[A-Z_]+) /)
+        let names = header.matches(of: #/\n[a-z].*?(\w+)\(|\n\} (\w+);|\n#define (SHAREDMEM_[A-Z_]+) /#)
             .map { String($0.1 ?? $0.2 ?? $0.3 ?? "") }
         #expect(names.count > 30)
         for name in names { #expect(page.contains("\n.Ss \(name)\n"), "\(name)") }
         let errors = header.matches(of: /\n\/\/\/? {5}(E[A-Z]+)/)
-        #expect(page.matches(of: /\n\.It Er /).count == errors.count)
+        #expect(page.matches(of: #/\n\.It Er /#).count == errors.count)
     }
 
     @Test func pagesAreValid() async throws {

@@ -15,7 +15,7 @@ BUILT = ".build/make/release/libSharedMem.so"
 
 
 class Copy:
-    """A copy of the repository, with a previous release, v7.0.0, and everything built for 7.1.0."""
+    """A copy of the repository, with a previous release, v7.0.0."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
@@ -34,7 +34,15 @@ class Copy:
         self.write(VERSION)
         self.set_symbols({name: "7.0.0" for name in functions[:-1]} | {functions[-1]: VERSION})
         self.commit()
-        self.build(functions)
+        self.git("tag", "ready")
+
+    def reset(self):
+        """Takes back what a test has changed."""
+        self.git("reset", "--quiet", "--hard", "ready")
+        self.git("tag", "--force", "v7.1.0")
+        self.git("tag", "--delete", "v7.1.0")
+        shutil.rmtree(self.path / ".build", ignore_errors=True)
+        self.build(self.functions())
 
     def write(self, version):
         self.replace(RELEASE, r' version = ".*"', f' version = "{version}"')
@@ -113,10 +121,14 @@ CASES = {
 
 
 class ReleaseCheckTests(unittest.TestCase):
-    def setUp(self):
+    @classmethod
+    def setUpClass(cls):
         directory = tempfile.TemporaryDirectory(prefix="sharedmem-release-")
-        self.addCleanup(directory.cleanup)
-        self.copy = Copy(f"{directory.name}/sharedmem")
+        cls.addClassCleanup(directory.cleanup)
+        cls.copy = Copy(f"{directory.name}/sharedmem")
+
+    def setUp(self):
+        self.copy.reset()
 
     def test_consistent_release(self):
         self.assertEqual(self.copy.check(), (0, "7.1.0 can be released\n"))
