@@ -17,7 +17,9 @@ extension Segment {
     /// it can do so, they wake within a second. If the segment is attached read-only and only its owner may read it, this
     /// checks the version every 10 ms instead. It blocks the calling thread: in a task, use ``changes``.
     ///
-    /// - Parameter timeout: zero only checks the version; nil waits without a limit.
+    /// - Parameters:
+    ///   - version: the version that the caller has.
+    ///   - timeout: zero only checks the version; nil waits without a limit.
     /// - Returns: nil if the time is up.
     /// - Throws: ``SegmentError/unlinked(name:)`` within a second after the segment was unlinked, as no other version
     ///   will come.
