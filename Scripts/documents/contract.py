@@ -2,8 +2,9 @@
 import json
 
 import yaml
+from blocks import ROOT
 from guides import MARKDOWN
-from page import ROOT, escape
+from page import escape
 
 METHODS = ["get", "head", "put", "delete", "options"]
 PAGE = "http.html"

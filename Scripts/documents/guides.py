@@ -1,21 +1,20 @@
 """Renders the Markdown documents, each at its own path. A link to a file that does not exist is an error."""
 import posixpath
 import re
-import subprocess
 import urllib.parse
 
+import blocks
+from blocks import ROOT
 from markdown_it import MarkdownIt
-from page import ROOT, escape
+from page import escape
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 HEADING = re.compile(r"# (.*)")
 
 
 def documents():
-    """The Markdown files that belong to the repository, except the articles of DocC."""
-    names = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"], cwd=ROOT, check=True,
-                           stdout=subprocess.PIPE, text=True).stdout.split()
-    return sorted(name for name in names if ".docc/" not in name)
+    """The Markdown files of the repository, except the articles of DocC."""
+    return [name for name in blocks.documents() if ".docc/" not in name]
 
 
 def title(name):

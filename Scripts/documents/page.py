@@ -3,7 +3,6 @@ import html
 import os
 import pathlib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 STYLE = (pathlib.Path(__file__).parent / "style.css").read_text()
 
 escape = html.escape
