@@ -75,10 +75,10 @@ class Reference:
 
     def parameter_line(self, parameter):
         value = self.resolved(parameter)
-        label = f"<code>{escape(value['name'])}</code> <span class=\"kind\">{value['in']}</span>"
+        label, place = f"<code>{escape(value['name'])}</code>", f"<span class=\"kind\">{value['in']}</span>"
         if "$ref" in parameter:
-            return f"<dt>{label}</dt><dd><a href=\"#parameters-{parameter['$ref'].rsplit('/', 1)[1]}\">described below</a></dd>"
-        return f"<dt>{label}</dt><dd>{self.markdown(value['description'])}</dd>"
+            return f"<dt><a href=\"#parameters-{parameter['$ref'].rsplit('/', 1)[1]}\">{label}</a> {place}</dt>"
+        return f"<dt>{label} {place}</dt><dd>{self.markdown(value['description'])}</dd>"
 
     def parameter(self, value):
         return f'<p class="kind">in the {"query" if value["in"] == "query" else "head"}</p>{self.sample(value.get("example"))}'

@@ -12,16 +12,17 @@ import links
 import swift
 from page import Site, escape
 
-ABOUT = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
+FIRST = ["README.md", "docs/tutorial.md"]
 
 
 def index(site, modules):
     """The page that leads to all others."""
-    names = guides.documents()
+    names = [name for name in guides.documents() if name not in FIRST]
     groups = [
+        ("Start here", FIRST),
         ("Guides", [name for name in names if name.startswith("docs/") and "/coming-from/" not in name]),
         ("Coming from", [name for name in names if "/coming-from/" in name]),
-        ("The project", [name for name in names if name in ABOUT]),
+        ("The project", [name for name in names if "/" not in name]),
         ("Examples and models", [name for name in names if "/" in name and not name.startswith("docs/")]),
     ]
     parts = ["<h1>sharedmem</h1>", "<h2>Reference</h2><ul>", f'<li><a href="{contract.PAGE}">HTTP</a></li>']
