@@ -5,7 +5,12 @@ import subprocess
 import threading
 
 from blocks import ROOT
-from stage import INSTANCE
+from stage import INSTANCE, first_line
+
+# From Tests/Service, where Scripts/proxies has them, too.
+from checks import Wrong
+from proxy_commands import PROXIES
+from proxy_document import ENCRYPTED, PASSED, PLAIN, TLS, configuration
 
 # Scripts/examples builds and runs these; Tests/Documented/generate finds them.
 ELSEWHERE = {"swift"}
@@ -22,7 +27,9 @@ def check(stage, block):
         stage.directory.joinpath(notes["file"]).write_text(block.text)
     if check_kind := KINDS.get(block.language):
         yield from check_kind(stage, block)
-    elif block.language in ELSEWHERE or is_proxy(block):
+    elif block.document == "docs/proxies.md":
+        yield from proxy(block)
+    elif block.language in ELSEWHERE:
         pass
     elif "then" not in notes:
         yield block.language or "no language", "nothing checks a block of this language"
@@ -30,9 +37,16 @@ def check(stage, block):
         yield notes["then"], stage.fails(notes["then"])
 
 
-def is_proxy(block):
-    """Whether Scripts/proxies runs a proxy with this configuration."""
-    return block.document == "docs/proxies.md" and f'"{block.language}": (' in (ROOT / "Scripts/proxies").read_text()
+def proxy(block):
+    """Is a configuration, or a change to one, with which Scripts/proxies runs a proxy."""
+    name, *form = block.language.removeprefix("diff ").split()
+    if name not in PROXIES or form and form[0] not in (TLS, ENCRYPTED, PASSED):
+        yield block.language, "Scripts/proxies runs no such proxy"
+        return
+    try:
+        yield block.language, None if configuration(name, form[0] if form else PLAIN) else "Scripts/proxies does not find it"
+    except Wrong as error:
+        yield block.language, str(error)
 
 
 # MARK: Commands
@@ -84,7 +98,7 @@ def serves(stage, command):
     server = subprocess.Popen(["bash", "-c", f"exec {command if ' ' in command else command + ' serve'}"], text=True,
                               stdout=subprocess.PIPE, env={**stage.environment, "SHAREDMEM_LISTEN": "127.0.0.1:0"},
                               cwd=stage.directory)
-    line = server.stdout.readline()
+    line = first_line(server)
     server.terminate()
     server.stdout.close()
     status = server.wait(30)

@@ -4,17 +4,26 @@ import pathlib
 import re
 import select
 import signal
-import socket
 import subprocess
+import sys
 import threading
 
 from blocks import ROOT
+
+sys.path.insert(0, str(ROOT / "Tests/Service"))
+from checks import free_port  # noqa: E402
 
 COMMAND = pathlib.Path(os.environ.get("SHAREDMEM", ROOT / ".build/make/release/sharedmem")).resolve()
 LIBRARY = COMMAND.parent / "libSharedMem.so"
 INSTANCE = re.compile(r"\b[0-9a-f]{16}(?=-\d)")
 # Commands that change the host, which the examples only name.
 HARMLESS = ["systemctl", "systemd-sysusers"]
+
+
+def first_line(process):
+    """What a server prints first; nothing if it does not within 30 seconds."""
+    ready, _, _ = select.select([process.stdout], [], [], 30)
+    return process.stdout.readline() if ready else ""
 
 
 class Stage:
@@ -33,9 +42,7 @@ class Stage:
             **os.environ, "PATH": f"{directory}/bin:{os.environ['PATH']}", "LC_ALL": "C.UTF-8", "HOME": str(directory),
             "SHAREDMEM_DIRECTORY": f"{directory}/segments", "LD_LIBRARY_PATH": f"{directory}/lib", "REPOSITORY": str(ROOT),
             "PKG_CONFIG_PATH": f"{directory}/lib/pkgconfig", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.application_port = listener.getsockname()[1]
+        self.application_port = free_port()
         self.server = None
         self.serve()
 
@@ -56,7 +63,7 @@ class Stage:
         self.end_server()
         self.server = subprocess.Popen([COMMAND, "serve", "--listen", "127.0.0.1:0", *arguments], text=True,
                                        stdout=subprocess.PIPE, env=self.environment, cwd=self.directory)
-        self.port = re.search(r":(\d+)/", self.server.stdout.readline())[1]
+        self.port = re.search(r":(\d+)/", first_line(self.server))[1]
 
     def start(self, command, **more):
         """Starts a command as the documents write it: 8080 is the server's port, 8000 that of the reader's program."""
@@ -95,8 +102,7 @@ class Stage:
         """Starts a command that serves until the document ends; what is wrong with it if it does not say that it does."""
         process = self.start(f"exec {command}")
         self.background.append(process)
-        ready, _, _ = select.select([process.stdout], [], [], 30)
-        line = process.stdout.readline() if ready else ""
+        line = first_line(process)
         return None if line.startswith("listening on ") else f"printed: {line}"
 
     def end(self):
