@@ -41,6 +41,7 @@ class Stage:
         self.environment = {
             **os.environ, "PATH": f"{directory}/bin:{os.environ['PATH']}", "LC_ALL": "C.UTF-8", "HOME": str(directory),
             "SHAREDMEM_DIRECTORY": f"{directory}/segments", "LD_LIBRARY_PATH": f"{directory}/lib", "REPOSITORY": str(ROOT),
+            "PYTHONPATH": str(ROOT / "Python"),
             "PKG_CONFIG_PATH": f"{directory}/lib/pkgconfig", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
         self.application_port = free_port()
         self.server = None
