@@ -145,10 +145,13 @@ uninstall:
 
 # The image has Docker's format even where OCI's is the default, because only Docker's has a HEALTHCHECK.
 IMAGE_BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker || command -v podman || echo buildah)
-IMAGE_FLAGS   = $(if $(filter %docker,$(IMAGE_BUILDER)),,--format docker)
+# Every file bears the time of the last commit, so that two builds give the same bytes.
+IMAGE_TIME    = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+IMAGE_FLAGS   = $(if $(filter %docker,$(IMAGE_BUILDER)),,--format docker --timestamp $(IMAGE_TIME))
 image:
 	@Scripts/bootstrap image
-	$(IMAGE_BUILDER) build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	$(IMAGE_BUILDER) build $(IMAGE_FLAGS) --build-arg SOURCE_DATE_EPOCH=$(IMAGE_TIME) --build-arg VERSION=$(VERSION) \
+	    -t $(IMAGE) $(ARGS) .
 
 wheel: $(LIBRARY)
 	@Scripts/bootstrap wheel
@@ -168,7 +171,7 @@ clean:
 # Less frequent work is done by scripts, which can also be run by themselves.
 SCRIPTS = torture keep sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract \
     slow-http soak shutdown bench bench-tls check-builds check-without-http check-examples check-wheel check-consumer \
-    check-deb docs
+    check-deb docs containers kubernetes
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)

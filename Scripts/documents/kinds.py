@@ -81,7 +81,9 @@ def sh(stage, block):
 
 
 def succeeds(stage, command):
-    command = re.sub(r"\s+#.*", "", re.sub(r"^docker .*? (?=sharedmem( serve|$))", "", command.removeprefix("sudo ")))
+    command = re.sub(r"\s+#.*", "", command.removeprefix("sudo "))
+    if command.startswith(("docker ", "kubectl ")):
+        return None
     if re.match(r"sharedmem( serve|$)", command):
         return serves(stage, command)
     if command.startswith("Models/"):
@@ -94,8 +96,8 @@ def succeeds(stage, command):
 
 def serves(stage, command):
     """What is wrong with a server's command line; nothing if the server listens."""
-    command = command.replace(":8080", ":0").replace("/run/token", "token")
-    server = subprocess.Popen(["bash", "-c", f"exec {command if ' ' in command else command + ' serve'}"], text=True,
+    command = command.replace(":8080", ":0")
+    server = subprocess.Popen(["bash", "-c", f"exec {command}"], text=True,
                               stdout=subprocess.PIPE, env={**stage.environment, "SHAREDMEM_LISTEN": "127.0.0.1:0"},
                               cwd=stage.directory)
     line = first_line(server)
