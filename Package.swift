@@ -90,7 +90,7 @@ let package = Package(
                 "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory", "SharedMemoryKeep",
                 logging,
             ],
-            resources: [.embedInCode("openapi.yaml")], swiftSettings: strict),
+            resources: [.embedInCode("openapi.yaml"), .embedInCode("Page")], swiftSettings: strict),
 
         // The command line.
         .executableTarget(

@@ -1,6 +1,7 @@
 #ifndef CGNUTLS_SHIM_H
 #define CGNUTLS_SHIM_H
 
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 

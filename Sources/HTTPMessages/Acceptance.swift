@@ -1,7 +1,20 @@
-/// Which of the two forms of the text a client asks for (`Accept`, RFC 9110, section 12.5.1): the text itself, or a stream
-/// of its versions.
+/// Which form of the text a client asks for (`Accept`, RFC 9110, section 12.5.1).
 package struct Acceptance: Sendable {
+    package enum Form {
+        /// The text itself.
+        case text
+        /// A stream of its versions.
+        case eventStream
+        /// The page that shows it in a browser.
+        case page
+    }
+
+    /// Whether a form is named: one that only wildcards cover is not wanted more than another.
+    private var namesForm = false
     private var eventStream = Weight()
+    private var html = Weight()
+    /// What programs name that do not want the page, even if they name `text/html` too.
+    private var otherThanHTML = Weight()
     private var plainText = Weight()
     private var openMetrics = Weight()
 
@@ -10,6 +23,10 @@ package struct Acceptance: Sendable {
         var specificity = Specificity.none
         /// In thousandths.
         var quality = 0
+
+        func isPreferred(to other: Weight) -> Bool {
+            quality > 0 && (quality, specificity.rawValue) > (other.quality, other.specificity.rawValue)
+        }
 
         mutating func add(_ quality: Int, _ specificity: Specificity) {
             // Of several equally specific ranges, the best counts.
@@ -21,14 +38,19 @@ package struct Acceptance: Sendable {
 
     private enum Specificity: Int { case none, anyType, anySubtype, type, typeWithParameters }
 
-    /// True if the client prefers `text/event-stream` to `text/plain`.
+    /// The form that the client prefers.
     ///
-    /// Of two forms that it wants equally, it prefers the one that it names rather than one that a wildcard covers.
-    package var isEventStream: Bool {
-        eventStream.quality > 0
-            && (eventStream.quality, eventStream.specificity.rawValue)
-                > (plainText.quality, plainText.specificity.rawValue)
+    /// Of two forms that it wants equally, it prefers the one that it names rather than one that a wildcard covers, and else
+    /// the text. A client that also names `application/json` or `image/gif` is a browser only if it wants HTML more.
+    package var form: Form {
+        guard namesForm else { return .text }
+        if html.isPreferred(to: plainText), html.isPreferred(to: eventStream), html.quality > otherThanHTML.quality {
+            return .page
+        }
+        return eventStream.isPreferred(to: plainText) ? .eventStream : .text
     }
+
+    package var isEventStream: Bool { form == .eventStream }
 
     /// True if the client names `application/openmetrics-text`, and does not prefer `text/plain`.
     package var isOpenMetrics: Bool { openMetrics.quality > 0 && openMetrics.quality >= plainText.quality }
@@ -41,14 +63,22 @@ package struct Acceptance: Sendable {
             guard let (quality, hasParameters) = Self.parameters(range, from: end + 1) else { return }
             let named = hasParameters ? Specificity.typeWithParameters : .type
             if type.equalsIgnoringCase("text/event-stream") {
+                namesForm = true
                 eventStream.add(quality, named)
             } else if type.equalsIgnoringCase("application/openmetrics-text") {
                 openMetrics.add(quality, named)
             } else if type.equalsIgnoringCase("text/plain") {
+                namesForm = true
                 plainText.add(quality, named)
             } else if let wildcard = Self.wildcard(type) {
                 eventStream.add(quality, wildcard)
                 plainText.add(quality, wildcard)
+            } else if type.equalsIgnoringCase("text/html") {
+                namesForm = true
+                html.add(quality, named)
+            } else if type.equalsIgnoringCase("application/json") || type.equalsIgnoringCase("image/gif") {
+                // Java's HttpURLConnection always asks for "text/html, image/gif, …", whatever the program wants.
+                otherThanHTML.add(quality, named)
             }
         }
     }

@@ -50,6 +50,15 @@ final class Access: Sendable {
         }
     }
 
+    /// The role with which a request is judged that may be carried out.
+    func role(_ request: Request, _ head: RequestHead) -> AccessToken.Role {
+        switch head.authorization {
+        case .granted(let index?): tokens[index].role
+        case .granted(nil), .missing: clients?.entry(for: request.certificateNames)?.role ?? .admin
+        case .wrong: .read
+        }
+    }
+
     /// The patterns of the names that a client may know of; empty for all.
     func patterns(_ request: Request, _ head: RequestHead) -> [String] {
         switch head.authorization {

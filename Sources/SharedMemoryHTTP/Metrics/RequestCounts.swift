@@ -72,7 +72,7 @@ extension Route {
         case .alive: .alive
         case .ready: .ready
         case .contract: .contract
-        case .server: .other
+        case .page, .server: .other
         }
     }
 }

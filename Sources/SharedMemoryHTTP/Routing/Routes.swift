@@ -8,6 +8,8 @@ enum Route {
     /// The list of segments.
     case list
     case metrics
+    /// What a browser is shown in place of the text or the list.
+    case page
     case contract
     case alive
     case ready
@@ -18,7 +20,7 @@ enum Route {
         switch self {
         case .segment, .missing, .server:
             isReadOnly ? .read : isDynamic ? .readWriteAndDelete : .readAndWrite
-        case .list, .metrics, .contract, .alive, .ready: .read
+        case .list, .metrics, .page, .contract, .alive, .ready: .read
         }
     }
 
@@ -26,7 +28,15 @@ enum Route {
     var isProtected: Bool {
         switch self {
         case .segment, .missing, .list, .metrics: true
-        case .contract, .alive, .ready, .server: false
+        case .page, .contract, .alive, .ready, .server: false
+        }
+    }
+
+    /// Whether a browser is shown the page here.
+    var hasPage: Bool {
+        switch self {
+        case .segment, .missing, .list: true
+        case .metrics, .page, .contract, .alive, .ready, .server: false
         }
     }
 

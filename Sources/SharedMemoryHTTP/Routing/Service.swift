@@ -18,7 +18,8 @@ final class Service: Sendable {
     private let log: ServerLog
     private let crossOrigins: CrossOrigins
     private let connectionCount: @Sendable () -> Int
-    private let contract = Contract()
+    private let contract = Document.contract
+    private let page = Document.page
     private let alive = Response.probe("alive")
     private let ready = Response.probe("ready")
     private let isDraining = Atomic<Bool>(false)
@@ -123,10 +124,11 @@ extension Service: RequestHandler {
         guard let route else { return .refuse(.notFound) }
         if route.isProtected {
             let problem = access.problem(request, head, needs: role(for: method, route), for: name(of: route))
-            if let problem { return .refuse(problem) }
+            // The page contains no text, and asks for the token.
+            if let problem { return isForPage(method, route, head) ? .read(.page) : .refuse(problem) }
         }
         switch route {
-        case .segment(let resource): return action(on: resource, request, method, head)
+        case .segment(let resource): return action(on: resource, request, method, head, access)
         case .missing(let name): return action(onMissing: name, request, method, head, access)
         case .list: return list(request, method, head, access)
         case .server:
@@ -135,9 +137,14 @@ extension Service: RequestHandler {
         case .metrics:
             guard method == .get || method == .head else { return otherwise(method, route) }
             return .metrics(patterns: access.patterns(request, head), isOpenMetrics: head.acceptance.isOpenMetrics)
-        case .contract, .alive, .ready:
+        case .page, .contract, .alive, .ready:
             return method == .get || method == .head ? .read(route) : otherwise(method, route)
         }
+    }
+
+    /// Whether a browser is to be shown the page.
+    private func isForPage(_ method: Method, _ route: Route, _ head: RequestHead) -> Bool {
+        (method == .get || method == .head) && route.hasPage && head.acceptance.form == .page
     }
 
     private func allowed(_ route: Route) -> AllowedMethods {
@@ -159,22 +166,29 @@ extension Service: RequestHandler {
         switch route {
         case .segment(let resource): resource.name
         case .missing(let name): name
-        case .list, .metrics, .contract, .alive, .ready, .server: nil
+        case .list, .metrics, .page, .contract, .alive, .ready, .server: nil
         }
     }
 
-    private func otherwise(_ method: Method, _ route: Route) -> Action {
-        method == .options ? .listMethods(allowed(route)) : .refuse(.methodNotAllowed(allowed(route)))
+    /// - Parameter role: the client's; of the resource's methods, `OPTIONS` lists those that it permits.
+    private func otherwise(_ method: Method, _ route: Route, _ role: AccessToken.Role = .admin) -> Action {
+        guard method == .options else { return .refuse(.methodNotAllowed(allowed(route))) }
+        let isPermitted = { self.role(for: $0, route) <= role }
+        return .listMethods(
+            allowed(route) == .readWriteAndDelete && isPermitted(.delete)
+                ? .readWriteAndDelete : allowed(route) != .read && isPermitted(.put) ? .readAndWrite : .read)
     }
 
     private func action(
-        on resource: SegmentResource, _ request: Request, _ method: Method, _ head: RequestHead
+        on resource: SegmentResource, _ request: Request, _ method: Method, _ head: RequestHead, _ access: Access
     ) -> Action {
         switch method {
-        case .get where head.acceptance.isEventStream:
-            return stream(.text(resource), head)
-        case .head where head.acceptance.isEventStream: return .streamHead
         case .get, .head:
+            switch head.acceptance.form {
+            case .text: break
+            case .eventStream: return method == .get ? stream(.text(resource), head) : .streamHead
+            case .page: return .read(.page)
+            }
             if let asked = request.versionAskedFor, let action = readKept(resource, asked) { return action }
             if head.hasMalformedWait { return .refuse(.malformedWait) }
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
@@ -189,12 +203,13 @@ extension Service: RequestHandler {
             return .delete(resource, from: directory)
         default: break
         }
-        return otherwise(method, .segment(resource))
+        return otherwise(method, .segment(resource), access.role(request, head))
     }
 
     private func action(
         onMissing name: String, _ request: Request, _ method: Method, _ head: RequestHead, _ access: Access
     ) -> Action {
+        if isForPage(method, .missing(name: name), head) { return .read(.page) }
         guard let directory = catalog.directory else {
             return .refuse(catalog.notServed(access.patterns(request, head)))
         }
@@ -206,12 +221,13 @@ extension Service: RequestHandler {
         case .delete where !isReadOnly && head.conditions.hasIfMatch: return .refuse(.noSegmentToMatch)
         case .get, .head: return .refuse(.noSegment)
         case .delete where !isReadOnly: return .refuse(.noSegment)
-        default: return otherwise(method, .missing(name: name))
+        default: return otherwise(method, .missing(name: name), access.role(request, head))
         }
     }
 
     private func list(_ request: Request, _ method: Method, _ head: RequestHead, _ access: Access) -> Action {
         switch method {
+        case .get where head.acceptance.form == .page, .head where head.acceptance.form == .page: .read(.page)
         case .get where head.acceptance.isEventStream: stream(.list(patterns: access.patterns(request, head)), head)
         case .head where head.acceptance.isEventStream: .streamHead
         case .get, .head: .list(patterns: access.patterns(request, head))
@@ -316,9 +332,11 @@ extension Service {
         case .poll(let resource, let seconds): resource.read(conditions, waitSeconds: seconds)
         case .readKept: .problem(.draining)
         case .list(let patterns): catalog.read(patterns, conditions, budget)
-        case .metrics(let patterns, let isOpenMetrics): page(patterns, isOpenMetrics ? .openMetrics : .prometheus)
+        case .metrics(let patterns, let isOpenMetrics):
+            metricsPage(patterns, isOpenMetrics ? .openMetrics : .prometheus)
         case .stream: .endedStream(.draining)
         case .streamHead: .last(.ok, EventChunk.head(date: Clock.realtimeSeconds))
+        case .read(.page): page.read(conditions)
         case .read(.contract): contract.read(conditions)
         case .read(.ready): readiness
         case .read: .response(.ok, alive)
@@ -332,7 +350,7 @@ extension Service {
         return catalog.isReady ? .response(.ok, ready) : .problem(.unattached)
     }
 
-    private func page(_ patterns: [String], _ format: MetricsPage.Format) -> Reply {
+    private func metricsPage(_ patterns: [String], _ format: MetricsPage.Format) -> Reply {
         let response = Response(metrics.page(format, catalog, patterns, connections: connectionCount()))
         response.addDate()
         response.add(.contentType, format.contentType)
