@@ -61,16 +61,38 @@ package struct ByteStream: Sendable {
 
     /// Reads up to the end, but at most one byte more than `limit`.
     ///
+    /// - Parameter progress: called after each read with the number of bytes so far.
     /// - Throws: `ENOMEM` if there is no memory for what was read, among others.
-    package func readToEnd(limit: Int) throws(SystemError) -> ReadBytes {
+    package func readToEnd(
+        limit: Int, progress: (Int) -> Void = { _ in }
+    ) throws(SystemError) -> ReadBytes {
         var bytes = ReadBytes()
         while bytes.count <= limit {
             let count = try unsafe bytes.append(atMost: limit + 1 - bytes.count) { room in
                 unsafe negatedErrno(read(descriptor, room.baseAddress, room.count))
             }
             if count == 0 { break }
+            progress(bytes.count)
         }
         return bytes
+    }
+
+    /// What a person types on a line of the terminal, without the line feed; nil at the end of the input.
+    package func typedLine() throws(SystemError) -> String? {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = try systemCall("read") { negatedErrno(unsafe read(descriptor, &bytes, bytes.count)) }
+        return count == 0 ? nil : String(decoding: bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    /// The content of a file of any kind, such as a pipe that a shell has named, up to one byte more than `limit`.
+    package static func content(ofAnyFile path: String, limit: Int) throws(SystemError) -> ReadBytes {
+        let descriptor = try systemCall("open", on: path) { negatedErrno(unsafe open(path, O_RDONLY | O_CLOEXEC)) }
+        defer { close(descriptor) }
+        do throws(SystemError) {
+            return try ByteStream(descriptor: descriptor).readToEnd(limit: limit)
+        } catch {
+            throw SystemError("read", on: path, code: error.code)
+        }
     }
 
     /// The content of a regular file, up to one byte more than `limit`.
@@ -108,6 +130,11 @@ package struct ByteStream: Sendable {
         _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(unsafe UnsafeRawBufferPointer(start: start, count: count).assumingMemoryBound(to: UInt8.self).span)
+    }
+
+    /// Removes a line feed at the end, if there is one.
+    package mutating func removeLineFeed() {
+        if count > 0, withSpan({ $0[$0.count - 1] }) == UInt8(ascii: "\n") { count -= 1 }
     }
 
     /// The text, with invalid bytes replaced.

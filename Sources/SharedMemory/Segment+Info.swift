@@ -147,13 +147,17 @@ extension Segment {
     }
 
     /// Describes every segment in a directory, sorted by name, and inspects each file once.
+    ///
+    /// - Parameter progress: called for each file, with how many there are.
     package static func survey(
-        directory: String? = nil, trustedOwners: Set<TrustedOwner> = []
+        directory: String? = nil, trustedOwners: Set<TrustedOwner> = [], progress: (Int, Int) -> Void = { _, _ in }
     ) throws(SegmentError) -> [(name: String, found: Surveyed)] {
         let files = try SegmentFile(named: "survey", in: directory)
         let locks = SharedLocks()
         var surveyed: [(name: String, found: Surveyed)] = []
-        for name in try files.names() {
+        let names = try files.names()
+        for (index, name) in names.enumerated() {
+            progress(index, names.count)
             if let found = look(at: name, files, trustedOwners, locks) { surveyed.append((name, found)) }
         }
         return surveyed

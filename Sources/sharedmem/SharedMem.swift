@@ -18,9 +18,11 @@ struct SharedMem: ParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            ServeCommand.self, GetCommand.self, SetCommand.self, WatchCommand.self, InfoCommand.self, ListCommand.self,
-            UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self, RevertCommand.self, DoctorCommand.self,
-            HealthcheckCommand.self,
+            ServeCommand.self, GetCommand.self, SetCommand.self, WatchCommand.self,
+            InfoCommand.self,
+            ListCommand.self, UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self,
+            RevertCommand.self, DoctorCommand.self,
+            HealthcheckCommand.self, VersionCommand.self,
         ])
 
     static func main() {
@@ -33,10 +35,9 @@ struct SharedMem: ParsableCommand {
             }
             var command = try parseAsRoot()
             try command.run()
-        } catch let error as SystemError {
-            fail(Failure(description: "\(error.call): \(error.reason)"))
         } catch let error
-            where error is SegmentError || error is HealthcheckError || error is KeepError || error is Failure
+            where error is SegmentError || error is HealthcheckError || error is KeepError || error is SystemError
+            || error is Failure
         {
             fail(error)
         } catch {
@@ -44,8 +45,12 @@ struct SharedMem: ParsableCommand {
         }
     }
 
-    private static func fail(_ error: any Error) -> Never {
-        var (message, status) = ("sharedmem: \(error)\n", ExitCode.failure)
+    /// Reports an error and ends the process.
+    ///
+    /// - Parameter chosen: the exit status; nil for the one that the error has in all commands.
+    static func fail(_ error: any Error, status chosen: ExitCode? = nil) -> Never {
+        let words = (error as? SystemError).map { "\($0.call): \($0.reason)" } ?? "\(error)"
+        var (message, status) = ("sharedmem: \(words)\n", ExitCode.failure)
         switch error as? SegmentError {
         case .notFound(_, let directory, _): message += PrivateMemory.hint(notFoundIn: directory)
         case .busy: status = ExitCode(75)
@@ -54,7 +59,7 @@ struct SharedMem: ParsableCommand {
         default: break
         }
         try? ByteStream.standardError.write(message)
-        exit(withError: status)
+        exit(withError: chosen ?? status)
     }
 }
 

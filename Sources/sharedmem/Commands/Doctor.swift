@@ -17,13 +17,13 @@ struct DoctorCommand: ParsableCommand {
 
     @Argument(
         help: "The segment's name. (default: shared, env: SHAREDMEM_NAME)",
-        completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
+        completion: .segments)
     var segment: String?
 
     @Argument(help: "The id of the other process. A number alone is an id: for a segment of that name, use --name.")
     var pid: Int?
 
-    @Option(help: "Another way to give the segment's name.")
+    @Option(help: "Another way to give the segment's name.", completion: .segments)
     var name: String?
 
     @OptionGroup var location: SegmentLocation
@@ -41,7 +41,8 @@ struct DoctorCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let diagnosis = try Diagnosis(try question())
+        let question = try question()
+        let diagnosis = try Progress.show("Looking at the processes on this host") { _ in try Diagnosis(question) }
         try ByteStream.standardOutput.write(json ? try encoded(diagnosis.findings) : diagnosis.page)
         if diagnosis.hasProblems { throw ExitCode.failure }
     }

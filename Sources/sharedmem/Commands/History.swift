@@ -21,29 +21,30 @@ struct HistoryCommand: ParsableCommand {
             return try ByteStream.standardError.write("No version of '\(try segment.chosenName)' is kept there.\n")
         }
         let rows = versions.map { ["\($0.version)", $0.publicationTime.rfc3339, "\($0.byteCount)"] }
-        let widths = (0..<2).map { column in rows.map { $0[column].count }.max() ?? 0 }
-        for row in [["VERSION", "TIME", "BYTES"]] + rows {
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: max(0, $1 - $0.count)) }
-            try ByteStream.standardOutput.write((cells + [row[2]]).joined(separator: "  ") + "\n")
-        }
+        try ByteStream.standardOutput.write(Table.text([["VERSION", "TIME", "BYTES"]] + rows))
     }
 
     private struct Entry: Encodable {
+        let name: String
         let version: String
+        let bytes: Int
+        let capacity: Int
+        let changed: String
+        // As before 0.2.
         let publicationTime: String
         let byteCount: Int
-        let capacity: Int
 
         init(_ kept: KeptVersion) {
-            (version, publicationTime) = ("\(kept.version)", kept.publicationTime.rfc3339)
-            (byteCount, capacity) = (kept.byteCount, kept.capacity)
+            (name, version, capacity) = (kept.name, "\(kept.version)", kept.capacity)
+            (changed, publicationTime) = (kept.publicationTime.rfc3339, kept.publicationTime.rfc3339)
+            (bytes, byteCount) = (kept.byteCount, kept.byteCount)
         }
     }
 }
 
 /// Which segment's kept versions are meant, and where they are.
 struct KeptSegmentArguments: ParsableArguments {
-    @Argument(help: "The segment's name. (default: shared, env: SHAREDMEM_NAME)")
+    @Argument(help: "The segment's name. (default: shared, env: SHAREDMEM_NAME)", completion: .segments)
     var name: String?
 
     @Option(.keep, completion: .directory) var directory: String?
@@ -57,6 +58,14 @@ struct KeptSegmentArguments: ParsableArguments {
             throw ValidationError("Name the directory in which the server keeps the text, with --keep.")
         }
         return DiskStorage(directory)
+    }
+
+    func kept(_ version: Version) throws -> (KeptVersion, DiskStorage) {
+        let versions = try versions()
+        guard let kept = versions.first(where: { $0.version == version }) else {
+            throw KeepError.notKept(name: try chosenName, version: version, found: versions.map(\.version))
+        }
+        return (kept, try storage())
     }
 
     /// The whole versions, oldest first; a line on standard error for each file that is damaged.

@@ -19,39 +19,39 @@ struct InfoCommand: ParsableCommand {
     func run() throws {
         let info = try Segment.info(
             segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
-        let processes = try Segment.processes(
-            segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
-        try ByteStream.standardOutput.write(
-            json ? try encoded(SegmentReport(info, processes)) : Self.page(info, processes))
+        let processes = try Progress.show("Looking at the processes on this host") { _ in
+            try Segment.processes(
+                segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
+        }
+        let object = Combined(SegmentSummary(info), SegmentReport(info, processes))
+        try ByteStream.standardOutput.write(json ? try encoded(object) : Self.page(info, processes))
     }
 
     private static func page(_ info: SegmentInfo, _ processes: [SegmentProcess]) -> String {
         let report = SegmentReport(info, processes)
-        var lines = [
-            ("name", info.name),
-            ("path", info.path),
-            ("capacity", "\(info.capacity) bytes"),
-            ("text", "\(info.byteCount) bytes"),
-            ("version", "\(info.version)"),
-            ("set", info.version.number == 0 ? "never" : report.publicationTime),
-            (
+        var rows = [
+            ["name", info.name],
+            ["path", info.path],
+            ["capacity", "\(info.capacity) bytes"],
+            ["text", "\(info.byteCount) bytes"],
+            ["version", "\(info.version)"],
+            ["set", info.version.number == 0 ? "never" : report.publicationTime],
+            [
                 "set by",
-                report.setter.map { "\(printable($0.program)), process \($0.processID), user \($0.user)" } ?? "nobody"
-            ),
-            ("created", report.creationTime),
-            ("lifetime", info.lifetime == .persistent ? "persistent" : "while attached"),
-            ("mode", "\(report.mode), owner \(info.owner), group \(info.group)"),
-            ("memory", "\(info.memoryByteCount) bytes"),
-            ("pins", "\(info.pinCount) of \(info.pinLimit)"),
-            ("rows", "\(info.attached.count) of \(info.rowLimit)"),
+                report.setter.map { "\($0.program), process \($0.processID), user \($0.user)" } ?? "nobody",
+            ],
+            ["created", report.creationTime],
+            ["lifetime", info.lifetime == .persistent ? "persistent" : "while attached"],
+            ["mode", "\(report.mode), owner \(info.owner), group \(info.group)"],
+            ["memory", "\(info.memoryByteCount) bytes"],
+            ["pins", "\(info.pinCount) of \(info.pinLimit)"],
+            ["rows", "\(info.attached.count) of \(info.rowLimit)"],
         ]
-        lines += report.attached.map {
-            ("", "\(printable($0.program)), process \($0.processID), since \($0.attachmentTime)")
+        rows += report.attached.map {
+            ["", "\($0.program), process \($0.processID), since \($0.attachmentTime)"]
         }
-        lines.append(("attached", info.attachmentCount.map { "\($0)" } ?? "unknown"))
-        lines += (report.withoutRow ?? []).map {
-            ("", "\(printable($0.program)), process \($0.processID), without a row")
-        }
-        return lines.map { $0 + String(repeating: " ", count: 10 - $0.count) + $1 + "\n" }.joined()
+        rows.append(["attached", info.attachmentCount.map { "\($0)" } ?? "unknown"])
+        rows += (report.withoutRow ?? []).map { ["", "\($0.program), process \($0.processID), without a row"] }
+        return Table.text(rows)
     }
 }

@@ -16,10 +16,13 @@ struct ListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let surveyed = try Segment.survey(directory: location.directory, trustedOwners: try location.trusted)
+        let surveyed = try Progress.show("Looking at segments") { progress in
+            try Segment.survey(
+                directory: location.directory, trustedOwners: try location.trusted, progress: progress.note)
+        }
         let entries = surveyed.map { name, found in
             switch found {
-            case .segment(let info): Entry(name: name, info: SegmentReport(info))
+            case .segment(let info): Entry(name: name, summary: SegmentSummary(info), info: SegmentReport(info))
             case .leftover: Entry(name: name, isLeftBehind: true)
             case .failure(let error): Entry(name: name, error: "\(error)")
             }
@@ -35,11 +38,24 @@ struct ListCommand: ParsableCommand {
 
     private struct Entry: Encodable {
         let name: String
+        var summary: SegmentSummary?
+        /// What `info` reports.
         var info: SegmentReport?
         /// Why the segment cannot be inspected.
         var error: String?
         /// Whether killed processes left it behind, so that it counts as removed.
         var isLeftBehind = false
+
+        private enum CodingKeys: CodingKey { case name, info, error, isLeftBehind }
+
+        func encode(to encoder: any Encoder) throws {
+            try summary?.encode(to: encoder)
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(name, forKey: .name)
+            try container.encodeIfPresent(info, forKey: .info)
+            try container.encodeIfPresent(error, forKey: .error)
+            try container.encode(isLeftBehind, forKey: .isLeftBehind)
+        }
 
         var remark: String {
             isLeftBehind ? "left behind by killed processes; sharedmem unlink \(name) removes it" : error ?? ""
@@ -52,14 +68,6 @@ struct ListCommand: ParsableCommand {
             guard let info = entry.info else { return [entry.name, entry.remark] }
             return [info.name, "\(info.byteCount)", "\(info.capacity)", "\(info.attached.count)", info.version]
         }
-        let widths = (0..<4).map { column in
-            rows.filter { $0.count == 5 || column == 0 }.map { $0[column].count }.max() ?? 0
-        }
-        return rows.map { row in
-            row.enumerated().map { column, cell in
-                guard column < row.count - 1 else { return cell + "\n" }
-                return cell + String(repeating: " ", count: widths[column] - cell.count + 2)
-            }.joined()
-        }.joined()
+        return Table.text(rows)
     }
 }

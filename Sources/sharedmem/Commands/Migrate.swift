@@ -13,14 +13,27 @@ struct MigrateCommand: ParsableCommand {
             If the command fails or is killed, the old segment or the new one is there, whole.
             """)
 
-    @Argument(help: "The segment's name.", completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
+    @Argument(help: "The segment's name.", completion: .segments)
     var name: String
 
     @OptionGroup var location: SegmentLocation
 
+    @Flag(help: "Print a JSON object.")
+    var json = false
+
+    private struct Report: Encodable {
+        let name: String
+        /// False if the segment already had the layout.
+        let isMigrated: Bool
+    }
+
     func run() throws {
-        let isMoved = try Segment.migrate(
-            name, directory: location.directory, trustedOwners: try location.trusted)
+        let isMoved = try Progress.show("Migrating '\(name)'") { _ in
+            try Segment.migrate(name, directory: location.directory, trustedOwners: try location.trusted)
+        }
+        if json {
+            return try ByteStream.standardOutput.write(encoded(Report(name: name, isMigrated: isMoved)))
+        }
         try ByteStream.standardOutput.write(
             "'\(name)' \(isMoved ? "now has" : "already has") this version's layout.\n")
     }

@@ -15,13 +15,7 @@ struct RevertCommand: ParsableCommand {
     @OptionGroup var segment: RevertArguments
     @OptionGroup var location: SegmentLocation
 
-    @Option(
-        name: .customLong("if-version"),
-        help: ArgumentHelp("Set the text only if this is still its version.", valueName: "instance-number"))
-    var expected: Version?
-
-    @Flag(name: .shortAndLong, help: "Print the new version on standard error.")
-    var verbose = false
+    @OptionGroup var setting: SettingOptions
 
     func run() throws {
         let (kept, storage) = try segment.kept()
@@ -30,19 +24,18 @@ struct RevertCommand: ParsableCommand {
         options.isOperator = true
         let attached = try Archive.attach(kept.name, options, capacity: kept.capacity)
         let outcome = try Archive.withText(of: kept, in: storage) { text in
-            Result { () throws(SegmentError) in try attached.set(utf8: text, ifVersion: expected) }
+            Result { () throws(SegmentError) in try attached.set(utf8: text, ifVersion: setting.expected) }
         }
         guard case .success(let result)? = outcome else {
             throw KeepError.notKept(name: kept.name, version: kept.version, found: [])
         }
-        let version = try result.get()
-        if verbose { try ByteStream.standardError.write("\(version)\n") }
+        try setting.outcome.report(try result.get(), of: attached)
     }
 }
 
 /// Which kept version is meant.
 struct RevertArguments: ParsableArguments {
-    @Argument(help: "The segment's name.")
+    @Argument(help: "The segment's name.", completion: .segments)
     var name: String
 
     @Argument(help: ArgumentHelp("The version to go back to.", valueName: "version"))
@@ -53,10 +46,6 @@ struct RevertArguments: ParsableArguments {
     func kept() throws -> (KeptVersion, DiskStorage) {
         var segment = KeptSegmentArguments()
         (segment.name, segment.directory) = (name, directory)
-        let versions = try segment.versions()
-        guard let kept = versions.first(where: { $0.version == version }) else {
-            throw KeepError.notKept(name: name, version: version, found: versions.map(\.version))
-        }
-        return (kept, try segment.storage())
+        return try segment.kept(version)
     }
 }

@@ -22,8 +22,9 @@ struct ServeCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: "The segments to serve, created if they do not exist. (default: shared, env: SHAREDMEM_NAME for one name)"
-    )
+        help:
+            "The segments to serve, created if they do not exist. (default: shared, env: SHAREDMEM_NAME for one name)",
+        completion: .segments)
     var names: [String] = []
 
     @Option(.listen) var listen: [ListenAddress] = []

@@ -18,30 +18,25 @@ struct SetCommand: ParsableCommand {
     @Flag(help: "Set the empty text if standard input is empty, which is an error otherwise.")
     var empty = false
 
-    @Option(
-        name: .customLong("if-version"),
-        help: ArgumentHelp("Set the text only if this is still its version.", valueName: "instance-number"))
-    var expected: Version?
-
-    @Flag(name: .shortAndLong, help: "Print the new version on standard error.")
-    var verbose = false
+    @OptionGroup var setting: SettingOptions
 
     func run() throws {
         var options = AttachmentOptions(
             lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
             mode: creation.mode, group: try creation.group, trustedOwners: try segment.location.trusted)
         options.isOperator = true
+        let attached: Segment
         let version: Version
         if let text {
-            version = try Segment.attach(segment.chosenName, options).set(text, ifVersion: expected)
+            attached = try Segment.attach(segment.chosenName, options)
+            version = try attached.set(text, ifVersion: setting.expected)
         } else {
             let capacity = try capacity(options)
             let bytes = try standardInput(capacity)
-            version = try bytes.withSpan { bytes in
-                try Segment.attach(segment.chosenName, options).set(utf8: bytes, ifVersion: expected)
-            }
+            attached = try Segment.attach(segment.chosenName, options)
+            version = try bytes.withSpan { bytes in try attached.set(utf8: bytes, ifVersion: setting.expected) }
         }
-        if verbose { try ByteStream.standardError.write("\(version)\n") }
+        try setting.outcome.report(version, of: attached)
     }
 
     /// The capacity of the segment, or the one that it is going to be created with.
@@ -57,11 +52,7 @@ struct SetCommand: ParsableCommand {
 
     /// All of standard input; it is not read to its end if it is longer than the capacity.
     private func standardInput(_ capacity: Int) throws -> ReadBytes {
-        let input = ByteStream.standardInput
-        if input.isTerminal {
-            try ByteStream.standardError.write("Reading the text from the terminal; end it with Ctrl-D.\n")
-        }
-        let bytes = try input.readToEnd(limit: capacity)
+        let bytes = try StandardInput.read(limit: capacity)
         if bytes.count > capacity {
             throw Failure(
                 description: "The text on standard input is longer than the segment's capacity of \(capacity) bytes: "

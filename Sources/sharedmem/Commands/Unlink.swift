@@ -11,12 +11,10 @@ struct UnlinkCommand: ParsableCommand {
             It also removes what killed processes have left behind. Root can remove the segments of all users.
             """)
 
-    @Argument(help: "The segment's name.", completion: .custom { _, _, _ in names })
+    @Argument(help: "The segment's name.", completion: .removableSegments)
     var name: String
 
     @OptionGroup var location: SegmentLocation
 
     func run() throws { try Segment.unlink(name, directory: location.directory, trustedOwners: try location.trusted) }
-
-    private static var names: [String] { ((try? Segment.list()) ?? []) + ((try? Segment.leftovers()) ?? []) }
 }

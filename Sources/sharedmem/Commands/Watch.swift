@@ -38,6 +38,9 @@ struct WatchCommand: ParsableCommand {
         help: "End each version with a zero byte, which no text contains, instead of adding a line feed.")
     var null = false
 
+    @Flag(help: "Print each version as a JSON object on a line.")
+    var json = false
+
     @Flag(name: .shortAndLong, help: "Print each version number on standard error, before the text.")
     var verbose = false
 
@@ -55,6 +58,7 @@ struct WatchCommand: ParsableCommand {
         if command.isEmpty, CommandLine.arguments.last == "--exec" {
             throw ValidationError("Missing value for '--exec <command>'")
         }
+        if json, null || !command.isEmpty { throw ValidationError("--json goes with neither --null nor --exec.") }
         if null, !command.isEmpty { throw ValidationError("With --exec, watch prints nothing: leave --null out.") }
     }
 
@@ -75,7 +79,13 @@ struct WatchCommand: ParsableCommand {
             guard let snapshot = next else { continue }
             version = snapshot.version
             if verbose { report("\(snapshot.version)") }
-            if command.isEmpty { try write(snapshot.text) } else { try runCommand(with: snapshot) }
+            if json {
+                try write(try encodedLine(SnapshotReport(snapshot, of: follower.name)))
+            } else if command.isEmpty {
+                try write(snapshot.text)
+            } else {
+                try runCommand(with: snapshot)
+            }
             if once { return }
         }
     }

@@ -4,8 +4,8 @@ import SharedMemory
 /// A diagnosis for people.
 extension Diagnosis {
     var page: String {
-        let lines = [summary] + findings.flatMap { [""] + Self.lines($0) } + [""] + sides
-        return lines.map { printable($0) + "\n" }.joined()
+        let lines = [summary] + findings.flatMap { [""] + Self.lines($0) } + [""]
+        return lines.map { printable($0) + "\n" }.joined() + Table.text(sides)
     }
 
     private var summary: String {
@@ -25,13 +25,11 @@ extension Diagnosis {
 
     // MARK: What both sides see
 
-    private var sides: [String] {
-        let users = examination.users.map { user in
-            (user.description, "\(user.path), inode \(user.file.inode)" + (user.isRemoved ? ", removed" : ""))
-        }
-        let rows = [("this process", ownSide)] + users
-        let width = rows.map(\.0.count).max() ?? 0
-        return rows.map { $0 + String(repeating: " ", count: width - $0.count + 2) + $1 }
+    private var sides: [[String]] {
+        [["this process", ownSide]]
+            + examination.users.map { user in
+                [user.description, "\(user.path), inode \(user.file.inode)" + (user.isRemoved ? ", removed" : "")]
+            }
     }
 
     private var ownSide: String {

@@ -111,11 +111,6 @@ struct EffectiveConfiguration {
     // MARK: For people
 
     static func table(_ settings: [Setting]) -> String {
-        let rows = [["OPTION", "VALUE", "FROM"]] + settings.map { [$0.option, $0.value ?? "-", $0.origin] }
-        let widths = (0..<2).map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count + 2) }
-            return printable(cells.joined() + row[2]) + "\n"
-        }.joined()
+        Table.text([["OPTION", "VALUE", "FROM"]] + settings.map { [$0.option, $0.value ?? "-", $0.origin] })
     }
 }

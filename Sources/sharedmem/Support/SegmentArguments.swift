@@ -36,10 +36,10 @@ struct SegmentLocation: ParsableArguments {
 struct SegmentArguments: ParsableArguments {
     @Argument(
         help: "The segment's name. (default: shared, env: SHAREDMEM_NAME)",
-        completion: .custom { _, _, _ in (try? Segment.list()) ?? [] })
+        completion: .segments)
     var segment: String?
 
-    @Option(help: "Another way to give the segment's name.")
+    @Option(help: "Another way to give the segment's name.", completion: .segments)
     var name: String?
 
     @OptionGroup var location: SegmentLocation

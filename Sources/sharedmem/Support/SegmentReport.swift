@@ -29,6 +29,14 @@ struct SegmentReport: Encodable {
         let processID: Int
         let user: UInt32
         let program: String
+
+        init(processID: Int, user: UInt32, program: String) {
+            (self.processID, self.user, self.program) = (processID, user, program)
+        }
+
+        init(_ setter: SettingProcess) {
+            self.init(processID: setter.processID, user: setter.user, program: setter.program)
+        }
     }
 
     struct Process: Encodable {
@@ -55,7 +63,7 @@ struct SegmentReport: Encodable {
         pinCount = info.pinCount
         pinLimit = info.pinLimit
         rowLimit = info.rowLimit
-        setter = info.setter.map { Setter(processID: $0.processID, user: $0.user, program: $0.program) }
+        setter = info.setter.map(Setter.init)
         attachmentCount = info.attachmentCount
         let haveRow = Set(info.attached.map(\.processID))
         withoutRow = processes?.filter { !haveRow.contains($0.processID) }
@@ -72,6 +80,13 @@ struct SegmentReport: Encodable {
 func encoded(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+}
+
+/// JSON on one line, for programs that read lines.
+func encodedLine(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
 }
 
