@@ -29,8 +29,8 @@ struct CompletionTests: CommandTests {
     @Test(
         "Names of segments are offered wherever a name is expected",
         arguments: [
-            ["get"], ["set"], ["watch"], ["info"], ["doctor"], ["migrate"], ["unlink"], ["history"],
-            ["revert"], ["serve"], ["get", "--name"],
+            ["get"], ["set"], ["diff"], ["watch"], ["info"], ["doctor"], ["migrate"], ["unlink"], ["history"],
+            ["revert"], ["serve"], ["get", "--name"], ["diff", "alpha", "--to"],
         ])
     func names(_ words: [String]) async throws {
         for name in ["alpha", "alphabet", "beta"] { try await sharedmem("set", name, "--text", "x") }
