@@ -18,10 +18,25 @@ package struct Program: Sendable {
         let input = PipeEnd(ends[1])
         let program = Program(processID: try spawn(words, standardInput: PipeEnd(ends[0])))
         if let outcome = program.feed(text, through: input) { return outcome }
-        // A signal that this process handles does not end the wait.
-        while true {
-            if let outcome = program.outcome(options: 0) { return outcome }
+        return program.awaitOutcome()
+    }
+
+    /// Runs a program to its end with the standard streams of this process, such as an editor.
+    ///
+    /// Keys that interrupt the program do not end this process meanwhile.
+    package static func run(_ words: [String]) throws(SystemError) -> Outcome {
+        signal(SIGCHLD, SIG_DFL)
+        // Handled and not ignored, which the program would inherit.
+        var ignoring = sigaction()
+        unsafe ignoring.__sigaction_handler.sa_handler = { _ in }
+        var (interrupt, quit) = (sigaction(), sigaction())
+        unsafe sigaction(SIGINT, &ignoring, &interrupt)
+        unsafe sigaction(SIGQUIT, &ignoring, &quit)
+        defer {
+            unsafe sigaction(SIGINT, &interrupt, nil)
+            unsafe sigaction(SIGQUIT, &quit, nil)
         }
+        return Program(processID: try spawn(words, inputDescriptor: nil)).awaitOutcome()
     }
 
     /// Reaps the orphans that have ended, if this is process 1 and so their parent.
@@ -31,10 +46,17 @@ package struct Program: Sendable {
     }
 
     private static func spawn(_ words: [String], standardInput: consuming PipeEnd) throws(SystemError) -> pid_t {
+        try spawn(words, inputDescriptor: standardInput.descriptor)
+    }
+
+    /// - Parameter inputDescriptor: the program's standard input; nil for that of this process.
+    private static func spawn(_ words: [String], inputDescriptor: CInt?) throws(SystemError) -> pid_t {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        unsafe posix_spawn_file_actions_adddup2(&actions, standardInput.descriptor, STDIN_FILENO)
+        if let descriptor = inputDescriptor {
+            unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, STDIN_FILENO)
+        }
 
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
@@ -76,6 +98,13 @@ package struct Program: Sendable {
             }
         }
         return nil
+    }
+
+    /// Waits for the program's end; a signal that this process handles does not end the wait.
+    private func awaitOutcome() -> Outcome {
+        while true {
+            if let outcome = outcome(options: 0) { return outcome }
+        }
     }
 
     /// How the program ended; nil if it has not.

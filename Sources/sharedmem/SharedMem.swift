@@ -18,7 +18,7 @@ struct SharedMem: ParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            ServeCommand.self, GetCommand.self, SetCommand.self, DiffCommand.self, WatchCommand.self,
+            ServeCommand.self, GetCommand.self, SetCommand.self, EditCommand.self, DiffCommand.self, WatchCommand.self,
             InfoCommand.self,
             ListCommand.self, UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self,
             RevertCommand.self, DoctorCommand.self,

@@ -29,7 +29,7 @@ struct CompletionTests: CommandTests {
     @Test(
         "Names of segments are offered wherever a name is expected",
         arguments: [
-            ["get"], ["set"], ["diff"], ["watch"], ["info"], ["doctor"], ["migrate"], ["unlink"], ["history"],
+            ["get"], ["set"], ["edit"], ["diff"], ["watch"], ["info"], ["doctor"], ["migrate"], ["unlink"], ["history"],
             ["revert"], ["serve"], ["get", "--name"], ["diff", "alpha", "--to"],
         ])
     func names(_ words: [String]) async throws {

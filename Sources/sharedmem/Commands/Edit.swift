@@ -1,0 +1,39 @@
+import ArgumentParser
+import LinuxSystem
+import SharedMemory
+
+struct EditCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "edit", abstract: "Change the text in an editor.",
+        discussion: """
+            Opens the text in $VISUAL, $EDITOR or vi, and sets it when the editor ends. If the segment does not exist, it is \
+            created with what you write. Without a terminal, only $EDITOR is used.
+
+            The text is set only if no other process has set it meanwhile. Otherwise, you see what differs and can edit a \
+            merge of both, overwrite the other text, or abandon your changes. If both have changed the same lines, the merge \
+            has both, between markers like those of diff3 -m.
+
+            If the text is unchanged, nothing is set. If the text did not end with a line feed, one that the editor adds is \
+            left out. If the editor fails, or you abandon your changes, the command exits with status 1 and prints where \
+            your text is kept.
+            """)
+
+    @OptionGroup var segment: SegmentArguments
+    @OptionGroup var creation: CreationOptions
+    @OptionGroup var outcome: OutcomeOptions
+    @OptionGroup var styling: StyleOptions
+
+    func run() throws {
+        var options = AttachmentOptions(
+            lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
+            mode: creation.mode, group: try creation.group, trustedOwners: try segment.location.trusted)
+        options.isOperator = true
+        let name = try Segment.place(segment.chosenName, directory: options.directory).name
+        let edited = EditedSegment(name: name, options: options)
+        var session = try EditSession(edited, try Editor.choose(), Style(styling.color, for: .standardError))
+        guard let (version, attached) = try session.run() else {
+            return try ByteStream.standardError.write("The text is unchanged, so nothing was set.\n")
+        }
+        try outcome.report(version, of: attached)
+    }
+}

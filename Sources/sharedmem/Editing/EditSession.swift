@@ -1,0 +1,142 @@
+import LinuxSystem
+import SharedMemory
+
+/// A person's changes to the text, from the first look into the editor until they are set or abandoned.
+struct EditSession {
+    private let segment: EditedSegment
+    private let editor: Editor
+    private let file: PrivateFile
+    private let style: Style
+    /// The text that the person's changes are made to.
+    private var base: EditedSegment.State
+    /// Whether the text had no line feed at its end, so that the one that editors add is not a change.
+    private let endsOpen: Bool
+
+    init(_ segment: EditedSegment, _ editor: Editor, _ style: Style) throws {
+        (self.segment, self.editor, self.style) = (segment, editor, style)
+        base = try segment.state()
+        endsOpen = !base.text.isEmpty && base.text.utf8.last != UInt8(ascii: "\n")
+        file = try PrivateFile(
+            named: Editor.fileName(segment.name, base.text), in: Environment["TMPDIR"] ?? "/tmp",
+            content: base.text)
+    }
+
+    /// - Returns: nil if the text is unchanged, so that nothing was set.
+    mutating func run() throws -> (version: Version, segment: Segment)? {
+        do {
+            try editor.run(file.path)
+            while true {
+                switch try save() {
+                case .done(let version, let segment):
+                    file.remove()
+                    return (version, segment)
+                case .unchanged:
+                    file.remove()
+                    return nil
+                case .again: try editor.run(file.path)
+                case .saveAgain: continue
+                case .abandoned: throw Failure(description: "Nothing was set.")
+                }
+            }
+        } catch {
+            throw kept(error)
+        }
+    }
+
+    /// The error, and where the person's text is.
+    private func kept(_ error: any Error) -> any Error {
+        let words = (error as? SystemError).map { "\($0.call): \($0.reason)." } ?? "\(error)"
+        guard let text = try? file.read(limit: Segment.maximumCapacity), text.text != base.text else {
+            file.remove()
+            return Failure(description: words)
+        }
+        return Failure(description: "\(words) Your text is in \(file.path).")
+    }
+
+    private enum Step {
+        case done(Version, Segment)
+        case unchanged, again, saveAgain, abandoned
+    }
+
+    private mutating func save() throws -> Step {
+        let text = try read()
+        if text.text.utf8.elementsEqual(base.text.utf8) { return .unchanged }
+        if Merge.hasMarkers(text.text), !Merge.hasMarkers(base.text), try !confirmsMarkers() { return .again }
+        let outcome: EditedSegment.Outcome
+        do {
+            outcome = try segment.set(text, inPlaceOf: base)
+        } catch let error as SegmentError {
+            return try choice("\(error)", [.again, .abandon]) == .again ? .again : .abandoned
+        }
+        switch outcome {
+        case .set(let version, let segment): return .done(version, segment)
+        case .conflict(let current): return try resolve(text.text, current)
+        }
+    }
+
+    /// The text as the person left it, without the line feed that the editor added.
+    private func read() throws -> ReadBytes {
+        var text = try file.read(limit: Segment.maximumCapacity)
+        if endsOpen { text.removeLineFeed() }
+        return text
+    }
+
+    // MARK: Conflicts
+
+    private mutating func resolve(_ mine: String, _ current: EditedSegment.State) throws -> Step {
+        let diff = UnifiedDiff(from: current.text, to: mine)
+        let difference = diff.text(
+            from: .init(name: "current", remark: current.label), to: .init(name: "yours"), style)
+        try ByteStream.standardError.write(difference)
+        let news = current.version == nil ? "The segment was unlinked" : "The text was set"
+        let line = "\(news) while you edited it: its version is \(current.label)."
+        switch try choice(line, [.merge, .overwrite, .abandon]) {
+        case .merge:
+            let merge = Merge(
+                mine: mine, "yours", base: base.text, base.label, theirs: current.text, current.label)
+            base = current
+            try file.write(merge.text)
+            return .again
+        case .overwrite:
+            // Only what was shown: if the text changes again, there is another question.
+            base = current
+            return .saveAgain
+        default: return .abandoned
+        }
+    }
+
+    private func confirmsMarkers() throws -> Bool {
+        switch try choice("The text still has the markers of a conflict.", [.again, .save, .abandon]) {
+        case .again: return false
+        case .save: return true
+        default: throw Failure(description: "Nothing was set.")
+        }
+    }
+
+    // MARK: Questions
+
+    private enum Choice: String {
+        case again = "edit again"
+        case merge = "edit a merge"
+        case overwrite = "overwrite"
+        case save = "save it"
+        case abandon = "abandon"
+    }
+
+    /// Asks what to do; without a terminal, the changes are abandoned.
+    private func choice(_ problem: String, _ choices: [Choice]) throws -> Choice {
+        guard ByteStream.standardInput.isTerminal, ByteStream.standardError.isTerminal else {
+            throw Failure(description: problem)
+        }
+        let list = choices.map { "\(style.bold(String($0.rawValue.prefix(1))))  \($0.rawValue)" }.joined(
+            separator: "\n")
+        try ByteStream.standardError.write("\(problem)\nYour text is in \(file.path).\n\(list)\n")
+        while true {
+            try ByteStream.standardError.write("? ")
+            guard let answer = try ByteStream.standardInput.typedLine() else { return .abandon }
+            if let choice = choices.first(where: { $0.rawValue.hasPrefix(answer.lowercased()) && !answer.isEmpty }) {
+                return choice
+            }
+        }
+    }
+}
