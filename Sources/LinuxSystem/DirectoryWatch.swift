@@ -37,7 +37,8 @@ package final class DirectoryWatch: Sendable {
         return readEvents()
     }
 
-    private func readEvents() -> Event {
+    /// What has happened since the last call, without waiting; most often nothing, for no name.
+    package func readEvents() -> Event {
         var names: Set<String> = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {

@@ -29,8 +29,13 @@ extension SegmentGlance {
         return MeasuredSegment(
             name: name, version: info.version, byteCount: info.byteCount, capacity: capacity,
             publicationTime: info.publicationTime,
-            attachmentCount: locks.locks.count(on: identity, byte: Layout.lifetimeLock),
+            attachmentCount: attachmentCount(locks),
             pinCount: pinCount, memoryByteCount: (try? FileStatus.ofPath(path))?.allocatedByteCount)
+    }
+
+    /// Nil where `/proc/locks` cannot be read.
+    package func attachmentCount(_ locks: AttachmentLocks) -> Int? {
+        locks.locks.count(on: identity, byte: Layout.lifetimeLock)
     }
 
     private var pinCount: Int {

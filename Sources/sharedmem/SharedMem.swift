@@ -20,7 +20,7 @@ struct SharedMem: ParsableCommand {
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, EditCommand.self, DiffCommand.self, WatchCommand.self,
             InfoCommand.self,
-            ListCommand.self, UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self,
+            ListCommand.self, TopCommand.self, UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self,
             RevertCommand.self, DoctorCommand.self,
             HealthcheckCommand.self, VersionCommand.self,
         ])

@@ -59,6 +59,7 @@ struct JSONTests: CommandTests {
         for name in ["a", "b"] { try await expect(try await output("info", name, "--json"), matches: "info") }
         let list = try await output("list", "--json")
         try await expect(list, matches: "list")
+        try await expect(try await output("top", "--batch", "2", "--json"), matches: "top", isLines: true)
 
         let (server, url) = try await serve("a", "--dynamic", "--listen", "127.0.0.1:0")
         let http = try await ChildProcess.run("curl", ["-s", url + "/"]).text
