@@ -297,7 +297,7 @@ struct AccessTokenTests {
     func documented() throws {
         let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/security.md")
         let document = try String(contentsOf: path, encoding: .utf8)
-        let block = try #require(document.firstMatch(of: /```\n(# TOKEN .*?)```/.dotMatchesNewlines())?.output.1)
+        let block = try #require(document.firstMatch(of: /```text\n(# TOKEN .*?)```/.dotMatchesNewlines())?.output.1)
         let tokens = try AccessToken.parse(file: String(block))
         #expect(tokens.map(\.role) == [.read, .write] && tokens.map(\.name) == ["dashboard", "deploy"])
         #expect(tokens[1].segments == ["flags", "route-*"] && tokens[1].expires != nil)

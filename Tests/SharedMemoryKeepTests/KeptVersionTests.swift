@@ -50,7 +50,7 @@ struct KeptVersionTests {
         let file = String(decoding: kept.header(for: text.span) + text, as: UTF8.self)
         let document = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("docs/keep.md")
-        #expect(try String(contentsOf: document, encoding: .utf8).contains("```\n\(file)\n```"))
+        #expect(try String(contentsOf: document, encoding: .utf8).contains("```text\n\(file)\n```"))
         #expect(kept.fileName == "shared@bf51aad6d45c6afb-2.kept")
     }
 
