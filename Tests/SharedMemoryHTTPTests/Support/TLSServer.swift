@@ -60,13 +60,16 @@ final class TLSConnection {
         let certificates = try await TestCertificates.shared()
         let descriptor = socket.descriptor
         let identities = TLSClient.Identities(authorities: certificates.certificate("ca"), own: nil)
+        let isSilent = Flag()
         do throws(TLSError) {
             client = try TLSClient(socket, serverName: "localhost", identities) { readiness throws(TLSError) in
+                if !completes { isSilent.raise() }
                 guard completes, (try? Socket.wait(for: readiness, of: descriptor, timeoutMilliseconds: 60_000)) == true
                 else { throw TLSError("the time is up") }
             }
         } catch {
-            if completes { throw error }
+            // Whatever went wrong before its first message is an error.
+            if !isSilent.isRaised { throw error }
         }
     }
 
