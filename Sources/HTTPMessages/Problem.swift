@@ -46,7 +46,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
         case .notImplemented: (.notImplemented, "Not implemented")
         case .unavailable: (.serviceUnavailable, "Temporarily unavailable")
         case .noSpace: (.insufficientStorage, "No memory left")
-        case .notKept: (.insufficientStorage, "Set but not on disk")
+        case .notKept: (.insufficientStorage, "Done in memory but not on disk")
         }
     }
 }
@@ -221,6 +221,13 @@ extension Problem {
             "The text is set, as version \(version.opaque), but it is not on disk (\(reason)), so a reboot would lose it. "
                 + "The server keeps retrying.",
             members: [("version", .text(version.opaque))], headers: [(.entityTag, version.quoted)])
+    }
+
+    package static func notRemoved(reason: String) -> Problem {
+        Problem(
+            .notKept,
+            "The segment is removed, but its text is still on disk (\(reason)): a restart of the host would bring it back. "
+                + "The server goes on trying to remove it.")
     }
 
     package static let versionNotKept = Problem(

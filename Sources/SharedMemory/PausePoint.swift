@@ -29,6 +29,8 @@ package enum PausePoint: String, Sendable {
     case migrateLocked, migrateBuilt, migrateNamed, migrateReplaced
     // Keeping a version on disk, which the server does.
     case keepCreated, keepWritten, keepSynchronized, keepRenamed, keepDurable, keepPruned, keepRestored
+    // Removing what is kept, which the server does.
+    case keepRemovedOlder, keepRemovedNewest, keepForgotten
 
     /// Stops the process (SIGSTOP) if this is the next of the comma-separated steps that `SHAREDMEM_PAUSE_AT` names.
     @inline(__always)

@@ -234,7 +234,7 @@ extension SegmentError {
     }
 
     /// Whether the error prevents attaching with write access, but not attaching read-only.
-    var isForWantOfRights: Bool {
+    package var isForWantOfRights: Bool {
         switch self {
         case .leftBehind, .untrustedOwner, .system(_, EACCES), .system(_, EPERM), .system(_, EROFS): true
         default: false

@@ -28,6 +28,16 @@ package final class SegmentGlance: Sendable {
         identity = open.status.identity
     }
 
+    package var instance: UInt64 { membership.instance }
+
+    /// Whether a process has unlinked the segment by this library, a moment ago or earlier.
+    ///
+    /// If its file was removed in another way, or a process was killed just then, it is not.
+    package var isRetired: Bool {
+        defer { extendLifetime(self) }
+        return membership.view.state.retired.load(ordering: .acquiring) != 0
+    }
+
     /// The version of the current text.
     package var version: Version {
         defer { extendLifetime(self) }

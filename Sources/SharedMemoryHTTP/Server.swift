@@ -51,14 +51,18 @@ public final class Server: Sendable {
             listeners.append(try Listener(inherited: descriptor, silenceSeconds: configuration.sendSeconds))
         }
         let budget = ByteBudget()
-        let list = SegmentList(directory: configuration.directory, trustedOwners: configuration.trustedOwners)
         let log = try ServerLog(configuration)
         let crossOrigins = try CrossOrigins(configuration.crossOrigins)
         let localChanges = try orNoResources(LocalChangeLog(log))
         // Before anything is served: what is restored is the first text that a client sees.
         let keeper = try configuration.makeKeeper()
+        let kept = try keeper?.restoreDirectory(configuration) ?? []
+        let list = SegmentList(directory: configuration.directory, trustedOwners: configuration.trustedOwners) {
+            keeper?.follow($0, $1)
+        }
         let segments = try configuration.attachSegments(budget, keeper, list, log, localChanges)
-        let catalog = try configuration.catalog(segments, list, budget, log, localChanges)
+        let catalog = try configuration.catalog(
+            segments, keeping: kept, keeper, list, budget, log, localChanges)
         let capacity = max(segments.compactMap(\.capacity).max() ?? 0, catalog.directory?.capacity ?? 0)
         budget.limit(to: try configuration.bytesInFlight(capacity: capacity))
         let metrics = Metrics(keeper)
@@ -219,7 +223,7 @@ extension TLSCredentials {
 }
 
 extension ServerConfiguration {
-    private var attachmentOptions: AttachmentOptions {
+    var attachmentOptions: AttachmentOptions {
         var options = AttachmentOptions(
             lifetime: .persistent, capacity: capacity, directory: directory, mode: mode, group: group,
             trustedOwners: trustedOwners)
@@ -228,13 +232,14 @@ extension ServerConfiguration {
     }
 
     fileprivate func catalog(
-        _ resources: [SegmentResource], _ list: SegmentList, _ budget: ByteBudget, _ log: ServerLog,
-        _ localChanges: LocalChangeLog
+        _ resources: [SegmentResource], keeping kept: [String], _ keeper: Keeper?, _ list: SegmentList,
+        _ budget: ByteBudget, _ log: ServerLog, _ localChanges: LocalChangeLog
     ) throws(ServerError) -> Catalog {
         guard isDynamic else { return Catalog(resources, list) }
         do throws(SegmentError) {
             let directory = try ServedDirectory(
-                attachmentOptions, limit: segmentLimit, pattern: namePattern, list, budget, log, localChanges)
+                attachmentOptions, limit: segmentLimit, pattern: namePattern, keeping: kept, keeper, list, budget, log,
+                localChanges)
             return Catalog(directory, first: segments[0], list)
         } catch {
             throw .segment(name: segments[0], error)
@@ -247,7 +252,7 @@ extension ServerConfiguration {
     ) throws(ServerError) -> [SegmentResource] {
         let options = attachmentOptions
         return try segments.map { name throws(ServerError) in
-            try keeper?.restoreAndKeep(name, options)
+            if !isDynamic { try keeper?.restoreAndKeep(name, options) }
             do throws(SegmentError) {
                 let follower = try SegmentFollower(name, options) { [report, weak list] attachment in
                     // The list has the followers.

@@ -20,10 +20,6 @@ extension ServerConfiguration {
             throw .invalidConfiguration(
                 "There is no directory in which to keep the text before a PUT is answered: name one.")
         }
-        guard keepDirectory == nil || !isDynamic else {
-            throw .invalidConfiguration(
-                "A dynamic server does not keep its segments on disk yet: name the segments, or leave --keep out.")
-        }
         guard threadCount <= connectionLimit else {
             throw .invalidOption(
                 name: ServerOption.threads.name,

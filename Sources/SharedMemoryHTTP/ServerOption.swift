@@ -155,7 +155,8 @@ package struct ServerOption: Sendable {
         "keep", value: "directory",
         help: "A directory on a disk for the newest text of each segment, which is restored from there after a reboot.")
     package static let keepSync = ServerOption(
-        "keep-sync", help: "Answer a PUT only once its text is on disk; needs --keep.")
+        "keep-sync",
+        help: "Answer a PUT only once its text is on disk, and a DELETE once it is gone from there; needs --keep.")
     package static let keepInterval = ServerOption(
         "keep-interval", \.keepIntervalMilliseconds.optional, in: 0...1_000_000, unit: "milliseconds",
         help: "The shortest time from one write of a segment to disk to the next, unless a PUT waits for it.")

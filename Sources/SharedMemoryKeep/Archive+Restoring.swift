@@ -6,12 +6,16 @@ extension Archive {
     ///
     /// The restored text is the first version of a new instance, because the segment is a new one: no client that knows a
     /// version from before takes it for that version.
-    mutating func restore(_ options: AttachmentOptions, report: (String) -> Void) throws(KeepError) {
-        guard let newest else { return }
+    ///
+    /// - Returns: the version that it was restored from, and the one that it became; nil if it was not restored.
+    mutating func restore(
+        _ options: AttachmentOptions, report: (String) -> Void
+    ) throws(KeepError) -> (from: Version, to: Version)? {
+        guard let newest else { return nil }
         let segment: Segment
         do throws(SegmentError) {
             segment = try Self.attach(name, options, capacity: newest.capacity)
-            guard try segment.version.number == 0 else { return }
+            guard try segment.version.number == 0 else { return nil }
         } catch {
             throw .segment(name: name, error)
         }
@@ -30,13 +34,14 @@ extension Archive {
             case .success(let version):
                 PausePoint.keepRestored.reached()
                 noteRestored(as: version)
-                return report("'\(name)' was restored from its kept version \(kept.version), and is now \(version)")
-            case .failure(.versionMismatch): return
+                return (kept.version, version)
+            case .failure(.versionMismatch): return nil
             case .failure(.tooLong(let byteCount, let capacity)):
                 throw .tooLong(name: name, byteCount: byteCount, capacity: capacity)
             case .failure(let error): throw .segment(name: name, error)
             }
         }
+        return nil
     }
 
     /// Attaches to the segment, or creates it with the requested capacity or, if none is requested, with this one.

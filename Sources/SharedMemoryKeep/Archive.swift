@@ -7,15 +7,17 @@ package import SharedMemory
 /// synchronized, and only then are older versions removed. Wherever this is cut short, a whole version has its name.
 package struct Archive {
     package let name: String
-    private let storage: any KeepStorage
+    let storage: any KeepStorage
     private let limit: Int
     /// Oldest first.
-    package private(set) var versions: [KeptVersion]
+    package internal(set) var versions: [KeptVersion]
     /// Those that have their names, which may not be on disk yet.
-    private var published: [KeptVersion] = []
+    var published: [KeptVersion] = []
     private var lastSequence: UInt64
     /// The version that the segment was restored from, and the one that it became.
-    private var restored: (from: KeptVersion, to: Version)?
+    var restored: (from: KeptVersion, to: Version)?
+    /// Whether the next version begins a new history: those of other instances then go.
+    var startsAnew = false
 
     private var temporaryName: String { ".\(name).new" }
 
@@ -30,11 +32,28 @@ package struct Archive {
     package init(
         _ name: String, _ storage: any KeepStorage, limit: Int, report: (String) -> Void
     ) throws(SystemError) {
+        try self.init(name, storage, limit: limit, files: try Self.files(of: name, storage), report: report)
+        try? storage.remove(temporaryName)
+    }
+
+    /// Finds the versions in some files, those that there are of the segment.
+    init(
+        _ name: String, _ storage: any KeepStorage, limit: Int, files: [String], report: (String) -> Void
+    ) throws(SystemError) {
         (self.name, self.storage, self.limit) = (name, storage, limit)
         (versions, lastSequence) = ([], 0)
-        versions = try Self.survey(name, storage) { Self.setAside($0, $1, storage, report) }
-        try? storage.remove(temporaryName)
+        versions = try Self.survey(files, storage) { Self.setAside($0, $1, storage, report) }
         lastSequence = versions.last?.sequence ?? 0
+    }
+
+    /// Nothing is kept of the segment.
+    init(newNamed name: String, _ storage: any KeepStorage, limit: Int) {
+        (self.name, self.storage, self.limit) = (name, storage, limit)
+        (versions, lastSequence) = ([], 0)
+    }
+
+    private static func files(of name: String, _ storage: any KeepStorage) throws(SystemError) -> [String] {
+        try storage.names().filter { KeptVersion.isName($0, of: name) }
     }
 
     private static let damagedSuffix = ".damaged"
@@ -43,8 +62,14 @@ package struct Archive {
     package static func survey(
         _ name: String, _ storage: any KeepStorage, damaged: (String, Damage) -> Void
     ) throws(SystemError) -> [KeptVersion] {
+        try survey(files(of: name, storage), storage, damaged: damaged)
+    }
+
+    private static func survey(
+        _ files: [String], _ storage: any KeepStorage, damaged: (String, Damage) -> Void
+    ) throws(SystemError) -> [KeptVersion] {
         var versions: [KeptVersion] = []
-        for file in try storage.names().sorted() where KeptVersion.isName(file, of: name) {
+        for file in files.sorted() {
             switch try read(file, storage, { kept, _ in kept }) {
             case .success(let kept): versions.append(kept)
             case .failure(let damage): damaged(file, damage)
@@ -178,6 +203,10 @@ extension Archive {
             versions.append(kept)
         }
         if let restored, published.last?.version == restored.to { remove(restored.from) }
+        if startsAnew, let instance = published.last?.version.instance {
+            for kept in others(than: instance) { remove(kept) }
+            startsAnew = false
+        }
         (published, restored) = ([], nil)
         for old in versions.dropLast(limit) { remove(old) }
         PausePoint.keepPruned.reached()
@@ -189,9 +218,4 @@ extension Archive {
         versions.removeAll { $0 == kept }
     }
 
-    /// Removes all versions.
-    package mutating func removeAll() {
-        for kept in versions + published { remove(kept) }
-        published = []
-    }
 }

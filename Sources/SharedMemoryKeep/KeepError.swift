@@ -4,6 +4,8 @@ package import SharedMemory
 package enum KeepError: Error, Hashable, Sendable, CustomStringConvertible {
     case directory(path: String, reason: String)
     case inUse(name: String, path: String)
+    case directoryInUse(path: String)
+    case tooMany(count: Int, limit: Int, path: String)
     case unreadable(name: String, path: String, reason: String)
     case tooLong(name: String, byteCount: Int, capacity: Int)
     case notKept(name: String, version: Version, found: [Version])
@@ -16,6 +18,12 @@ package enum KeepError: Error, Hashable, Sendable, CustomStringConvertible {
             "Text cannot be kept in \(path): \(reason). Name a directory on a disk that this user can write to."
         case .inUse(let name, let path):
             "Another server keeps the segment '\(name)' in \(path): stop it, or keep the text in another directory."
+        case .directoryInUse(let path):
+            "Another server keeps text in \(path), and a server that keeps all segments of a directory needs it for itself: "
+                + "stop the other, or keep the text in another directory."
+        case .tooMany(let count, let limit, let path):
+            "With the segments whose text is kept in \(path), there are \(count), and the limit is \(limit): raise the "
+                + "limit, or move the files of some of them away."
         case .unreadable(let name, let path, let reason):
             "The kept text of '\(name)' in \(path) cannot be read: \(reason). Make its files readable, or move the "
                 + "unreadable ones away: the server then uses the newest that remains."

@@ -1,18 +1,37 @@
 import LinuxSystem
 
-/// Makes this process the only one that keeps a segment in a directory, for as long as it lives.
+/// Keeps other processes from keeping the same segment, or any in the same directory, for as long as this process lives.
 struct KeepLock: ~Copyable {
+    private let file: String
+    private let isShared: Bool
     private let path: String
     private let descriptor: FileDescriptor
 
-    /// - Returns: nil if another process has the lock.
+    /// Makes this process the only one that keeps a segment.
+    ///
+    /// - Returns: nil if another process does.
     init?(_ name: String, _ storage: DiskStorage) throws(SystemError) {
-        path = storage.path(of: ".\(name).lock")
+        try self.init(file: ".\(name).lock", storage, isShared: false)
+    }
+
+    /// Makes this process one of those that keep segments in a directory, or the only one.
+    ///
+    /// - Returns: nil if another process is the only one, or if this one cannot be.
+    init?(ofDirectory storage: DiskStorage, isShared: Bool) throws(SystemError) {
+        // No segment has the empty name.
+        try self.init(file: ".lock", storage, isShared: isShared)
+    }
+
+    private init?(file: String, _ storage: DiskStorage, isShared: Bool) throws(SystemError) {
+        let path = storage.path(of: file)
         // Bounded; again only if the file was removed by the process that had the lock.
         for _ in 0..<100 {
             let descriptor = try Self.open(path)
-            guard try descriptor.tryLockExclusive(byte: 0) else { return nil }
+            let isTaken =
+                try isShared ? descriptor.tryLockShared(byte: 0) : descriptor.tryLockExclusive(byte: 0)
+            guard isTaken else { return nil }
             if try Self.leads(path, to: descriptor) {
+                (self.file, self.isShared, self.path) = (file, isShared, path)
                 self.descriptor = descriptor
                 return
             }
@@ -20,11 +39,14 @@ struct KeepLock: ~Copyable {
         return nil
     }
 
-    /// Whether the lock still counts: its file is gone if the directory was replaced.
-    var isInPlace: Bool { (try? Self.leads(path, to: descriptor)) ?? false }
-
-    /// Removes the file, and gives the lock up.
-    consuming func remove() { try? Directory.unlink(path) }
+    /// Takes the lock again if it no longer counts: its file is gone if the directory was replaced.
+    mutating func hold(_ storage: DiskStorage) throws(KeepFailure) {
+        if (try? Self.leads(path, to: descriptor)) == true { return }
+        let (file, isShared) = (file, isShared)
+        let taken = try fromSystem { () throws(SystemError) in try KeepLock(file: file, storage, isShared: isShared) }
+        guard let taken else { throw KeepFailure(reason: "another server keeps the same texts there") }
+        self = taken
+    }
 
     private static func open(_ path: String) throws(SystemError) -> FileDescriptor {
         do throws(SystemError) {

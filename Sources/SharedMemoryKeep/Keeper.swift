@@ -12,27 +12,45 @@ package final class Keeper: Sendable {
         package var intervalMilliseconds = 250
         /// How many versions of each segment to keep.
         package var versionCount = 1
+        /// How to attach to the segments of a directory that is kept whole; nil if segments are added one by one.
+        package var wholeDirectory: AttachmentOptions?
         /// Called with a line about each problem; from any thread.
         package var report: @Sendable (String) -> Void = { _ in }
 
         package init(directory: String) { self.directory = directory }
     }
 
-    private let settings: Settings
-    private let storage: DiskStorage
-    private let inbox: KeeperInbox
+    let settings: Settings
+    let storage: DiskStorage
+    let inbox: KeeperInbox
     private let thread = Mutex<BackgroundThread?>(nil)
 
     /// Creates the directory if it is missing, and begins to keep; nothing is kept before ``add(_:_:)``.
     package init(_ settings: Settings) throws(KeepError) {
         self.settings = settings
         storage = DiskStorage(settings.directory)
+        let isShared = settings.wholeDirectory == nil
+        let (storage, report) = (storage, settings.report)
+        inbox = try Self.orUnusable(storage) { () throws(SystemError) in
+            try Self.prepare(storage, report)
+            return KeeperInbox(wakeUp: try EventDescriptor(), released: try EventDescriptor())
+        }
+        let lock = try Self.orUnusable(storage) { () throws(SystemError) in
+            try KeepLock(ofDirectory: storage, isShared: isShared)
+        }
+        guard let lock else { throw .directoryInUse(path: storage.path) }
+        let loop = KeeperLoop(storage, lock, settings, inbox)
+        let started = try Self.orUnusable(storage) { () throws(SystemError) in
+            try BackgroundThread(named: "sharedmem keep") { loop.run() }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    static func orUnusable<Value: ~Copyable>(
+        _ storage: DiskStorage, _ calls: () throws(SystemError) -> Value
+    ) throws(KeepError) -> Value {
         do throws(SystemError) {
-            try Self.prepare(storage, settings.report)
-            inbox = KeeperInbox(wakeUp: try EventDescriptor(), released: try EventDescriptor())
-            let loop = KeeperLoop(storage, settings, inbox)
-            let started = try BackgroundThread(named: "sharedmem keep") { loop.run() }
-            thread.withLock { $0 = started }
+            return try calls()
         } catch {
             throw .directory(path: storage.path, reason: error.reason)
         }
@@ -72,12 +90,14 @@ extension Keeper {
         var archive = try orUnreadable(name) { () throws(SystemError) in
             try Archive(name, storage, limit: settings.versionCount, report: settings.report)
         }
-        try archive.restore(options, report: settings.report)
-        let segment = try KeptSegment(archive, lock, options)
+        if let (kept, version) = try archive.restore(options, report: settings.report) {
+            settings.report("'\(name)' was restored from its kept version \(kept), and is now \(version)")
+        }
+        let segment = KeptSegment(archive, try FollowedSource(name, lock, options))
         inbox.deliver { $0.arrivals.append(segment) }
     }
 
-    private func orUnreadable<Value: ~Copyable>(
+    func orUnreadable<Value: ~Copyable>(
         _ name: String, _ calls: () throws(SystemError) -> Value
     ) throws(KeepError) -> Value {
         do throws(SystemError) {
@@ -85,20 +105,6 @@ extension Keeper {
         } catch {
             throw .unreadable(name: name, path: storage.path, reason: error.reason)
         }
-    }
-
-    /// Stops keeping a segment, once its newest version is on disk, unless its files are removed.
-    ///
-    /// - Parameter call: runs in the keeper's thread, when the segment can be added again.
-    package func remove(
-        _ name: String, deletingFiles deletesFiles: Bool, then call: @escaping @Sendable () -> Void = {}
-    ) {
-        let isDelivered = inbox.deliver { news in
-            guard news.stage != .stopped else { return false }
-            news.removals.append((name, deletesFiles, call))
-            return true
-        }
-        if !isDelivered { call() }
     }
 
     /// Calls `call` once a version, or a later one, is on disk, or cannot be written now.
@@ -135,12 +141,17 @@ extension Keeper {
 
     /// The kept versions of a segment, oldest first.
     package func versions(of name: String) -> [KeptVersion] {
-        inbox.news.withLock { $0.published[name]?.versions ?? [] }
+        inbox.told.withLock { $0.published[name]?.versions ?? [] }
     }
 
     /// The newest kept version before one that is kept, or that is about to be.
     package func predecessor(of version: Version, of name: String) -> Version? {
-        let versions = versions(of: name)
+        guard let published = inbox.told.withLock({ $0.published[name] }),
+            // Not yet those of a segment that has just got the name.
+            published.instance == nil || published.instance == version.instance
+                || published.versions.contains(where: { $0.version == version })
+        else { return nil }
+        let versions = published.versions
         let end = versions.firstIndex { $0.version == version } ?? versions.endIndex
         return end > 0 ? versions[end - 1].version : nil
     }
@@ -159,17 +170,19 @@ package struct KeepStatus: Hashable, Sendable {
 extension Keeper {
     /// For all segments together.
     package var status: KeepStatus {
-        inbox.news.withLock { news in
+        inbox.told.withLock { told in
             KeepStatus(
-                failures: news.failures, lagSeconds: news.published.values.map(\.status.lagSeconds).max() ?? 0)
+                failures: told.failures, lagSeconds: told.published.values.map(\.status.lagSeconds).max() ?? 0)
         }
     }
 
     /// For one segment; nil if it is not kept.
-    package func status(of name: String) -> KeepStatus? { inbox.news.withLock { $0.published[name]?.status } }
+    package func status(of name: String) -> KeepStatus? { inbox.told.withLock { $0.published[name]?.status } }
 
     /// Writes the newest versions to disk, and makes all calls that are due; later ones are made at once.
     package func release() {
+        // A keeper that was refused its directory has none.
+        guard thread.withLock({ $0 }) != nil else { return }
         let isFirst = inbox.deliver { news in
             guard news.stage == .open else { return false }
             news.stage = .releasing

@@ -25,7 +25,8 @@ struct KeepReading: Sendable {
 ///
 /// The core's thread that sees a change has this and not the keeper, which has the segments.
 final class KeeperInbox: Sendable {
-    let news = Mutex(News())
+    private let news = Mutex(News())
+    let told = Mutex(Told())
     let wakeUp: EventDescriptor
     /// Signaled once all calls have been made that were due when the keeper was released.
     let released: EventDescriptor
@@ -44,19 +45,26 @@ final class KeeperInbox: Sendable {
 
     struct News: Sendable {
         var arrivals: [KeptSegment] = []
-        var removals: [(name: String, deletesFiles: Bool, call: @Sendable () -> Void)] = []
+        /// What the names of a directory have come to lead to.
+        var looks: [(name: String, glance: SegmentGlance?)] = []
+        var removals: [(name: String, call: (@Sendable (KeepOutcome) -> Void)?)] = []
         /// Names of segments that may have a new version.
         var changed: Set<String> = []
         var waiters: [(name: String, waiter: KeepWaiter)] = []
         var readings: [KeepReading] = []
         var stage = Stage.open
-        // What the keeper's thread tells.
+    }
+
+    /// What the keeper's thread tells.
+    struct Told: Sendable {
         var published: [String: Published] = [:]
         var failures = 0
     }
 
     struct Published: Sendable {
         let versions: [KeptVersion]
+        /// That of the segment, if it is in a directory that is kept whole; nil for any.
+        let instance: UInt64?
         let failures: Int
         /// When the oldest change was noticed that is not on disk, in coarse milliseconds; nil if there is none.
         let changedAt: Int?
@@ -74,14 +82,13 @@ final class KeeperInbox: Sendable {
         return result
     }
 
-    /// Takes what has arrived; what the keeper's thread tells the others stays.
+    /// Takes what has come.
     func take() -> News {
         news.withLock { news in
-            defer {
-                (news.arrivals, news.removals, news.changed) = ([], [], [])
-                (news.waiters, news.readings) = ([], [])
-            }
-            return news
+            var empty = News()
+            empty.stage = news.stage
+            swap(&news, &empty)
+            return empty
         }
     }
 }

@@ -6,13 +6,8 @@ import SharedMemory
 /// `@unchecked`: once the keeper's thread has it, that thread alone uses it.
 final class KeptSegment: @unchecked Sendable {
     let name: String
-    private(set) var archive: Archive
-    private var lock: KeepLock
-    /// Never creates the segment: only the server and its clients do.
-    private let follower: SegmentFollower
-    private var segment: Segment?
-    /// Announces the next version.
-    private var callback: CallbackID?
+    var archive: Archive
+    let source: any KeepSource
 
     /// Whether there may be something newer.
     var isStale = true
@@ -24,39 +19,39 @@ final class KeptSegment: @unchecked Sendable {
     private var nextWrite = 0
     private(set) var failures = 0
     var waiters: [KeepWaiter] = []
+    /// What is left of segments that had the name before, and has yet to be removed; nil if there is nothing.
+    var removal: KeepRemoval?
 
-    init(_ archive: Archive, _ lock: consuming KeepLock, _ options: AttachmentOptions) throws(KeepError) {
+    init(_ archive: Archive, _ source: any KeepSource) {
         name = archive.name
         self.archive = archive
-        self.lock = lock
-        var options = options
-        // It takes an existing segment as it is.
-        (options.creates, options.capacity, options.mode, options.group) = (false, nil, nil, nil)
-        do throws(SegmentError) {
-            follower = try SegmentFollower(archive.name, options)
-        } catch {
-            throw .segment(name: archive.name, error)
-        }
+        self.source = source
     }
 
     /// When there is something to do; `Int.max` if only a change can be next.
     var due: Int {
         if isStale { return 0 }
-        guard changedAt != nil else { return nextLook }
-        return waiters.isEmpty ? nextWrite : 0
+        let nextRemoval = removal?.due ?? .max
+        guard changedAt != nil else { return min(nextLook, nextRemoval) }
+        return waiters.isEmpty ? min(nextWrite, nextRemoval) : 0
     }
 
     var published: KeeperInbox.Published {
-        KeeperInbox.Published(versions: archive.versions, failures: failures, changedAt: changedAt)
+        let instance = (source as? ScannedSource)?.glance?.instance
+        return KeeperInbox.Published(
+            versions: archive.versions(seenFrom: instance), instance: instance, failures: failures,
+            changedAt: changedAt)
     }
 
     func read(_ reading: KeepReading, report: (String) -> Void) {
-        let versions = archive.versions
+        let versions = published.versions
         let index = versions.firstIndex { $0.version == reading.version }
         let predecessor = index.flatMap { $0 > 0 ? versions[$0 - 1] : nil }
-        let isFound = try? archive.withText(of: reading.version, report: report) { kept, text in
-            reading.found(kept, predecessor, text)
-            return true
+        let isFound = try? index.flatMap { _ in
+            try archive.withText(of: reading.version, report: report) { kept, text in
+                reading.found(kept, predecessor, text)
+                return true
+            }
         }
         if isFound != true { reading.missing() }
     }
@@ -65,12 +60,6 @@ final class KeptSegment: @unchecked Sendable {
         defer { waiters = [] }
         for waiter in waiters { waiter.call(outcome) }
     }
-
-    /// Stops keeping the segment.
-    func leave(deletesFiles: Bool) {
-        cancelCallback()
-        if deletesFiles { archive.removeAll() }
-    }
 }
 
 // MARK: Looking for changes
@@ -78,33 +67,27 @@ final class KeptSegment: @unchecked Sendable {
 extension KeptSegment {
     /// Looks for a version newer than the one on disk; if there is none, has the next one announced.
     func look(_ announce: @escaping @Sendable () -> Void) {
-        cancelCallback()
+        source.stopAnnouncing()
         (isStale, nextLook) = (false, .max)
         do throws(SegmentError) {
-            let segment = try follower.attach()
-            self.segment = segment
-            let version = try segment.version
+            let version = try source.look()
             if version.number > 0, version != archive.newest?.version {
                 changedAt = changedAt ?? Clock.coarseMilliseconds
                 return
             }
             changedAt = nil
             answerWaiters(current: version)
-            callback = try segment.onReplacement(of: version, announce)
-            isStale = callback == nil
+            isStale = try !source.announce(after: version, announce)
         } catch {
-            // Nothing announces that a name leads to a segment again.
-            nextLook = Clock.coarseMilliseconds + Self.lookIntervalMilliseconds
-            (segment, changedAt) = (nil, nil)
-            answerAll(.notKept(reason: "the segment is gone"))
+            nextLook = source.nextLook
+            leaveAlone()
         }
     }
 
-    private static let lookIntervalMilliseconds = 250
-
-    private func cancelCallback() {
-        if let callback { segment?.cancel(callback) }
-        callback = nil
+    /// Does without a segment that is gone, or that is not to be kept.
+    private func leaveAlone() {
+        changedAt = nil
+        answerAll(.notKept(reason: "the segment is gone"))
     }
 
     /// Answers when the current version is on disk, or was never set.
@@ -121,12 +104,17 @@ extension KeptSegment {
 
 extension KeptSegment {
     /// Writes the newest version; it is on disk once the storage is synchronized, and then ``succeed()`` follows.
-    func publish(_ storage: DiskStorage, intervalMilliseconds: Int) throws(KeepFailure) {
+    ///
+    /// - Returns: false if there is nothing to write any more.
+    func publish(_ storage: DiskStorage, intervalMilliseconds: Int) throws(KeepFailure) -> Bool {
         nextWrite = Clock.coarseMilliseconds + intervalMilliseconds
-        guard let segment else { throw KeepFailure(reason: "the segment is gone") }
-        try holdLock(storage)
+        guard let segment = try source.open(storage) else {
+            leaveAlone()
+            return false
+        }
         let draft = try draft(of: segment)
         try fromSystem { () throws(SystemError) in try archive.publish(draft) }
+        return true
     }
 
     private func draft(of segment: Segment) throws(KeepFailure) -> Archive.Draft {
@@ -141,15 +129,6 @@ extension KeptSegment {
             throw KeepFailure(reason: "\(error)")
         }
         return try fromSystem(result.get)
-    }
-
-    /// Takes the lock again if the directory was replaced.
-    private func holdLock(_ storage: DiskStorage) throws(KeepFailure) {
-        if lock.isInPlace { return }
-        guard let taken = try fromSystem({ () throws(SystemError) in try KeepLock(name, storage) }) else {
-            throw KeepFailure(reason: "another server keeps '\(name)' there")
-        }
-        lock = taken
     }
 
     /// Notes that the published version is on disk.
@@ -188,7 +167,7 @@ struct KeepFailure: Error {
     init(_ error: SystemError) { (reason, detail) = (error.reason, "\(error)") }
 }
 
-private func fromSystem<Value: ~Copyable>(_ calls: () throws(SystemError) -> Value) throws(KeepFailure) -> Value {
+func fromSystem<Value: ~Copyable>(_ calls: () throws(SystemError) -> Value) throws(KeepFailure) -> Value {
     do throws(SystemError) {
         return try calls()
     } catch {

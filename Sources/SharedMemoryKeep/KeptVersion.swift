@@ -31,6 +31,17 @@ package struct KeptVersion: Hashable, Sendable {
     }
 }
 
+extension KeptVersion {
+    /// The segment that a file could be a version of, by its name; nil if it is not one.
+    static func segmentName(ofFile fileName: String) -> String? {
+        guard fileName.hasSuffix(suffix), let end = fileName.firstIndex(of: "@") else { return nil }
+        return try? SegmentName(String(fileName[..<end])).description
+    }
+
+    /// Whether a file is one that a version was being written to.
+    static func isTemporary(_ fileName: String) -> Bool { fileName.hasPrefix(".") && fileName.hasSuffix(".new") }
+}
+
 /// What is wrong with a file.
 package struct Damage: Error, Hashable, Sendable {
     package let reason: String

@@ -169,6 +169,7 @@ struct MetricsTests {
         let version = try segment.set("zwölf")
         #expect(try server.request("PUT", "/shared/b", ["If-Match: \"x\""], body: []).status == 412)
         #expect(try server.request("PUT", "/shared/c", body: [0x61]).status == 201)
+        for name in ["c", "text"] { #expect(try server.request("GET", "/shared/\(name)").status == 200) }
         var reader = try segment.makeReader()
         try reader.withText { _ in }
         let instance = "\(version)".prefix(16)
@@ -203,6 +204,24 @@ struct MetricsTests {
         let key = "sharedmem_segment_version{segment=text,instance=\("\(version)".prefix(16))}"
         try await Self.await(key, 1, server)
         #expect(try Listed.decode(server.request("GET", "/shared/").body).first?.version == "\(version)")
+    }
+
+    @Test("A scrape of a dynamic server is about the segments that requests have used, and attaches to no others")
+    func dynamic() async throws {
+        let server = try TestServer(capacity: 100) { $0.isDynamic = true }
+        let names = (0..<50).map { "s\($0)" }
+        let options = AttachmentOptions(lifetime: .persistent, capacity: 100, directory: server.directory.path)
+        for name in names { try Segment.attach(name, options).set(name) }
+        #expect(try server.request("GET", "/shared/s7").text == "s7")
+        for _ in 0..<2 {
+            let metrics = try await Self.metrics(server)
+            let described = metrics.keys.filter { $0.hasPrefix("sharedmem_segment_bytes{") }
+            #expect(described == ["sharedmem_segment_bytes{segment=s7}"])
+            #expect(metrics["sharedmem_segment_attached{segment=s7}"] == 1)
+            #expect(metrics["sharedmem_subscribers{segment=s7}"] == 0)
+        }
+        #expect(
+            try names.filter { try Segment.info($0, directory: server.directory.path).attachmentCount != 0 } == ["s7"])
     }
 
     @Test("A subscriber that does not read is counted when it is dropped")

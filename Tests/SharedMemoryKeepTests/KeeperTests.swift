@@ -296,7 +296,7 @@ struct KeeperTests {
         #expect(try kept().map(\.version) == [last])
     }
 
-    // MARK: Adding and removing
+    // MARK: Several keepers
 
     @Test("A second keeper of the same segment in the same directory is refused; of another segment, it is not")
     func twice() throws {
@@ -307,29 +307,6 @@ struct KeeperTests {
         first.stop()
         try second.add("text", options())
         second.stop()
-    }
-
-    @Test("A removed segment is kept no longer, and its files go only if that is asked for", arguments: [false, true])
-    func removed(_ deletesFiles: Bool) async throws {
-        let keeper = try keeper { $0.intervalMilliseconds = 1_000_000 }
-        defer { keeper.stop() }
-        try keeper.add("text", options())
-        let segment = try segment()
-        _ = try await eventuallyKept(try segment.set("first"))
-        let last = try segment.set("last")
-        await withCheckedContinuation { continuation in
-            keeper.remove("text", deletingFiles: deletesFiles) { continuation.resume() }
-        }
-        #expect(try kept().map(\.version) == (deletesFiles ? [] : [last]))
-        #expect(keeper.status(of: "text") == nil)
-        try segment.set("not kept")
-        try keeper.add("text", options())
-        let again = try segment.set("again")
-        let outcome = await withCheckedContinuation { continuation in
-            keeper.whenKept(again, of: "text") { continuation.resume(returning: $0) }
-        }
-        #expect(outcome == .kept)
-        #expect(try kept().map(\.version) == [again])
     }
 
     // MARK: Trouble

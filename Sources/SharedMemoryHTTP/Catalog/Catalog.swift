@@ -33,6 +33,9 @@ final class Catalog: Sendable {
         return name.text.flatMap(directory.find)
     }
 
+    /// The resources of the segments that the server is attached to; looking them up attaches to none.
+    var attached: [SegmentResource] { directory?.attached ?? named.map(\.resource) }
+
     /// The segment that `/shared` leads to.
     var shared: SegmentResource? { directory == nil ? named[0].resource : directory?.find(sharedName) }
 

@@ -12,6 +12,8 @@ final class SegmentList: Sendable {
     private let state = Mutex(State())
     let subscriberCount = Atomic(0)
     private let followers = Mutex<[SegmentFollower]>([])
+    /// Told of each name that has come to lead to another segment, or to none.
+    private let onLook: @Sendable (String, SegmentGlance?) -> Void
 
     fileprivate struct State {
         var segments: [String: ListedSegment] = [:]
@@ -32,9 +34,13 @@ final class SegmentList: Sendable {
         }
     }
 
-    init(directory: String?, trustedOwners: Set<TrustedOwner>) {
+    init(
+        directory: String?, trustedOwners: Set<TrustedOwner>,
+        onLook: @escaping @Sendable (String, SegmentGlance?) -> Void
+    ) {
         self.directory = directory
         self.trustedOwners = trustedOwners
+        self.onLook = onLook
     }
 
     /// Has these attach again soon if their segments are replaced; each of them then has the list look at the name.
@@ -44,37 +50,42 @@ final class SegmentList: Sendable {
 
     /// Looks at what a name leads to now: the list has the name from then on, or no longer.
     func look(at name: String) {
-        state.withLock { state in
-            if let known = state.segments[name], !known.glance.hasLostName { return }
+        let look: SegmentGlance?? = state.withLock { state in
+            if let known = state.segments[name], !known.glance.hasLostName { return nil }
             let glance = try? SegmentGlance(name, directory: directory, trustedOwners: trustedOwners)
             let before = state.segments[name]
-            guard glance != nil || before != nil else { return }
+            guard glance != nil || before != nil else { return nil }
             if (glance == nil) != (before == nil) { state.names = nil }
             let change = state.record(name)
             state.segments[name] = glance.map { ListedSegment($0, change: change) }
             state.removed[name] = glance == nil && state.isLogged ? change : nil
+            return .some(glance)
         }
+        if let look { onLook(name, look) }
     }
 
     func remove(_ name: String) {
-        state.withLock { state in
-            guard state.segments.removeValue(forKey: name) != nil else { return }
+        let isNews = state.withLock { state in
+            guard state.segments.removeValue(forKey: name) != nil else { return false }
             state.names = nil
             let change = state.record(name)
             if state.isLogged { state.removed[name] = change }
+            return true
         }
+        if isNews { onLook(name, nil) }
     }
 
     /// An absolute path.
     var path: String { (try? SegmentDirectory(directory).path) ?? "" }
 
-    /// Describes each segment for monitoring, sorted by name.
-    func measure(_ patterns: [String]) -> [MeasuredSegment] {
+    /// Describes the segments of these resources for monitoring, sorted by name, as far as there are any.
+    func measure(_ resources: [SegmentResource]) -> [(segment: MeasuredSegment, resource: SegmentResource)] {
         attachIfDue()
         let locks = AttachmentLocks()
         return state.withLock { state in
-            state.sortedNames().filter { $0.matches(anyOf: patterns) }
-                .compactMap { name in state.segments[name].flatMap { try? $0.glance.measure(locks) } }
+            resources.sorted { $0.name < $1.name }.compactMap { resource in
+                (try? state.segments[resource.name]?.glance.measure(locks)).map { ($0, resource) }
+            }
         }
     }
 

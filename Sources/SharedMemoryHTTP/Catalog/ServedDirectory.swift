@@ -3,23 +3,28 @@ import LinuxSystem
 import Logging
 import MicroHTTPD
 import SharedMemory
+import SharedMemoryKeep
 import Synchronization
 
 /// The segments in a directory, which come and go: clients create and delete them, and so do local processes.
 final class ServedDirectory: Sendable {
-    private let directory: SegmentDirectory
-    private let limit: Int
+    let directory: SegmentDirectory
+    let limit: Int
     private let patterns: [String]
-    private let creation: AttachmentOptions
+    let creation: AttachmentOptions
     private let list: SegmentList
+    /// The names that are served first of all, as their texts are kept.
+    private let kept: [String]
+    /// Nil if no text is kept on disk.
+    let keeper: Keeper?
     private let budget: ByteBudget
-    private let log: ServerLog
+    let log: ServerLog
     private let localChanges: LocalChangeLog
     private let state: Mutex<State>
     /// Retains the directory until it is stopped.
     private let watcher = Mutex<BackgroundLoop?>(nil)
     /// Held to create a segment, and to find a new one: no client sees a segment that has yet to get its first text.
-    private let creating = Mutex(())
+    let creating = Mutex(())
     /// Held from a look at the file of a name until its outcome is recorded: the last look counts.
     private let looking = Mutex(())
 
@@ -41,14 +46,15 @@ final class ServedDirectory: Sendable {
     ///   - creation: what a segment is created with.
     ///   - limit: the most segments that are served.
     ///   - pattern: of the names that are served; nil for all.
+    ///   - kept: the names that are served before others, if there are too many.
     init(
-        _ creation: AttachmentOptions, limit: Int, pattern: String?, _ list: SegmentList, _ budget: ByteBudget,
-        _ log: ServerLog, _ localChanges: LocalChangeLog
+        _ creation: AttachmentOptions, limit: Int, pattern: String?, keeping kept: [String], _ keeper: Keeper?,
+        _ list: SegmentList, _ budget: ByteBudget, _ log: ServerLog, _ localChanges: LocalChangeLog
     ) throws(SegmentError) {
         directory = try SegmentDirectory(creation.directory)
         patterns = pattern.map { [$0] } ?? []
         (self.limit, self.creation, self.list, self.budget) = (limit, creation, list, budget)
-        (self.log, self.localChanges) = (log, localChanges)
+        (self.log, self.localChanges, self.kept, self.keeper) = (log, localChanges, kept, keeper)
         state = Mutex(State { _ in })
     }
 
@@ -56,6 +62,7 @@ final class ServedDirectory: Sendable {
     func start(onRemoval: @escaping @Sendable (SegmentResource) -> Void) throws(SystemError) {
         state.withLock { $0.onRemoval = onRemoval }
         let watch = try DirectoryWatch(directory.path)
+        for name in kept { look(at: name) }
         lookAtAll()
         let loop = try BackgroundLoop(named: "sharedmem names") { [self] end in
             switch watch.wait(orUntil: end) {
@@ -71,6 +78,9 @@ final class ServedDirectory: Sendable {
 
     func stop() { watcher.withLock { $0 }?.stop() }
 
+    /// Whether there are as many segments as there may be.
+    var isFull: Bool { state.withLock { $0.resources.count >= limit } }
+
     // MARK: Finding
 
     /// Whether a segment of this name can be served.
@@ -83,7 +93,10 @@ final class ServedDirectory: Sendable {
         return creating.withLock { _ in findNew(name) }
     }
 
-    private func findNew(_ name: String) -> SegmentResource? {
+    /// The segments that are attached, as requests have needed them; their number is limited.
+    var attached: [SegmentResource] { state.withLock { $0.attached }.filter { $0.follower.segment != nil } }
+
+    func findNew(_ name: String) -> SegmentResource? {
         look(at: name)
         return state.withLock { $0.resources[name] }.map(attachable)
     }
@@ -148,7 +161,7 @@ final class ServedDirectory: Sendable {
         // A segment that exists has a capacity and permissions of its own.
         (options.creates, options.capacity, options.mode, options.group) = (false, nil, nil, nil)
         let follower = try? SegmentFollower(name, options, fallsBackToReadOnly: true)
-        return follower.map { SegmentResource($0, budget, log, goesWithItsSegment: true) }
+        return follower.map { SegmentResource($0, budget, log, keeper, goesWithItsSegment: true) }
     }
 
     private func remove(_ name: String) {
@@ -162,81 +175,5 @@ final class ServedDirectory: Sendable {
         guard let removed else { return }
         removed.markRemoved()
         onRemoval(removed)
-    }
-
-    // MARK: Creating and deleting
-
-    /// The most bytes that the text of a new segment can have.
-    var capacity: Int { (try? creation.capacityToCreate()) ?? 0 }
-
-    /// Creates a segment, sets its text, and replies.
-    ///
-    /// Of several clients that create it at the same time, one does, and the others replace its text if their conditions
-    /// hold then.
-    func create(
-        _ name: String, _ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?
-    ) -> Reply {
-        creating.withLock { _ in
-            if let resource = findNew(name) { return resource.set(text, conditions, origin).reply }
-            guard !conditions.hasIfMatch else { return .problem(.noSegmentToMatch) }
-            guard state.withLock({ $0.resources.count < limit }) else { return .problem(.tooManySegments(limit)) }
-            return createNow(name, text, conditions, origin)
-        }
-    }
-
-    private func createNow(
-        _ name: String, _ text: Span<UInt8>, _ conditions: Conditions, _ origin: RequestOrigin?
-    ) -> Reply {
-        do throws(SegmentError) {
-            try Segment.check(utf8: text)
-            let segment = try Segment.attach(name, creation)
-            let version = try segment.set(utf8: text) { $0.version.number == 0 }
-            look(at: name)
-            if let origin {
-                log.created(name, origin)
-                log.set(name, version, byteCount: text.count, origin)
-            }
-            return .created(version, at: "/shared/\(name)")
-        } catch .versionMismatch {
-            return findNew(name)?.set(text, conditions, origin).reply ?? .problem(.unattached)
-        } catch {
-            // Without its first text, it is of no use to anyone.
-            discard(name)
-            return .problem(error.problem)
-        }
-    }
-
-    /// Removes a segment that was created in vain, unless another process has set it.
-    private func discard(_ name: String) {
-        guard let info = try? Segment.info(name, directory: directory.path), info.version.number == 0 else { return }
-        try? Segment.unlink(name, directory: directory.path, trustedOwners: creation.trustedOwners)
-    }
-
-    /// Removes a segment if the conditions hold, and replies.
-    func delete(_ resource: SegmentResource, _ conditions: Conditions, _ origin: RequestOrigin?) -> Reply {
-        do throws(SegmentError) {
-            let problem = try resource.delete(conditions) { () throws(SegmentError) in
-                try Segment.unlink(
-                    resource.name, directory: directory.path, trustedOwners: creation.trustedOwners)
-            }
-            if let problem { return .problem(problem) }
-        } catch .notFound {
-            look(at: resource.name)
-            return .problem(.noSegment)
-        } catch {
-            return .problem(error.problem)
-        }
-        look(at: resource.name)
-        if let origin { log.deleted(resource.name, origin) }
-        return .response(.noContent, Response())
-    }
-}
-
-extension Reply {
-    fileprivate static func created(_ version: Version, at path: String) -> Reply {
-        let response = Response()
-        response.add(.entityTag, EntityTag(version))
-        response.add(.location, path)
-        return .response(.created, response)
     }
 }

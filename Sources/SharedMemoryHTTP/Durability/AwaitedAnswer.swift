@@ -30,7 +30,7 @@ extension Service {
     /// Whether an action is answered only once the disk is done with it.
     func isAnsweredLater(_ action: Action) -> Bool {
         switch action {
-        case .put: keepsBeforeAnswering
+        case .put, .create, .delete: keepsBeforeAnswering
         case .readKept: true
         default: false
         }

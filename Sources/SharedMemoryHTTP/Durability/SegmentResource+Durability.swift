@@ -12,25 +12,6 @@ extension SegmentResource {
         version.map { "</shared/\(name)?version=\($0)>; rel=\"predecessor-version\"" }
     }
 
-    /// Makes a request's body the text, and answers once it is on disk.
-    ///
-    /// If the disk refuses, the text is set all the same, and the answer says so.
-    func setDurably(
-        _ body: RequestBody, _ conditions: Conditions, _ origin: RequestOrigin?, _ answer: AwaitedAnswer
-    ) -> Reply {
-        let outcome = set(body, conditions, origin)
-        guard let keeper, case .set(let version) = outcome else { return outcome.reply }
-        return .hold { [name] connection in
-            keeper.whenKept(version, of: name) { outcome in
-                switch outcome {
-                case .kept: answer.give(.response(.noContent, .replaced(version)))
-                case .notKept(let reason): answer.give(.problem(.notKept(EntityTag(version), reason: reason)))
-                }
-                connection.resume()
-            }
-        }
-    }
-
     /// Whether a version is the current one, which is not read from disk.
     func isCurrent(_ version: Version) -> Bool { (try? follower.segment?.version) == version }
 
@@ -62,6 +43,37 @@ extension SegmentResource {
         switch reply {
         case .response(let status, let response, _): return .response(status, response)
         default: return .problem(.versionNotKept)
+        }
+    }
+}
+
+extension Keeper {
+    /// Holds the request that has set a version until that is on disk.
+    ///
+    /// The answer does not say that nothing was set if the disk refuses: the text is set then.
+    func hold(_ outcome: SetOutcome, of name: String, _ answer: AwaitedAnswer) -> Reply {
+        guard let version = outcome.version else { return outcome.reply }
+        return .hold { connection in
+            self.whenKept(version, of: name) { kept in
+                switch kept {
+                case .kept: answer.give(outcome.answer)
+                case .notKept(let reason): answer.give(.problem(.notKept(EntityTag(version), reason: reason)))
+                }
+                connection.resume()
+            }
+        }
+    }
+
+    /// Holds the request that has removed a segment until that is gone from the disk.
+    func holdRemoval(of name: String, _ answer: AwaitedAnswer) -> Reply {
+        .hold { connection in
+            self.remove(name) { removed in
+                switch removed {
+                case .kept: answer.give(.response(.noContent, Response()))
+                case .notKept(let reason): answer.give(.problem(.notRemoved(reason: reason)))
+                }
+                connection.resume()
+            }
         }
     }
 }

@@ -3,10 +3,10 @@ import SharedMemory
 import Synchronization
 
 extension Catalog {
-    /// Adds the metrics of each segment.
+    /// Adds the metrics of each segment that the server is attached to; a scrape attaches to no other.
     func addMetrics(to page: inout MetricsPage, _ patterns: [String]) {
-        let segments = list.measure(patterns)
-        let resources = segments.map { find($0.name.utf8Span.span) }
+        let measured = list.measure(attached.filter { $0.name.matches(anyOf: patterns) })
+        let segments = measured.map(\.segment)
         func add(_ name: String, _ kind: MetricsPage.Kind, _ help: String, _ value: (MeasuredSegment) -> Int?) {
             page.begin(name, kind, help)
             let sample = kind == .counter ? name + "_total" : name
@@ -16,9 +16,7 @@ extension Catalog {
         {
             page.begin(name, kind, help)
             let sample = kind == .counter ? name + "_total" : name
-            for (segment, resource) in zip(segments, resources) {
-                resource.map { page.add(sample, value($0), ("segment", segment.name)) }
-            }
+            for (segment, resource) in measured { page.add(sample, value(resource), ("segment", segment.name)) }
         }
         page.begin("sharedmem_segment_version", .gauge, "The number of the version; instance is the rest of it.")
         for segment in segments {

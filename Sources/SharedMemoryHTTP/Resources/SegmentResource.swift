@@ -137,18 +137,6 @@ final class SegmentResource: Sendable {
         body.fault.map { .refused(.bodyNotKept($0)) } ?? body.withSpan { set($0, conditions, origin) }
     }
 
-    enum SetOutcome {
-        case set(Version)
-        case refused(Problem)
-
-        var reply: Reply {
-            switch self {
-            case .set(let version): .response(.noContent, .replaced(version))
-            case .refused(let problem): .problem(problem)
-            }
-        }
-    }
-
     /// Replaces the text, if the conditions hold at that moment.
     ///
     /// The conditions are judged for the very version that the text replaces, again after each race that another writer
@@ -227,15 +215,6 @@ extension Reply {
         case .notModified: .response(.notModified, notModified)
         case .failed: .problem(conditions.problem(current: tag))
         }
-    }
-}
-
-extension Response {
-    /// The response to a PUT that has set a version.
-    static func replaced(_ version: Version) -> Response {
-        let response = Response()
-        response.add(.entityTag, EntityTag(version))
-        return response
     }
 }
 

@@ -2,6 +2,7 @@ import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
 import SharedMemory
+import SharedMemoryKeep
 import Synchronization
 
 /// Replies to the requests of one address: finds the resource, checks access, and lets the resource reply.
@@ -88,7 +89,7 @@ extension Service: RequestHandler {
         let hasBody = head.hasBody
         if hasBody, !action.takesBody {
             // The client waits to be asked for the body.
-            if head.expectsContinue { return .refuse(reply(to: action, head.conditions)) }
+            if head.expectsContinue, !isAnsweredLater(action) { return .refuse(reply(to: action, head.conditions)) }
             if head.contentLength > RequestBody.maximumDiscardedByteCount {
                 return .refuse(.last(action.problem ?? .uselessBody, to: request.method))
             }
@@ -322,11 +323,11 @@ extension Service {
             }
         case .create(let name, let directory):
             if let body {
-                create(name, directory, body, conditions, origin)
+                directory.create(name, body, conditions, origin).reply
             } else {
-                directory.create(name, Span(), conditions, origin)
+                directory.create(name, Span(), conditions, origin).reply
             }
-        case .delete(let resource, let directory): directory.delete(resource, conditions, origin)
+        case .delete(let resource, let directory): delete(resource, directory, conditions, origin)
         case .preflight(let fields): .preflight(fields)
         case .read(.segment(let resource)): resource.read(conditions)
         case .poll(let resource, let seconds): resource.read(conditions, waitSeconds: seconds)
@@ -359,12 +360,12 @@ extension Service {
         return .response(.ok, response)
     }
 
-    private func create(
-        _ name: String, _ directory: ServedDirectory, _ body: RequestBody, _ conditions: Conditions,
-        _ origin: RequestOrigin?
+    private func delete(
+        _ resource: SegmentResource, _ directory: ServedDirectory, _ conditions: Conditions, _ origin: RequestOrigin?
     ) -> Reply {
-        if let fault = body.fault { return .problem(.bodyNotKept(fault)) }
-        return body.withSpan { directory.create(name, $0, conditions, origin) }
+        if let problem = directory.delete(resource, conditions, origin) { return .problem(problem) }
+        directory.keeper?.remove(resource.name)
+        return .response(.noContent, Response())
     }
 }
 
@@ -406,7 +407,21 @@ extension Service {
     private func hold(_ pending: PendingRequest, _ request: Request, _ body: RequestBody) -> Reply? {
         switch pending.action {
         case .put(let resource, _) where keepsBeforeAnswering:
-            return answerFromDisk(pending) { resource.setDurably(body, pending.conditions, pending.origin, $0) }
+            guard let keeper = resource.keeper else { return nil }
+            return answerFromDisk(pending) {
+                keeper.hold(resource.set(body, pending.conditions, pending.origin), of: resource.name, $0)
+            }
+        case .create(let name, let directory) where keepsBeforeAnswering:
+            guard let keeper = directory.keeper else { return nil }
+            return answerFromDisk(pending) {
+                keeper.hold(directory.create(name, body, pending.conditions, pending.origin), of: name, $0)
+            }
+        case .delete(let resource, let directory) where keepsBeforeAnswering:
+            guard let keeper = directory.keeper else { return nil }
+            return answerFromDisk(pending) {
+                directory.delete(resource, pending.conditions, pending.origin).map(Reply.problem)
+                    ?? keeper.holdRemoval(of: resource.name, $0)
+            }
         case .readKept(let resource, let version):
             return answerFromDisk(pending) { resource.readKept(version, pending.conditions, $0) }
         case .poll(let resource, let seconds):
