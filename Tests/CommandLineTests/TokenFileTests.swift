@@ -113,7 +113,8 @@ struct TokenFileTests: CommandTests {
         #expect(try await !isAccepted(Self.first, url))
         let errors = try await stop(server).errors
         #expect(
-            errors.contains("\(path) was read again: 1 token\"") && !errors.contains("token-of"), "\(errors)"
+            errors.contains("\"level\":\"notice\",\"message\":\"\(path) was read again: 1 token\"")
+                && !errors.contains("token-of"), "\(errors)"
         )
     }
 
@@ -133,7 +134,9 @@ struct TokenFileTests: CommandTests {
         try await becomesAccepted(Self.second, url)
         let errors = try await stop(server).errors
         #expect(errors.components(separatedBy: "the role is unknown").count == 2, "\(errors)")
-        #expect(errors.contains("The tokens read before stay in force.") && !errors.contains("token-of"), "\(errors)")
+        #expect(
+            errors.contains("The server goes on with what it read before.") && !errors.contains("token-of"), "\(errors)"
+        )
     }
 
     private func reported(_ text: String, by server: ChildProcess) async throws {
@@ -144,7 +147,7 @@ struct TokenFileTests: CommandTests {
     func nothingToReload() async throws {
         let (server, url) = try await serve("--listen", "127.0.0.1:0")
         server.send(SIGHUP)
-        try await reported("there is no token file to read again", by: server)
+        try await reported("\"level\":\"notice\",\"message\":\"SIGHUP: there is no file to read again\"", by: server)
         #expect(try await status(url) == "200")
         _ = try await stop(server)
     }

@@ -92,8 +92,7 @@ struct ServeCommand: ParsableCommand {
         Host.raiseDescriptorLimit()
         // Before any thread starts, because threads inherit it.
         TerminationSignals.block()
-        let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
-        let tlsFiles = try tlsFiles
+        let (tokenFile, tlsFiles) = (try tokenFiles, try tlsFiles)
         let writer = try LogWriter()
         defer { writer.flush() }
         let configuration = try configuration(tokenFile, tlsFiles, ServiceManager.takeSockets(), writer)
@@ -105,24 +104,17 @@ struct ServeCommand: ParsableCommand {
                 try? ByteStream.standardOutput.write("  \(name): \(address.url)/\(name)\n")
             }
         }
-        let report = configuration.report
-        let observers = [
-            tokenFile.flatMap { file in
-                Self.observe([file.path], report) { file.reload(into: server, isRequested: false, report: report) }
-            },
-            tlsFiles.flatMap { files in
-                Self.observe(files.paths, report) { files.reload(into: server, isRequested: false, report: report) }
-            },
-        ]
+        let logger = configuration.logger
+        let files: [any Reloadable] = [tokenFile as (any Reloadable)?, tlsFiles].compactMap(\.self)
+        let observers = files.map { $0.observe(for: server, logger) }
         let addresses = server.addresses.map { "\($0)" }.joined(separator: ", ")
         ServiceManager.notify(
             "READY=1\nSTATUS=Serving \(configuration.segments.joined(separator: ", ")) at \(addresses)")
         let watchdog = try ServiceManager.watch(server)
         while !TerminationSignals.wait() {
             ServiceManager.notify("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonicNanoseconds / 1000)")
-            tokenFile?.reload(into: server, isRequested: true, report: report)
-            tlsFiles?.reload(into: server, isRequested: true, report: report)
-            if tokenFile == nil, tlsFiles == nil { report("SIGHUP: there is no token file to read again") }
+            for file in files { file.reload(into: server, isRequested: true, logger) }
+            if files.isEmpty { logger.notice("SIGHUP: there is no file to read again") }
             ServiceManager.notify("READY=1")
         }
         ServiceManager.notify("STOPPING=1")
@@ -134,8 +126,7 @@ struct ServeCommand: ParsableCommand {
 
     /// Every option with its value, after the checks of a start.
     private func effectiveConfiguration() throws -> String {
-        let tokenFile = try ServerOption.tokenFile.value(tokenFile).map(TokenFile.init)
-        let configuration = try configuration(tokenFile, tlsFiles, ServiceManager.takeSockets(), LogWriter())
+        let configuration = try configuration(tokenFiles, tlsFiles, ServiceManager.takeSockets(), LogWriter())
         let limit = try Result { () throws(ServerError) in try configuration.rehearse() }.mapError(failure).get()
         let settings = try EffectiveConfiguration(
             configuration, bytesInFlight: limit, namesAreGiven: !names.isEmpty
@@ -143,20 +134,13 @@ struct ServeCommand: ParsableCommand {
         return json ? try encoded(settings) : EffectiveConfiguration.table(settings)
     }
 
-    /// - Returns: nil if the system cannot watch the files.
-    private static func observe(
-        _ paths: [String], _ report: (String) -> Void, _ reload: @escaping @Sendable () -> Void
-    ) -> BackgroundLoop? {
-        do throws(SystemError) {
-            return try BackgroundLoop(named: "sharedmem files", watching: paths, reload)
-        } catch {
-            report("\(paths.joined(separator: ", ")): not watched: \(error.reason). Send SIGHUP after a change.")
-            return nil
-        }
+    /// Nil without a token file.
+    private var tokenFiles: ReloadedFiles<[AccessToken]>? {
+        get throws { try ServerOption.tokenFile.value(tokenFile).map { ReloadedFiles(tokens: $0) } }
     }
 
     /// Nil without a certificate.
-    private var tlsFiles: TLSFiles? {
+    private var tlsFiles: ReloadedFiles<TLSConfiguration>? {
         get throws {
             let certificate = try ServerOption.tlsCert.value(tlsCert)
             let key = try ServerOption.tlsKey.value(tlsKey)
@@ -169,12 +153,13 @@ struct ServeCommand: ParsableCommand {
             if roles != nil, authorities == nil {
                 throw ValidationError("--tls-client-roles needs the authorities of the clients: give --tls-client-ca.")
             }
-            return TLSFiles(certificate: certificate, key: key, authorities: authorities, roles: roles)
+            return ReloadedFiles(certificate: certificate, key: key, authorities: authorities, roles: roles)
         }
     }
 
     private func configuration(
-        _ tokenFile: TokenFile?, _ tlsFiles: TLSFiles?, _ sockets: [Int32], _ writer: LogWriter
+        _ tokenFile: ReloadedFiles<[AccessToken]>?, _ tlsFiles: ReloadedFiles<TLSConfiguration>?, _ sockets: [Int32],
+        _ writer: LogWriter
     ) throws -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.segments = try names.isEmpty ? [SegmentName.inEnvironment().description] : names
