@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,10 @@ import sys
 
 def find():
     return os.environ.get("BROWSER") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Interrupted(Exception):
+    """The page in which a script ran has given way to another."""
 
 
 class DevTools:
@@ -53,9 +58,12 @@ class DevTools:
     def call(self, method, **parameters):
         number = self.send(method, **parameters)
         self.eventually(f"an answer to {method}", lambda: number in self.answers)
-        result = self.answers.pop(number).get("result")
+        answer = self.answers.pop(number)
+        if re.search("navigated|context", answer.get("error", {}).get("message", "")):
+            raise Interrupted(f"{answer['error']} after {method} {parameters}")
+        result = answer.get("result")
         if result is None or "exceptionDetails" in result:
-            failure = (result or {}).get("exceptionDetails", {}).get("exception", {}).get("description", result)
+            failure = (result or {}).get("exceptionDetails", {}).get("exception", {}).get("description", answer)
             sys.exit(f"browser: {failure} after {method} {parameters}")
         return result
 

@@ -48,8 +48,8 @@ class Page(devtools.DevTools):
         self.eventually(f"{url}", lambda: "Page.loadEventFired" in self.methods)
 
     def until(self, condition):
-        """Waits until an expression is true."""
-        self.run(f"""new Promise((resolve, reject) => {{
+        """Waits until an expression is true, in the next page if this one gives way to it."""
+        script = f"""new Promise((resolve, reject) => {{
             const end = Date.now() + 50000;
             const look = () => {{
                 if ({condition}) resolve();
@@ -57,7 +57,11 @@ class Page(devtools.DevTools):
                 else setTimeout(look, 5);
             }};
             look();
-        }})""")
+        }})"""
+        try:
+            self.run(script)
+        except devtools.Interrupted:
+            self.run(script)
 
     def shows(self, text):
         self.until(f"document.getElementById('text').value === {json.dumps(text)}")
