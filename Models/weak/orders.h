@@ -252,6 +252,14 @@
    Reader.swift moveToCurrent: pin.store (2) -- the file is damaged, and nothing was read under the pin
    Segment+Info.swift info: rows.attachmentTime.load -- for people
    Segment+Info.swift info: pins.load -- for people: a count of pins
+   MeasuredSegment.swift pinCount: mark(of: .pins) -- for monitoring
+   MeasuredSegment.swift pinCount: pins.load -- for monitoring: a count of pins
+   Segment+Diagnosis.swift oldPins: mark(of: .pins) -- for people
+   Segment+Diagnosis.swift oldPins: pins.load -- for people: doctor reports only a pin that it finds twice
+   Segment+Diagnosis.swift oldPins: slots.stamp.load -- as above
+   Segment+Diagnosis.swift oldPins: loadCurrent() -- as above
+   SegmentGlance.swift version: loadCurrent() -- the number alone, and nothing is read under it
+   SegmentGlance.swift isRetired: state.retired.load -- a hint: the keeper looks at it again for two seconds after the name has gone
    Segment+Reading.swift version: loadCurrent() -- the number alone, and nothing is read under it
    SegmentFollower.swift attach: nextLook.store -- within one process: when to look at the name next
    SegmentFollower.swift attachIfDue: nextLook.load -- as above
