@@ -30,6 +30,20 @@ struct EverydayUseTests: CommandTests, WatchingTests {
         #expect(try segment().get() == "")
     }
 
+    @Test(
+        "A set that fails creates no segment",
+        arguments: [
+            ("printf '\\377' | \"$sharedmem\" set new", "is not UTF-8"),
+            ("printf 'a\\0b' | \"$sharedmem\" set new", "contains U+0000"),
+            ("\"$sharedmem\" set new --capacity 10 --text 'eleven bytes'", "capacity is 10"),
+            ("\"$sharedmem\" set new --if-version bf51aad6d45c6afb-1 --text x", "There is no segment"),
+        ])
+    func failedSet(_ command: String, _ reason: String) async throws {
+        let result = try await run("\(command); echo $?")
+        #expect(result.text == "1\n" && result.errors.contains(reason), "\(result)")
+        #expect(try !directory.names.contains("new.sharedmem"))
+    }
+
     @Test("Input without an end is read no further than the capacity, and refused")
     func endlessInput() async throws {
         // With less memory than it would take to read for long.

@@ -25,17 +25,24 @@ struct SetCommand: ParsableCommand {
             lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
             mode: creation.mode, group: try creation.group, trustedOwners: try segment.location.trusted)
         options.isOperator = true
-        let attached: Segment
-        let version: Version
+        // A segment that does not exist has no version to replace.
+        options.creates = setting.expected == nil
+        let capacity = try capacity(options)
         if let text {
-            attached = try Segment.attach(segment.chosenName, options)
-            version = try attached.set(text, ifVersion: setting.expected)
+            try set(Array(text.utf8).span, capacity, options)
         } else {
-            let capacity = try capacity(options)
-            let bytes = try standardInput(capacity)
-            attached = try Segment.attach(segment.chosenName, options)
-            version = try bytes.withSpan { bytes in try attached.set(utf8: bytes, ifVersion: setting.expected) }
+            try standardInput(capacity).withSpan { bytes in try set(bytes, capacity, options) }
         }
+    }
+
+    /// Sets the text, and creates the segment only for text that it can have.
+    private func set(_ bytes: Span<UInt8>, _ capacity: Int, _ options: AttachmentOptions) throws {
+        guard bytes.count <= capacity else {
+            throw SegmentError.tooLong(byteCount: bytes.count, capacity: capacity)
+        }
+        try Segment.check(utf8: bytes)
+        let attached = try Segment.attach(segment.chosenName, options)
+        let version = try attached.set(utf8: bytes, ifVersion: setting.expected)
         try setting.outcome.report(version, of: attached)
     }
 
