@@ -90,6 +90,8 @@ def check(result: Any, _function: Callable[..., Any], _arguments: tuple[Any, ...
 
 def encode(text: str | None) -> bytes | None:
     """A string for C, which would end it at a zero."""
+    if not isinstance(text, str | None):
+        raise TypeError(f"{text!r} must be a str, not {type(text).__name__}.")
     if text is not None and "\0" in text:
         raise error(errno.EINVAL, f"{text!r} contains U+0000: give one without.")
     return None if text is None else os.fsencode(text)

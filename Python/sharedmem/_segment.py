@@ -95,6 +95,10 @@ class Segment:
 
         Raises TooLongError, InvalidTextError, ReadOnlyError, NoSpaceError, TryAgainError or DamagedError.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"the text must be a str, not {type(text).__name__}: decode bytes first.")
+        if not isinstance(if_version, Version | None):
+            raise TypeError("if_version must be a Version: make one of a string with Version.parse.")
         try:
             data = text.encode()
         except UnicodeEncodeError as failure:

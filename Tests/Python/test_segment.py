@@ -35,6 +35,17 @@ class SegmentTests(SegmentCase):
             segment.set("3", if_version=first)
         self.assertEqual((caught.exception.current, segment.get()), (second, "2"))
 
+    def test_another_type_is_named(self):
+        segment = self.attach()
+        version = segment.set("stays")
+        for wrong, words in [
+                (lambda: segment.set(b"bytes"), "not bytes"), (lambda: segment.set(None), "not NoneType"),
+                (lambda: segment.set("x", if_version=str(version)), "Version.parse"),
+                (lambda: sharedmem.attach(3), "not int")]:
+            with self.assertRaisesRegex(TypeError, words):
+                wrong()
+        self.assertEqual(segment.get(), "stays")
+
     def test_update_retries(self):
         segment, seen = self.attach(), []
 
