@@ -27,11 +27,13 @@ COPY Sources Sources
 # Package.swift lists the tests, so SwiftPM looks for them.
 COPY Tests Tests
 # Packed relocations save a megabyte. Only this linker marks them so that glibc accepts them; its warning about `mktemp`
-# concerns a function of Foundation that is never called.
+# concerns a function of Foundation that is never called. The compiler's hash of a module and the linker's of it all are left
+# out: they differ from build to build, and nothing else does.
 RUN swift build -c release --static-swift-stdlib --product sharedmem \
         -Xswiftc -use-ld=bfd -Xlinker -z -Xlinker pack-relative-relocs \
     && mkdir /out \
-    && strip -o /out/sharedmem .build/release/sharedmem \
+    && strip --remove-section=.swift_modhash --remove-section=.note.gnu.build-id \
+        -o /out/sharedmem .build/release/sharedmem \
     && cp Package.resolved /out \
     && swift --version > /out/swift-version
 
