@@ -9,7 +9,8 @@
 # only, as above, or require a token.
 #
 # Packaging/image/collect chooses the files, and Packaging/image/sbom lists them in /usr/share/sbom/sharedmem.cdx.json.
-# With the same base images and packages, two builds give the same bytes.
+# With the same base images, packages and command, two builds give the same bytes. The Swift compiler does not always make
+# the same command of the same source: two differed in twelve bytes of one function.
 
 ARG SWIFT_IMAGE=docker.io/library/swift:6.3-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
@@ -28,7 +29,7 @@ COPY Sources Sources
 COPY Tests Tests
 # Packed relocations save a megabyte. Only this linker marks them so that glibc accepts them; its warning about `mktemp`
 # concerns a function of Foundation that is never called. The compiler's hash of a module and the linker's of it all are left
-# out: they differ from build to build, and nothing else does.
+# out, because they differ from build to build.
 RUN swift build -c release --static-swift-stdlib --product sharedmem \
         -Xswiftc -use-ld=bfd -Xlinker -z -Xlinker pack-relative-relocs \
     && mkdir /out \
