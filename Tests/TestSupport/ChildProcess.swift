@@ -36,32 +36,14 @@ public final class ChildProcess: Sendable {
         defer { close(pipe[0]) }
         input = Mutex(FileHandle(fileDescriptor: pipe[1], closeOnDealloc: true))
 
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        for (number, descriptor) in [pipe[0], output?.fileDescriptor, errors?.fileDescriptor].enumerated() {
-            posix_spawn_file_actions_adddup2(&actions, descriptor ?? sink ?? -1, CInt(number))
+        let descriptors = [pipe[0], output?.fileDescriptor ?? sink ?? -1, errors?.fileDescriptor ?? sink ?? -1]
+        processID = try spawn(
+            self.arguments, environment: ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        ) { actions in
+            for (number, descriptor) in descriptors.enumerated() {
+                posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(number))
+            }
         }
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var signals = sigset_t()
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        // The test's thread may block signals, and a shell without SIGCHLD waits forever.
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
-
-        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        var words = self.arguments.map { strdup($0) } + [nil]
-        var settings = variables.map { strdup("\($0)=\($1)") } + [nil]
-        defer { (words + settings).forEach { free($0) } }
-        var processID = pid_t()
-        try check(
-            posix_spawnp(&processID, executable, &actions, &attributes, &words, &settings), "starting \(self.arguments)"
-        )
-        self.processID = processID
     }
 
     deinit {
@@ -176,10 +158,6 @@ public final class ChildProcess: Sendable {
         let count = data.withUnsafeMutableBytes { pread(file.fileDescriptor, $0.baseAddress, $0.count, 0) }
         return data.prefix(max(count, 0))
     }
-}
-
-private func check(_ code: CInt, _ what: @autoclosure () -> String) throws {
-    if code != 0 { throw SystemFailure(description: "\(what()): \(String(cString: strerror(code)))") }
 }
 
 public struct SystemFailure: Error, CustomStringConvertible {

@@ -20,35 +20,18 @@ public final class TerminalProcess: Sendable {
         for descriptor in [master, slave] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         _ = fcntl(master, F_SETFL, O_NONBLOCK)
 
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        // The leader of a session gets the terminal that it opens first as its own.
-        posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
-        for number in 1...2 { posix_spawn_file_actions_adddup2(&actions, 0, CInt(number)) }
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var signals = sigset_t()
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        let setSession: Int32 = 0x80
-        posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | setSession))
-
         let variables = ProcessInfo.processInfo.environment.filter { $0.key != "NO_COLOR" }
             .merging(["TERM": "xterm"]) { $1 }.merging(environment) { $1 }
-        var arguments = words.map { strdup($0) } + [nil]
-        var settings = variables.map { strdup("\($0)=\($1)") } + [nil]
-        defer { (arguments + settings).forEach { free($0) } }
-        var processID = pid_t()
-        guard posix_spawnp(&processID, words[0], &actions, &attributes, &arguments, &settings) == 0 else {
+        do {
+            processID = try spawn(words, environment: variables, leadsSession: true) { actions in
+                // The leader of a session gets the terminal that it opens first as its own.
+                posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
+                for number in 1...2 { posix_spawn_file_actions_adddup2(&actions, 0, CInt(number)) }
+            }
+        } catch {
             close(master)
-            throw SystemFailure(description: "starting \(words)")
+            throw error
         }
-        self.processID = processID
     }
 
     deinit {

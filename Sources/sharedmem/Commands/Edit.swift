@@ -24,10 +24,7 @@ struct EditCommand: ParsableCommand {
     @OptionGroup var styling: StyleOptions
 
     func run() throws {
-        var options = AttachmentOptions(
-            lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
-            mode: creation.mode, group: try creation.group, trustedOwners: try segment.location.trusted)
-        options.isOperator = true
+        let options = try segment.attachmentOptions(creating: creation)
         let name = try Segment.place(segment.chosenName, directory: options.directory).name
         let edited = EditedSegment(name: name, options: options)
         var session = try EditSession(edited, try Editor.choose(), Style(styling.color, for: .standardError))

@@ -21,10 +21,7 @@ struct SetCommand: ParsableCommand {
     @OptionGroup var setting: SettingOptions
 
     func run() throws {
-        var options = AttachmentOptions(
-            lifetime: .persistent, capacity: creation.capacity, directory: segment.location.directory,
-            mode: creation.mode, group: try creation.group, trustedOwners: try segment.location.trusted)
-        options.isOperator = true
+        var options = try segment.attachmentOptions(creating: creation)
         // A segment that does not exist has no version to replace.
         options.creates = setting.expected == nil
         let capacity = try capacity(options)

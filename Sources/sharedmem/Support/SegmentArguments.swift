@@ -77,6 +77,17 @@ struct CreationOptions: ParsableArguments {
     }
 }
 
+extension SegmentArguments {
+    /// How to attach to set the text, and what to create if there is no segment.
+    func attachmentOptions(creating creation: CreationOptions) throws -> AttachmentOptions {
+        var options = AttachmentOptions(
+            lifetime: .persistent, capacity: creation.capacity, directory: location.directory, mode: creation.mode,
+            group: try creation.group, trustedOwners: try location.trusted)
+        options.isOperator = true
+        return options
+    }
+}
+
 /// Reports a user or a group that does not exist as wrong usage.
 private func orInvalid(_ check: () throws(SegmentError) -> Void) throws {
     do throws(SegmentError) {

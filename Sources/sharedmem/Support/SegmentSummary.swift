@@ -7,21 +7,8 @@ struct SegmentSummary: Encodable {
     let bytes: Int
     let capacity: Int
     /// Nil if the text was never set.
-    let changed: String?
-    let setBy: SegmentReport.Setter?
-
-    private enum CodingKeys: CodingKey { case name, version, bytes, capacity, changed, setBy }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(name, forKey: .name)
-        try container.encode(version, forKey: .version)
-        try container.encode(bytes, forKey: .bytes)
-        try container.encode(capacity, forKey: .capacity)
-        // Null, as over HTTP, and not left out.
-        try container.encode(changed, forKey: .changed)
-        try container.encode(setBy, forKey: .setBy)
-    }
+    @OrNull var changed: String?
+    @OrNull var setBy: SegmentReport.Setter?
 }
 
 extension SegmentSummary {
@@ -38,7 +25,7 @@ struct SnapshotReport: Encodable {
     let version: String
     let bytes: Int
     /// Nil if the text was never set.
-    let changed: String?
+    @OrNull var changed: String?
     let text: String
 
     init(_ snapshot: Snapshot, of name: String) {
@@ -46,16 +33,18 @@ struct SnapshotReport: Encodable {
         bytes = snapshot.text.utf8.count
         changed = snapshot.version.number == 0 ? nil : snapshot.publicationTime.rfc3339
     }
+}
 
-    private enum CodingKeys: CodingKey { case name, version, bytes, changed, text }
+/// A value that JSON has as null if there is none, as over HTTP, rather than not at all.
+@propertyWrapper
+struct OrNull<Value: Encodable>: Encodable {
+    var wrappedValue: Value?
+
+    init(wrappedValue: Value?) { self.wrappedValue = wrappedValue }
 
     func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(name, forKey: .name)
-        try container.encode(version, forKey: .version)
-        try container.encode(bytes, forKey: .bytes)
-        try container.encode(changed, forKey: .changed)
-        try container.encode(text, forKey: .text)
+        var container = encoder.singleValueContainer()
+        if let wrappedValue { try container.encode(wrappedValue) } else { try container.encodeNil() }
     }
 }
 
