@@ -64,7 +64,11 @@ class Stage:
         self.end_server()
         self.server = subprocess.Popen([COMMAND, "serve", "--listen", "127.0.0.1:0", *arguments], text=True,
                                        stdout=subprocess.PIPE, env=self.environment, cwd=self.directory)
-        self.port = re.search(r":(\d+)/", first_line(self.server))[1]
+        listening = re.search(r":(\d+)/", first_line(self.server))
+        if not listening:
+            self.end_server()
+            sys.exit("check-examples: the server does not listen")
+        self.port = listening[1]
 
     def start(self, command, **more):
         """Starts a command as the documents write it: 8080 is the server's port, 8000 that of the reader's program."""

@@ -4,7 +4,8 @@ internal import Glibc
 /// A file for another program to change, in a new directory that only this user can enter.
 package struct PrivateFile: Sendable {
     package let path: String
-    private let directory: String
+    package let directory: String
+    private let name: String
 
     /// - Parameter parent: the directory for temporary files.
     package init(named name: String, in parent: String, content: String) throws(SystemError) {
@@ -12,6 +13,7 @@ package struct PrivateFile: Sendable {
         guard unsafe mkdtemp(&template) != nil else { throw SystemError("mkdtemp", on: parent, code: errno) }
         directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         path = "\(directory)/\(name)"
+        self.name = name
         do throws(SystemError) {
             try write(content)
         } catch {
@@ -20,12 +22,27 @@ package struct PrivateFile: Sendable {
         }
     }
 
-    /// Replaces the content.
+    /// Replaces the content; if that fails, the file has the old content.
     package func write(_ content: String) throws(SystemError) {
+        let draft = "\(directory)/.\(name).new"
         let flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW
-        let descriptor = try systemCall("open", on: path) { negatedErrno(unsafe open(path, flags, 0o600)) }
+        let descriptor = try systemCall("open", on: draft) { negatedErrno(unsafe open(draft, flags, 0o600)) }
         defer { close(descriptor) }
-        try ByteStream(descriptor: descriptor).write(content)
+        do throws(SystemError) {
+            try ByteStream(descriptor: descriptor).write(content)
+            try systemCall("rename", on: path) { negatedErrno(unsafe rename(draft, path)) }
+        } catch {
+            unsafe unlink(draft)
+            throw error
+        }
+    }
+
+    /// Whether the other program has left nothing beside the file.
+    package var isAlone: Bool { names == [name] }
+
+    /// The files in the directory; nil if it cannot be read.
+    private var names: [String]? {
+        (try? Directory.names(in: directory))?.filter { $0 != "." && $0 != ".." }
     }
 
     /// The content, up to one byte more than `limit`.
@@ -35,9 +52,7 @@ package struct PrivateFile: Sendable {
 
     /// Removes the file, and what the other program has left beside it.
     package func remove() {
-        for name in (try? Directory.names(in: directory)) ?? [] where name != "." && name != ".." {
-            unsafe unlink("\(directory)/\(name)")
-        }
+        for name in names ?? [] { unsafe unlink("\(directory)/\(name)") }
         unsafe rmdir(directory)
     }
 }

@@ -126,6 +126,26 @@ struct EditTests: CommandTests {
         #expect(try keptTexts() == ["changed\n"])
     }
 
+    @Test(
+        "What a failed editor has left is kept, wherever it is",
+        arguments: [
+            "echo work >\"$(dirname \"$1\")/.a.txt.swp\"; kill -9 $$", "echo work >\"$1\"; mv \"$1\" \"$1~\"; exit 1",
+            "printf 'e\\xcc\\x81' >\"$1\"; exit 1",
+        ])
+    func leftovers(_ editor: String) async throws {
+        try await sharedmem("set", "a", "--text", "\u{e9}")
+        let result = try await edit(editor, "a")
+        #expect(result.status == 1 && result.errors.contains("Your text is in \(scratch)/"), "\(result.errors)")
+        #expect(try keptTexts().contains { $0 == "work\n" || $0.utf8.count == 3 })
+    }
+
+    @Test("Text that is too long creates no segment")
+    func tooLongForNew() async throws {
+        let result = try await edit("seq 100 >\"$1\"", "new", "--capacity", "20")
+        #expect(result.status == 1 && result.errors.contains("capacity is 20"), "\(result.errors)")
+        #expect(try !directory.names.contains("new.sharedmem"))
+    }
+
     @Test("Without a terminal and without EDITOR, it does not start vi")
     func noTerminal() async throws {
         let result = try await edit(nil, "a")
@@ -137,7 +157,9 @@ struct EditTests: CommandTests {
         try await sharedmem("set", "a", "--capacity", "20", "--text", "one\n")
         let conflict = try await edit("\"$SHAREDMEM\" set a --text theirs; echo mine >\"$1\"", "a")
         #expect(conflict.status == 1, "\(conflict)")
-        for part in ["-theirs", "+mine", "The text was set while you edited it", "Your text is in \(scratch)/"] {
+        for part in [
+            "-theirs", "+mine", "Another process set the text while you edited it", "Your text is in \(scratch)/",
+        ] {
             #expect(conflict.errors.contains(part), "\(conflict.errors)")
         }
         #expect(try await output("get", "a") == "theirs")
@@ -145,7 +167,7 @@ struct EditTests: CommandTests {
         let long = try await edit("seq 100 >\"$1\"", "a")
         #expect(long.status == 1 && long.errors.contains("capacity is 20") && long.errors.contains("Your text is in"))
         let gone = try await edit("\"$SHAREDMEM\" unlink a; echo mine >\"$1\"", "a")
-        #expect(gone.status == 1 && gone.errors.contains("The segment was unlinked while you edited it"), "\(gone)")
+        #expect(gone.status == 1 && gone.errors.contains("Another process unlinked the segment"), "\(gone)")
         #expect(try !directory.names.contains("a.sharedmem"))
     }
 
@@ -213,10 +235,44 @@ struct EditTests: CommandTests {
         try await terminal.shows("? ")
         let start = terminal.output.count
         terminal.type("e\n")
-        try await terminal.shows("still has the markers of a conflict", after: start)
+        try await terminal.shows("still contains conflict markers", after: start)
         terminal.type("s\n")
         #expect(try await terminal.end() == 0)
         #expect(try await output("get", "a").hasPrefix("<<<<<<< yours\n"))
+    }
+
+    @Test("A merge keeps the line feed that another writer has set at the end")
+    func mergedEnd() async throws {
+        try await sharedmem("set", "a", "--text", "x\ny\nz")
+        let editor = """
+            [ $run = 1 ] || exit 0
+            printf 'x\\ny\\nz\\nw\\n' | "$SHAREDMEM" set a; printf 'v\\nx\\ny\\nz' >"$1"
+            """
+        let terminal = try onTerminal(editor, "a")
+        try await terminal.shows("? ")
+        terminal.type("edit a merge\n")
+        #expect(try await terminal.end() == 0, "\(terminal.output)")
+        #expect(try await output("get", "a") == "v\nx\ny\nz\nw\n")
+    }
+
+    @Test(
+        "If a merge cannot be written, the text is as the person left it",
+        .enabled("mounts a tmpfs") {
+            await MountNamespace.isPermitted()
+        })
+    func fullDisk() async throws {
+        try await sharedmem("set", "a", "--text", String(repeating: "line\n", count: 1000))
+        let editor = "echo mine >>\"$1\"; seq 2000 | \"$SHAREDMEM\" set a"
+        let script = """
+            mount -t tmpfs -o size=16k none "$TMPDIR" && { "$0" edit a; tail -n 1 "$TMPDIR"/*/a.txt; }
+            """
+        let terminal = try TerminalProcess(
+            ["unshare", "--mount", "sh", "-c", script, ChildProcess.product("sharedmem")],
+            environment: try environment(editor))
+        try await terminal.shows("? ")
+        terminal.type("edit a merge\n")
+        #expect(try await terminal.end() == 0, "\(terminal.output)")
+        #expect(terminal.output.contains("No space left") && terminal.output.contains("mine\r\n"), "\(terminal.output)")
     }
 
     @Test(

@@ -74,7 +74,9 @@ struct KeepTests: CommandTests {
         #expect(try await sharedmem("revert", "shared", "1", "--keep", disk.path).status == 64)
         #expect(try await sharedmem("history", "a/b", "--keep", disk.path).status == 64)
         let none = try await sharedmem("history", "--keep", disk.path)
-        #expect(none.status == 0 && none.text == "" && none.errors == "No version of 'shared' is kept there.\n")
+        #expect(
+            none.status == 0 && none.text == ""
+                && none.errors == "No version of 'shared' is kept in that directory. Check the name and --keep.\n")
         let missing = try await sharedmem("history", "--keep", "/no/such/directory")
         #expect(missing.status == 1 && missing.errors.contains("No such file or directory"), "\(missing.errors)")
     }

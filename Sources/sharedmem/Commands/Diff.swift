@@ -80,8 +80,11 @@ struct DiffCommand: ParsableCommand {
     }
 
     private func current(_ name: String) throws -> Side {
-        let snapshot = try Segment.read(name, directory: location.directory, trustedOwners: try location.trusted)
-        return Side(
+        side(name, try Segment.read(name, directory: location.directory, trustedOwners: try location.trusted))
+    }
+
+    private func side(_ name: String, _ snapshot: Snapshot) -> Side {
+        Side(
             label: .init(name: name, remark: "\(snapshot.version) \(snapshot.publicationTime.rfc3339)"),
             text: snapshot.text)
     }
@@ -90,11 +93,9 @@ struct DiffCommand: ParsableCommand {
         if let current = try? Segment.read(name, directory: location.directory, trustedOwners: try location.trusted),
             current.version == version
         {
-            return try self.current(name)
+            return side(name, current)
         }
-        var segment = KeptSegmentArguments()
-        (segment.name, segment.directory) = (name, keep)
-        let (kept, storage) = try segment.kept(version)
+        let (kept, storage) = try KeptSegmentArguments(name, in: keep).kept(version)
         let text = try Archive.withText(of: kept, in: storage) { text in
             String(decoding: text.indices.map { text[$0] }, as: UTF8.self)
         }

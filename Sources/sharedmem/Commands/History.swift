@@ -18,7 +18,8 @@ struct HistoryCommand: ParsableCommand {
         let versions = try segment.versions()
         if json { return try ByteStream.standardOutput.write(try encoded(versions.map(Entry.init))) }
         if versions.isEmpty {
-            return try ByteStream.standardError.write("No version of '\(try segment.chosenName)' is kept there.\n")
+            return try ByteStream.standardError.write(
+                "No version of '\(try segment.chosenName)' is kept in that directory. Check the name and --keep.\n")
         }
         let rows = versions.map { ["\($0.version)", $0.publicationTime.rfc3339, "\($0.byteCount)"] }
         try ByteStream.standardOutput.write(Table.text([["VERSION", "TIME", "BYTES"]] + rows))
@@ -42,12 +43,16 @@ struct HistoryCommand: ParsableCommand {
     }
 }
 
-/// Which segment's kept versions are meant, and where they are.
+/// The arguments that name a segment's kept versions, and the directory that they are in.
 struct KeptSegmentArguments: ParsableArguments {
     @Argument(help: "The segment's name. (default: shared, env: SHAREDMEM_NAME)", completion: .segments)
     var name: String?
 
     @Option(.keep, completion: .directory) var directory: String?
+
+    init() {}
+
+    init(_ name: String, in directory: String?) { (self.name, self.directory) = (name, directory) }
 
     var chosenName: String {
         get throws { try (name.map { try SegmentName($0) } ?? SegmentName.inEnvironment()).description }

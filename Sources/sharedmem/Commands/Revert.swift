@@ -33,7 +33,7 @@ struct RevertCommand: ParsableCommand {
     }
 }
 
-/// Which kept version is meant.
+/// The arguments that name a kept version.
 struct RevertArguments: ParsableArguments {
     @Argument(help: "The segment's name.", completion: .segments)
     var name: String
@@ -43,9 +43,5 @@ struct RevertArguments: ParsableArguments {
 
     @Option(.keep, completion: .directory) var directory: String?
 
-    func kept() throws -> (KeptVersion, DiskStorage) {
-        var segment = KeptSegmentArguments()
-        (segment.name, segment.directory) = (name, directory)
-        return try segment.kept(version)
-    }
+    func kept() throws -> (KeptVersion, DiskStorage) { try KeptSegmentArguments(name, in: directory).kept(version) }
 }

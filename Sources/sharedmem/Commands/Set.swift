@@ -65,8 +65,8 @@ struct SetCommand: ParsableCommand {
         if bytes.count == 0, !empty {
             throw Failure(
                 description:
-                    "Standard input is empty, and nothing was set: look at the command that was to write the text, "
-                    + "or give --empty to set the empty text.")
+                    "Standard input is empty, so nothing was set. Check the command that writes the text, or give --empty to "
+                    + "set the empty text.")
         }
         return bytes
     }

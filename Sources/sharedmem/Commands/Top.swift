@@ -11,7 +11,7 @@ struct TopCommand: ParsableCommand {
 
             Keys: n, c, b and a sort by name, changes, bytes and attachments; q quits.
 
-            For scripts, --once prints the list once, and --batch prints it so many times, a second apart. Rates need two \
+            For scripts, --once prints the list once, and --batch COUNT prints it COUNT times, a second apart. Rates need two \
             measurements: the first list has none.
             """)
 
@@ -23,17 +23,17 @@ struct TopCommand: ParsableCommand {
     @Flag(help: "Print the list once.")
     var once = false
 
-    @Option(help: ArgumentHelp("Print the list so many times, a second apart.", valueName: "count"))
+    @Option(help: ArgumentHelp("Print the list this many times, a second apart.", valueName: "count"))
     var batch: Int?
 
-    @Flag(help: "Print a JSON object on a line, every second without --once and --batch.")
+    @Flag(help: "Print each list as a JSON object on one line; without --once and --batch, every second.")
     var json = false
 
     @OptionGroup var styling: StyleOptions
 
     func validate() throws {
         if once, batch != nil { throw ValidationError("Give --once or --batch, but not both.") }
-        if let batch, batch < 1 { throw ValidationError("--batch takes a number from 1.") }
+        if let batch, batch < 1 { throw ValidationError("--batch must be at least 1.") }
     }
 
     func run() throws {

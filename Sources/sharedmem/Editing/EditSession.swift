@@ -10,12 +10,12 @@ struct EditSession {
     /// The text that the person's changes are made to.
     private var base: EditedSegment.State
     /// Whether the text had no line feed at its end, so that the one that editors add is not a change.
-    private let endsOpen: Bool
+    private var endsOpen: Bool
 
     init(_ segment: EditedSegment, _ editor: Editor, _ style: Style) throws {
         (self.segment, self.editor, self.style) = (segment, editor, style)
         base = try segment.state()
-        endsOpen = !base.text.isEmpty && base.text.utf8.last != UInt8(ascii: "\n")
+        endsOpen = Self.endsOpen(base.text)
         file = try PrivateFile(
             named: Editor.fileName(segment.name, base.text), in: Environment["TMPDIR"] ?? "/tmp",
             content: base.text)
@@ -43,10 +43,17 @@ struct EditSession {
         }
     }
 
+    private static func endsOpen(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.last != UInt8(ascii: "\n")
+    }
+
     /// The error, and where the person's text is.
+    ///
+    /// An editor that fails may have left it in a file of its own, or have moved the file.
     private func kept(_ error: any Error) -> any Error {
         let words = (error as? SystemError).map { "\($0.call): \($0.reason)." } ?? "\(error)"
-        guard let text = try? file.read(limit: Segment.maximumCapacity), text.text != base.text else {
+        guard file.isAlone else { return Failure(description: "\(words) Your text is in \(file.directory).") }
+        if let text = try? file.read(limit: Segment.maximumCapacity), text.text.utf8.elementsEqual(base.text.utf8) {
             file.remove()
             return Failure(description: words)
         }
@@ -88,14 +95,15 @@ struct EditSession {
         let difference = diff.text(
             from: .init(name: "current", remark: current.label), to: .init(name: "yours"), style)
         try ByteStream.standardError.write(difference)
-        let news = current.version == nil ? "The segment was unlinked" : "The text was set"
-        let line = "\(news) while you edited it: its version is \(current.label)."
+        let line =
+            current.version.map { "Another process set the text while you edited it: its version is now \($0)." }
+            ?? "Another process unlinked the segment while you edited its text."
         switch try choice(line, [.merge, .overwrite, .abandon]) {
         case .merge:
             let merge = Merge(
                 mine: mine, "yours", base: base.text, base.label, theirs: current.text, current.label)
-            base = current
             try file.write(merge.text)
+            (base, endsOpen) = (current, Self.endsOpen(merge.text))
             return .again
         case .overwrite:
             // Only what was shown: if the text changes again, there is another question.
@@ -106,7 +114,7 @@ struct EditSession {
     }
 
     private func confirmsMarkers() throws -> Bool {
-        switch try choice("The text still has the markers of a conflict.", [.again, .save, .abandon]) {
+        switch try choice("The text still contains conflict markers.", [.again, .save, .abandon]) {
         case .again: return false
         case .save: return true
         default: throw Failure(description: "Nothing was set.")

@@ -43,6 +43,12 @@ struct EditedSegment {
         var options = options
         // A segment that was there and has gone is not created again without a word.
         options.creates = state.version == nil
+        if options.creates {
+            let capacity = try options.capacityToCreate()
+            guard text.count <= capacity else {
+                throw SegmentError.tooLong(byteCount: text.count, capacity: capacity)
+            }
+        }
         do {
             let segment = try Segment.attach(name, options)
             let version = try segment.set(utf8: text) { current in

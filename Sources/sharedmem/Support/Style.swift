@@ -10,8 +10,6 @@ enum ColorChoice: String, ExpressibleByArgument, CaseIterable {
 struct Style {
     let hasColors: Bool
 
-    static let plain = Style(hasColors: false)
-
     /// Colours on a terminal that has them, unless `NO_COLOR` is set (no-color.org).
     init(_ choice: ColorChoice, for stream: ByteStream) {
         hasColors =
@@ -21,8 +19,6 @@ struct Style {
             case .auto: stream.isTerminal && Environment["NO_COLOR"] == nil && Self.terminalIsCapable
             }
     }
-
-    init(hasColors: Bool) { self.hasColors = hasColors }
 
     /// Whether the terminal knows commands for colours and the cursor.
     static var terminalIsCapable: Bool { Environment["TERM"].map { $0 != "dumb" } ?? false }

@@ -1,7 +1,6 @@
 /// Two texts that were made from the same one, merged as diff3(1) does it.
 struct Merge {
     private(set) var text = ""
-    private(set) var conflictCount = 0
 
     static let markers = (mine: "<<<<<<< ", base: "||||||| ", middle: "=======", theirs: ">>>>>>> ")
 
@@ -38,7 +37,6 @@ struct Merge {
         }
         if areEqual(mine, base) || areEqual(mine, theirs) { return text += theirs.joined(separator: "") }
         if areEqual(theirs, base) { return text += mine.joined(separator: "") }
-        conflictCount += 1
         text += Self.markers.mine + mineLabel + "\n" + Self.ended(mine)
         text += Self.markers.base + baseLabel + "\n" + Self.ended(base)
         text += Self.markers.middle + "\n" + Self.ended(theirs)

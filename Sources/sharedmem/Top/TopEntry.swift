@@ -40,7 +40,7 @@ struct TopEntry {
     /// - Parameter seconds: how long ago the last measurement was; nil if there was none.
     mutating func measure(_ locks: AttachmentLocks, seconds: Double?) {
         attachmentCount = glance.attachmentCount(locks)
-        if let seconds, let measured { changesPerSecond = Double(version.number - measured.number) / seconds }
+        if let seconds, let measured { changesPerSecond = (Double(version.number) - Double(measured.number)) / seconds }
         measured = version
     }
 }

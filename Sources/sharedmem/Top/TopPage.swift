@@ -58,7 +58,7 @@ struct TopPage {
     }
 
     private static func rate(_ rate: Double) -> String {
-        rate >= 9.95 || rate == 0 ? "\(Int(rate.rounded()))" : "\((rate * 10).rounded() / 10)"
+        rate >= 9.95 || rate == 0 ? "\(Int64(exactly: rate.rounded()) ?? .max)" : "\((rate * 10).rounded() / 10)"
     }
 
     /// How long ago a moment was, in the largest unit.
