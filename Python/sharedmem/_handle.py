@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 
 
 class Living(Generic[Item]):
-    """Those of its items that something else refers to. Unlike a WeakSet, it can change while a thread iterates it."""
+    """The items that something else refers to. Unlike a WeakSet, it can change while a thread iterates it."""
 
     def __init__(self) -> None:
         self._references: set[weakref.ref[Item]] = set()

@@ -1,4 +1,4 @@
-"""Segments from outside: describing, listing and removing them."""
+"""Describing, listing and removing segments without attaching to them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._values import Version, time
 
 @dataclass(frozen=True)
 class SegmentInfo:
-    """What `sharedmem.info` finds out about a segment. Sizes are in bytes."""
+    """A segment as `sharedmem.info` describes it. Sizes are in bytes."""
 
     capacity: int
     length: int

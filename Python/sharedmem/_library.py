@@ -93,7 +93,7 @@ def encode(text: str | None) -> bytes | None:
     if not isinstance(text, str | None):
         raise TypeError(f"{text!r} must be a str, not {type(text).__name__}.")
     if text is not None and "\0" in text:
-        raise error(errno.EINVAL, f"{text!r} contains U+0000: give one without.")
+        raise error(errno.EINVAL, f"{text!r} contains U+0000: remove it.")
     return None if text is None else os.fsencode(text)
 
 

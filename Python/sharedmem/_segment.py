@@ -22,7 +22,7 @@ LONGEST_WAIT = 1.0
 
 
 class Segment:
-    """One text in shared memory. `sharedmem.attach` returns it; a `with` block closes it.
+    """Named text in shared memory. `sharedmem.attach` returns it; a `with` block closes it.
 
     Any thread may use it, and close it while others use it: their next call raises ClosedError. In a forked child,
     the first call attaches the child. A segment that is not closed is detached when nothing refers to it.
@@ -82,7 +82,7 @@ class Segment:
 
     @property
     def capacity(self) -> int:
-        """The most bytes of UTF-8 that the text can have."""
+        """The maximum length of the text, in bytes of UTF-8."""
         return int(library.sharedmem_capacity(self._open()))
 
     # MARK: Setting

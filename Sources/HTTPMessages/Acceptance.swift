@@ -9,11 +9,11 @@ package struct Acceptance: Sendable {
         case page
     }
 
-    /// Whether a form is named: one that only wildcards cover is not wanted more than another.
+    /// Whether the client names a form: wildcards alone prefer none.
     private var namesForm = false
     private var eventStream = Weight()
     private var html = Weight()
-    /// What programs name that do not want the page, even if they name `text/html` too.
+    /// A type that programs name if they do not want the page, even if they name `text/html` too.
     private var otherThanHTML = Weight()
     private var plainText = Weight()
     private var openMetrics = Weight()

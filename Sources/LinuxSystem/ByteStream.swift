@@ -77,7 +77,7 @@ package struct ByteStream: Sendable {
         return bytes
     }
 
-    /// What a person types on a line of the terminal, without the line feed; nil at the end of the input.
+    /// A line that a person types on the terminal, without the line feed; nil at the end of the input.
     package func typedLine() throws(SystemError) -> String? {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = try systemCall("read") { negatedErrno(unsafe read(descriptor, &bytes, bytes.count)) }

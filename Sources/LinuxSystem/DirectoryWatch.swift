@@ -37,7 +37,7 @@ package final class DirectoryWatch: Sendable {
         return readEvents()
     }
 
-    /// What has happened since the last call, without waiting; most often nothing, for no name.
+    /// The events since the last call, without waiting; most often there are none.
     package func readEvents() -> Event {
         var names: Set<String> = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

@@ -1,7 +1,7 @@
 import LinuxSystem
 import SharedMemory
 
-/// What becomes of the versions of a segment that was removed.
+/// Removing the versions of a segment that was removed.
 extension Archive {
     /// Notes that the segment was removed, and that the next one of its name is another.
     package mutating func beginAnew() {
@@ -40,7 +40,7 @@ extension Archive {
 // MARK: The steps
 
 extension Archive {
-    /// Removes the versions of other segments than this one, but the newest of them.
+    /// Removes all but the newest of the versions of other segments than this one.
     ///
     /// That one comes last, once the storage was synchronized: whenever this is cut short, no older text takes its place.
     ///

@@ -36,7 +36,7 @@ package struct Archive {
         try? storage.remove(temporaryName)
     }
 
-    /// Finds the versions in some files, those that there are of the segment.
+    /// Finds the segment's versions among these files.
     init(
         _ name: String, _ storage: any KeepStorage, limit: Int, files: [String], report: (String) -> Void
     ) throws(SystemError) {
@@ -46,7 +46,7 @@ package struct Archive {
         lastSequence = versions.last?.sequence ?? 0
     }
 
-    /// Nothing is kept of the segment.
+    /// An archive without versions.
     init(newNamed name: String, _ storage: any KeepStorage, limit: Int) {
         (self.name, self.storage, self.limit) = (name, storage, limit)
         (versions, lastSequence) = ([], 0)

@@ -19,10 +19,10 @@ package enum KeepError: Error, Hashable, Sendable, CustomStringConvertible {
         case .inUse(let name, let path):
             "Another server keeps the segment '\(name)' in \(path): stop it, or keep the text in another directory."
         case .directoryInUse(let path):
-            "Another server keeps text in \(path), and a server that keeps all segments of a directory needs it for itself: "
+            "Another server keeps text in \(path), and a server that keeps a whole directory needs it to itself: "
                 + "stop the other, or keep the text in another directory."
         case .tooMany(let count, let limit, let path):
-            "With the segments whose text is kept in \(path), there are \(count), and the limit is \(limit): raise the "
+            "There are \(count) segments, counting those kept in \(path), and the limit is \(limit): raise the "
                 + "limit, or move the files of some of them away."
         case .unreadable(let name, let path, let reason):
             "The kept text of '\(name)' in \(path) cannot be read: \(reason). Make its files readable, or move the "

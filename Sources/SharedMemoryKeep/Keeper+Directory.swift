@@ -52,7 +52,7 @@ extension Keeper {
 
     /// Removes what is kept of a segment that was unlinked.
     ///
-    /// - Parameter call: runs once that is on disk, or cannot be brought there now; the keeper goes on trying. It runs in the
+    /// - Parameter call: runs once that is on disk, or cannot be written now; the keeper keeps retrying. It runs in the
     ///   keeper's thread, or in the caller's while the keeper stops.
     package func remove(_ name: String, then call: (@Sendable (KeepOutcome) -> Void)? = nil) {
         let isAwaited = inbox.deliver { news in

@@ -55,7 +55,7 @@ final class KeeperInbox: Sendable {
         var stage = Stage.open
     }
 
-    /// What the keeper's thread tells.
+    /// A report of the keeper's thread.
     struct Told: Sendable {
         var published: [String: Published] = [:]
         var failures = 0

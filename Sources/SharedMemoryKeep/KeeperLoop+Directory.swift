@@ -1,7 +1,7 @@
 import LinuxSystem
 import SharedMemory
 
-/// What comes to a directory that is kept whole, and what goes.
+/// Segments that appear in a directory that is kept whole, or disappear from it.
 extension KeeperLoop {
     /// Goes on with what a name leads to now.
     func follow(_ name: String, _ glance: SegmentGlance?) {

@@ -50,7 +50,7 @@ final class Access: Sendable {
         }
     }
 
-    /// The role with which a request is judged that may be carried out.
+    /// The role of a client whose request may be carried out.
     func role(_ request: Request, _ head: RequestHead) -> AccessToken.Role {
         switch head.authorization {
         case .granted(let index?): tokens[index].role

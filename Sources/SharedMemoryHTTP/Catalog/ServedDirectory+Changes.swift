@@ -3,7 +3,7 @@ import MicroHTTPD
 import SharedMemory
 import Synchronization
 
-/// What clients create and delete.
+/// Segments that clients create and delete.
 extension ServedDirectory {
     /// The most bytes that the text of a new segment can have.
     var capacity: Int { (try? creation.capacityToCreate()) ?? 0 }
@@ -52,7 +52,7 @@ extension ServedDirectory {
         }
     }
 
-    /// Removes a segment that was created in vain, unless another process has set it.
+    /// Removes a new segment whose text could not be set, unless another process has set it.
     private func discard(_ name: String) {
         guard let info = try? Segment.info(name, directory: directory.path), info.version.number == 0 else { return }
         try? Segment.unlink(name, directory: directory.path, trustedOwners: creation.trustedOwners)

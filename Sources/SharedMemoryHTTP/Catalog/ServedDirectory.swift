@@ -13,7 +13,7 @@ final class ServedDirectory: Sendable {
     private let patterns: [String]
     let creation: AttachmentOptions
     private let list: SegmentList
-    /// The names that are served first of all, as their texts are kept.
+    /// The names that are served before others, because their text is kept.
     private let kept: [String]
     /// Nil if no text is kept on disk.
     let keeper: Keeper?

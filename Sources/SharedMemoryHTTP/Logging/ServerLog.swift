@@ -4,7 +4,7 @@ import Logging
 import MicroHTTPD
 import SharedMemory
 
-/// What the server logs about requests and changes.
+/// The server's log of requests and changes.
 ///
 /// The log handler must be quick, because clients wait for it.
 struct ServerLog: Sendable {

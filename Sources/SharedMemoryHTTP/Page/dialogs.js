@@ -65,7 +65,7 @@ function onSubmit(id, action) {
 function explain(id, error) {
   const fault = $(id).querySelector(".fault");
   const isTaken = id === "create-dialog" && error.status === 412;
-  fault.textContent = isTaken ? "There is a segment of this name already. Choose another name." : messageOf(error);
+  fault.textContent = isTaken ? "A segment of this name already exists. Choose another name." : messageOf(error);
 }
 
 function open(id) {
@@ -87,7 +87,7 @@ function showConflict(segment) {
   const theirs = normalize(text);
   const merged = merge(baseText, draft, theirs);
   const count = merged.conflicts;
-  $("compare-title").textContent = "Someone else was faster";
+  $("compare-title").textContent = "The text has changed";
   $("compare-story").textContent = `“${segment.name}” was changed${setter(segment)} while you were editing. `
     + (count ? `Both of you changed the same lines in ${count === 1 ? "one place" : `${count} places`}.` : "You changed different lines, which can be merged.");
   $("versions").replaceChildren();
@@ -103,7 +103,7 @@ function showConflict(segment) {
       if (merged.text === theirs) segment.draft = null;
       closeComparison();
       $("text").focus();
-      announce(count ? "The merge is in the editor. Resolve the marked places, then save." : "The merge is in the editor. Look at it, then save.");
+      announce(count ? "The merge is in the editor. Resolve the marked conflicts, then save." : "The merge is in the editor. Review it, then save.");
     }),
     button("Keep mine", () => {
       Object.assign(segment, { base: version, baseText: theirs });
@@ -162,7 +162,7 @@ async function showHistory(segment) {
 // The path of the kept version before the one in a response; null if there is none.
 const predecessor = (response) => /<([^>]*)>; *rel="predecessor-version"/.exec(response.headers.get("Link") ?? "")?.[1] ?? null;
 
-// Two texts side by side, with the lines that differ marked, and long runs of equal lines left out.
+// Two texts side by side, with the lines that differ marked, and long runs of unchanged lines left out.
 function sideBySide(before, after, ...labels) {
   const [a, b] = [before.split("\n"), after.split("\n")];
   const found = differences(a, b);
@@ -174,7 +174,7 @@ function sideBySide(before, after, ...labels) {
     const hidden = to - from - ahead - behind;
     for (let index = from; index < to; index++) {
       if (hidden > 1 && index === from + ahead) {
-        for (const column of columns) column.push(make("span", { class: "line gap" }, `${hidden} equal lines`));
+        for (const column of columns) column.push(make("span", { class: "line gap" }, `${hidden} unchanged lines`));
         index += hidden;
       }
       if (index === to) break;

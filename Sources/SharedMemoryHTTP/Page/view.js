@@ -126,7 +126,7 @@ function showConnection() {
 function showNotice(segment) {
   const isLost = live.text === false || live.list === false;
   if (tokenRequest.promise && !$("token-dialog").open) {
-    notice("This server asks for a token.", button("Enter a token", () => askForToken(token.get() !== null)));
+    notice("This server requires a token.", button("Enter a token", () => askForToken(token.get() !== null)));
   } else if (segment.fault) {
     notice(segment.fault);
   } else if (isConflict(segment)) {
@@ -134,9 +134,9 @@ function showNotice(segment) {
   } else if (segment.draft !== null && segment.state === "missing") {
     notice(segment.methods.has("PUT") ? "This segment was deleted. Save to create it again with your text." : "This segment was deleted. Your text is still here.");
   } else if (isLost && Date.now() - live.since > 1500) {
-    notice(live.reason ? `The server cannot send changes now: ${live.reason} The page tries again by itself.` : "The server cannot be reached. The page tries again by itself.", button("Try now", reconnect));
+    notice(live.reason ? `The server cannot send changes now: ${live.reason} The page retries automatically.` : "The server cannot be reached. The page retries automatically.", button("Try now", reconnect));
   } else if (segment.draft !== null && /\r/.test(segment.text ?? "") && !usesCRLF(segment.text)) {
-    notice("The lines of this text end in different ways. Saving it from here ends all of them with a line feed.");
+    notice("This text has mixed line endings. If you save it here, every line ends with a line feed.");
   } else {
     notice("");
     if (isLost) setTimeout(show, 1600);

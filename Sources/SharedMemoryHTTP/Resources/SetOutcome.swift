@@ -2,7 +2,7 @@ import HTTPMessages
 import MicroHTTPD
 import SharedMemory
 
-/// What became of a PUT.
+/// The outcome of a PUT.
 enum SetOutcome {
     case set(Version)
     case created(Version, path: String)

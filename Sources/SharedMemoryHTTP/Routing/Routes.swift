@@ -8,7 +8,7 @@ enum Route {
     /// The list of segments.
     case list
     case metrics
-    /// What a browser is shown in place of the text or the list.
+    /// The page that a browser gets in place of the text or the list.
     case page
     case contract
     case alive
@@ -32,7 +32,7 @@ enum Route {
         }
     }
 
-    /// Whether a browser is shown the page here.
+    /// Whether a browser gets the page here.
     var hasPage: Bool {
         switch self {
         case .segment, .missing, .list: true

@@ -43,7 +43,7 @@ struct DiffCommand: ParsableCommand {
     func validate() throws {
         if to != nil, other != nil { throw ValidationError("Give --to, or a file or version, but not both.") }
         if version != nil, other.flatMap({ Version($0) }) == nil {
-            throw ValidationError("Compare a version with a version: '\(other ?? "")' is not one.")
+            throw ValidationError("'\(other ?? "")' is not a version. Compare a version only with another one.")
         }
     }
 

@@ -58,7 +58,7 @@ struct WatchCommand: ParsableCommand {
         if command.isEmpty, CommandLine.arguments.last == "--exec" {
             throw ValidationError("Missing value for '--exec <command>'")
         }
-        if json, null || !command.isEmpty { throw ValidationError("--json goes with neither --null nor --exec.") }
+        if json, null || !command.isEmpty { throw ValidationError("--json cannot be combined with --null or --exec.") }
         if null, !command.isEmpty { throw ValidationError("With --exec, watch prints nothing: leave --null out.") }
     }
 

@@ -32,7 +32,7 @@ struct Editor {
         }
     }
 
-    /// A name for the file from which an editor knows what kind of text it is.
+    /// A name for the file that tells an editor what kind of text it contains.
     static func fileName(_ name: String, _ text: String) -> String {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         if parts.count > 1, let last = parts.last, (1...8).contains(last.count), last.allSatisfy(\.isLetter) {

@@ -1,8 +1,7 @@
 import LinuxSystem
 import Synchronization
 
-/// How far work has come, on a line of standard error that appears after a second and is erased at the end; on a terminal
-/// only.
+/// A progress line on standard error, which appears after a second and is erased at the end; only on a terminal.
 final class Progress: Sendable {
     private let words: String
     private let count = Atomic(0)

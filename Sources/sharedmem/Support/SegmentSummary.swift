@@ -1,6 +1,6 @@
 import SharedMemory
 
-/// What every list of segments says of each, over HTTP too.
+/// The fields of a segment in every list, over HTTP too.
 struct SegmentSummary: Encodable {
     let name: String
     let version: String

@@ -2,7 +2,7 @@ import HTTPMessages
 import LinuxSystem
 import SharedMemory
 
-/// What `top` shows at a moment, for people and as JSON.
+/// The list that `top` shows at a moment, for people and as JSON.
 struct TopPage {
     let list: TopList
     let order: TopOrder
