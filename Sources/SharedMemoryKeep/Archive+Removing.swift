@@ -43,12 +43,8 @@ extension Archive {
     /// Removes all but the newest of the versions of other segments than this one.
     ///
     /// That one comes last, once the storage was synchronized: whenever this is cut short, no older text takes its place.
-    ///
-    /// - Returns: whether there were any.
-    func removeOlder(except instance: UInt64?) throws(SystemError) -> Bool {
-        let others = others(than: instance).dropLast()
-        for kept in others { try removeFile(of: kept) }
-        return !others.isEmpty
+    func removeOlder(except instance: UInt64?) throws(SystemError) {
+        for kept in others(than: instance).dropLast() { try removeFile(of: kept) }
     }
 
     /// Removes the newest version of other segments than this one; it is gone once the storage is synchronized, and then

@@ -205,17 +205,16 @@ extension Archive {
         if let restored, published.last?.version == restored.to { remove(restored.from) }
         if startsAnew, let instance = published.last?.version.instance {
             for kept in others(than: instance) { remove(kept) }
-            startsAnew = false
+            startsAnew = versions.contains { $0.version.instance != instance }
         }
         (published, restored) = ([], nil)
         for old in versions.dropLast(limit) { remove(old) }
         PausePoint.keepPruned.reached()
     }
 
-    /// A file that cannot be removed is found at the next start.
+    /// Removes a version; if that fails, it stays listed, and is tried again with the next commit or removal.
     private mutating func remove(_ kept: KeptVersion) {
-        try? storage.remove(kept.fileName)
+        guard (try? removeFile(of: kept)) != nil else { return }
         versions.removeAll { $0 == kept }
     }
-
 }

@@ -1,5 +1,6 @@
 import LinuxSystem
 import SharedMemory
+import Synchronization
 
 /// Segments that appear in a directory that is kept whole, or disappear from it.
 extension KeeperLoop {
@@ -23,10 +24,13 @@ extension KeeperLoop {
         return segment
     }
 
-    /// Looks at a segment's name if a version is of another segment than the one that is known.
-    func lookAtName(of segment: KeptSegment, for version: Version) {
-        guard let source = segment.source as? ScannedSource, source.glance?.instance != version.instance else { return }
-        follow(segment.name, source.glanceByName())
+    /// The segment of a version that was set under a name, which may have come a moment ago; nil if it is not kept.
+    func segment(_ name: String, of version: Version) -> KeptSegment? {
+        let source = segments[name]?.source as? ScannedSource
+        if let options = settings.wholeDirectory, source?.glance?.instance != version.instance {
+            follow(name, (source ?? ScannedSource(name, options, settings.report)).glanceByName())
+        }
+        return segments[name]
     }
 
     /// Removes what is kept of a segment that was unlinked, and of those that had its name before.
@@ -60,15 +64,12 @@ extension KeeperLoop {
         var left: [(segment: KeptSegment, instance: UInt64?)] = removed.map {
             ($0, ($0.source as? ScannedSource)?.glance?.instance)
         }
-        var hadOlder = false
+        // Also if there are none: an older one may have been removed just now, and not be gone from the disk.
         removeEach(&left) { archive, instance throws(SystemError) in
-            if try archive.removeOlder(except: instance) { hadOlder = true }
-        }
-        if hadOlder {
+            try archive.removeOlder(except: instance)
             PausePoint.keepRemovedOlder.reached()
-            removeEach(&left, thenSynchronizing: true) { _, _ in }
         }
-        removeEach(&left, thenSynchronizing: true) { archive, instance throws(SystemError) in
+        removeEach(&left) { archive, instance throws(SystemError) in
             try archive.removeNewest(except: instance)
             PausePoint.keepRemovedNewest.reached()
         }
@@ -77,18 +78,23 @@ extension KeeperLoop {
             segment.archive.noteRemoved(except: instance)
             segment.removal?.end()
             segment.removal = nil
+            if segment.changedAt == nil { setFailing(segment.name, nil) }
             if instance == nil, segment.archive.isEmpty { leave(segment) } else { tell(segment) }
         }
     }
 
-    /// Takes a step for each segment, and leaves those out for which it fails.
+    /// Takes a step for each segment, synchronizes the storage, and leaves those out for which that fails.
     private func removeEach(
-        _ left: inout [(segment: KeptSegment, instance: UInt64?)], thenSynchronizing synchronizes: Bool = false,
+        _ left: inout [(segment: KeptSegment, instance: UInt64?)],
         _ step: (Archive, UInt64?) throws(SystemError) -> Void
     ) {
         func fail(_ segment: KeptSegment, _ error: SystemError) {
+            inbox.told.withLock { $0.failures += 1 }
             segment.removal?.fail(KeepFailure(error))
-            self.fail(segment, KeepFailure(error))
+            setFailing(
+                segment.name,
+                "what is kept of '\(segment.name)', which was removed, cannot be removed from the disk: \(error)")
+            tell(segment)
         }
         left = left.filter { segment, instance in
             do throws(SystemError) {
@@ -99,7 +105,7 @@ extension KeeperLoop {
                 return false
             }
         }
-        guard synchronizes, !left.isEmpty else { return }
+        guard !left.isEmpty else { return }
         do throws(SystemError) {
             try storage.synchronize()
         } catch {

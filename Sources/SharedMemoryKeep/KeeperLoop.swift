@@ -59,8 +59,7 @@ final class KeeperLoop: @unchecked Sendable {
         for (name, call) in news.removals { remove(name, call) }
         for name in news.changed { segments[name].map(markStale) }
         for (name, waiter) in news.waiters {
-            if let segment = segments[name] {
-                lookAtName(of: segment, for: waiter.version)
+            if let segment = segment(name, of: waiter.version) {
                 segment.waiters.append(waiter)
                 markStale(segment)
             } else {
@@ -78,6 +77,9 @@ final class KeeperLoop: @unchecked Sendable {
     /// Keeps a segment no longer.
     func leave(_ segment: KeptSegment) {
         segment.answerAll(.notKept(reason: "the segment is no longer served"))
+        // Nothing of it is on disk.
+        segment.removal?.end()
+        segment.removal = nil
         segment.source.stopAnnouncing()
         scan.remove(segment.name)
         (segments[segment.name], pending[segment.name]) = (nil, nil)
@@ -145,31 +147,34 @@ extension KeeperLoop {
 
     private func look(_ segment: KeptSegment) {
         segment.look { [inbox, name = segment.name] in inbox.deliver { _ = $0.changed.insert(name) } }
-        if segment.changedAt == nil { setFailing(segment.name, nil) }
+        if segment.changedAt == nil, segment.removal == nil { setFailing(segment.name, nil) }
         tell(segment)
     }
 
     private func succeed(_ segment: KeptSegment) {
         segment.succeed()
-        setFailing(segment.name, nil)
+        if segment.removal == nil { setFailing(segment.name, nil) }
         tell(segment)
     }
 
     func fail(_ segment: KeptSegment, _ failure: KeepFailure) {
         inbox.told.withLock { $0.failures += 1 }
         segment.fail(failure, intervalMilliseconds: settings.intervalMilliseconds)
-        setFailing(segment.name, failure)
+        setFailing(
+            segment.name,
+            "'\(segment.name)' cannot be kept on disk: \(failure.detail). Until that works again, text is in memory only"
+        )
         tell(segment)
     }
 
     /// Reports an outage when it begins and when it ends, however many segments it concerns.
-    func setFailing(_ name: String, _ failure: KeepFailure?) {
+    ///
+    /// - Parameter outage: what cannot be done; nil if it was done.
+    func setFailing(_ name: String, _ outage: String?) {
         let hadOutage = !failing.isEmpty
-        if let failure {
+        if let outage {
             failing.insert(name)
-            guard !hadOutage else { return }
-            settings.report(
-                "'\(name)' cannot be kept on disk: \(failure.detail). Until that works again, text is in memory only")
+            if !hadOutage { settings.report(outage) }
         } else if failing.remove(name) != nil, failing.isEmpty {
             settings.report("text is kept on disk again")
         }

@@ -29,6 +29,8 @@ final class PowerLossStorage: KeepStorage {
         var lastFile = 0
         /// Files whose synchronization a fault puts off until after their renaming.
         var unsynchronized: Set<Int> = []
+        /// Whether no file can be removed.
+        var refusesToRemove = false
     }
 
     private let state: Mutex<State>
@@ -107,8 +109,11 @@ final class PowerLossStorage: KeepStorage {
         }
     }
 
+    func refuseToRemove(_ isRefused: Bool) { state.withLock { $0.refusesToRemove = isRefused } }
+
     func remove(_ name: String) throws(SystemError) {
         try operate { state throws(SystemError) in
+            if state.refusesToRemove { throw SystemError(call: "unlink", code: 5) }
             guard state.names.removeValue(forKey: name) != nil else { throw SystemError(call: "unlink", code: 2) }
             state.changes.append(.remove(name))
         }

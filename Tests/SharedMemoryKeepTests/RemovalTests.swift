@@ -9,13 +9,13 @@ import Testing
 /// After each step of removing what is kept of a segment, the power fails in each way that POSIX allows.
 @Suite("Removing kept text", .fewAtATime)
 struct RemovalTests {
-    /// Keeps five versions, removes them, and returns the numbers of those that each loss of power may leave.
+    /// Sets five versions, removes those that are kept, and returns the numbers of those that each loss of power may leave.
     private func remains(
-        _ remove: (Archive, PowerLossStorage) throws -> Void
+        keeping limit: Int = 5, _ remove: (Archive, PowerLossStorage) throws -> Void
     ) throws -> (onTheWay: Set<[UInt64]>, atTheEnd: Set<[UInt64]>) {
         let states = SharedStates()
         let storage = PowerLossStorage { states.add($0) }
-        var archive = try Archive("text", storage, limit: 5) { _ in }
+        var archive = try Archive("text", storage, limit: limit) { _ in }
         for number: UInt64 in 1...5 {
             let draft = try archive.write(
                 [UInt8(number)].span, Version(instance: 5, number: number), Timestamp(nanosecondsSince1970: number),
@@ -34,22 +34,53 @@ struct RemovalTests {
         return try (Set(states.all.flatMap(numbers)), Set(states.all.suffix(1).flatMap(numbers)))
     }
 
-    @Test("Whenever a removal is cut short, the newest version is the newest one that is left, or nothing is left")
-    func newestLast() throws {
-        let (onTheWay, atTheEnd) = try remains { archive, storage in
-            #expect(try archive.removeOlder(except: nil))
+    @Test(
+        "Whenever a removal is cut short, the newest version is the newest one that is left, or nothing is left",
+        arguments: [5, 1])
+    func newestLast(_ limit: Int) throws {
+        let (onTheWay, atTheEnd) = try remains(keeping: limit) { archive, storage in
+            try archive.removeOlder(except: nil)
             try storage.synchronize()
             try archive.removeNewest(except: nil)
             try storage.synchronize()
         }
-        #expect(onTheWay.allSatisfy { $0.isEmpty || $0.last == 5 } && onTheWay.count > 5, "\(onTheWay)")
+        #expect(onTheWay.allSatisfy { $0.isEmpty || $0.last == 5 } && onTheWay.count > limit, "\(onTheWay)")
         #expect(atTheEnd == [[]])
     }
 
     @Test("A removal that does not synchronize before the newest version goes is found: an older one may be left")
     func atOnce() throws {
         let (onTheWay, _) = try remains { archive, storage in
-            _ = try archive.removeOlder(except: nil)
+            try archive.removeOlder(except: nil)
+            try archive.removeNewest(except: nil)
+            try storage.synchronize()
+        }
+        #expect(onTheWay.contains { !$0.isEmpty && $0.last != 5 })
+    }
+
+    @Test("A version that could not be removed when it was replaced goes with the segment")
+    func refused() throws {
+        let storage = PowerLossStorage()
+        var archive = try Archive("text", storage, limit: 1) { _ in }
+        for number: UInt64 in 1...2 {
+            let draft = try archive.write(
+                [UInt8(number)].span, Version(instance: 5, number: number), Timestamp(nanosecondsSince1970: number),
+                capacity: 100)
+            try archive.publish(draft)
+            try storage.synchronize()
+            if number == 2 { storage.refuseToRemove(true) }
+            archive.commit()
+        }
+        storage.refuseToRemove(false)
+        #expect(archive.newest?.version.number == 2)
+        try archive.removeOlder(except: nil)
+        try archive.removeNewest(except: nil)
+        #expect(try storage.names() == [])
+    }
+
+    @Test("A removal that does not synchronize first is found: a version that was replaced just before may be left")
+    func replacedJustNow() throws {
+        let (onTheWay, _) = try remains(keeping: 1) { archive, storage in
             try archive.removeNewest(except: nil)
             try storage.synchronize()
         }
@@ -59,7 +90,7 @@ struct RemovalTests {
     @Test("A segment that is current stays when others of its name are removed")
     func current() throws {
         let (_, atTheEnd) = try remains { archive, storage in
-            #expect(try !archive.removeOlder(except: 5))
+            try archive.removeOlder(except: 5)
             try archive.removeNewest(except: 5)
             try storage.synchronize()
         }

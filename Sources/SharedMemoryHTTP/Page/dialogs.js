@@ -35,9 +35,10 @@ function setUpDialogs() {
     $("text").focus();
   });
   onSubmit("remove-dialog", async () => {
-    await send("DELETE", current.href, { "If-Match": `"${current.version}"` });
+    const segment = current;
+    await send("DELETE", segment.href, { "If-Match": `"${segment.version}"` });
     $("remove-dialog").close();
-    Object.assign(current, { draft: null, fault: null });
+    Object.assign(segment, { draft: null, fault: null });
   });
   $("create").onclick = () => {
     $("new-name").value = "";

@@ -67,12 +67,13 @@ function identify() {
   if (current.name !== null || live.list === null) return;
   const instance = current.version?.split("-")[0];
   const entry = [...entries.values()].find((each) => each.version.split("-")[0] === instance);
+  // Another segment takes the place only of one without a draft, which would be lost.
   if (entry && segments.get(entry.name)?.draft != null) {
-    select(segmentNamed(entry.name), false);
+    if (current.draft === null) select(segmentNamed(entry.name), false);
   } else if (entry) {
     current.name = entry.name;
     segments.set(entry.name, current);
-  } else if (current.state !== "loading" && entries.size) {
+  } else if (current.draft === null && current.state !== "loading" && entries.size) {
     select(segmentNamed(entries.keys().next().value), false);
   }
 }

@@ -31,7 +31,7 @@ function setUpView() {
     if (!document.querySelector("dialog[open]")) save(current);
   });
   addEventListener("beforeunload", (event) => {
-    if ([...segments.values()].some((segment) => segment.draft !== null)) event.preventDefault();
+    if ([current, ...segments.values()].some((segment) => segment.draft !== null)) event.preventDefault();
   });
   setInterval(showAge, 10e3);
 }
