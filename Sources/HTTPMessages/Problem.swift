@@ -226,8 +226,8 @@ extension Problem {
     package static func notRemoved(reason: String) -> Problem {
         Problem(
             .notKept,
-            "The segment is removed, but its text is still on disk (\(reason)), so a reboot would bring it back. "
-                + "The server keeps retrying.")
+            "The segment is removed, but its text is still on disk (\(reason)), so a restart of the server would bring "
+                + "it back. The server keeps retrying.")
     }
 
     package static let versionNotKept = Problem(

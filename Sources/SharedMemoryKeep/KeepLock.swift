@@ -44,7 +44,7 @@ struct KeepLock: ~Copyable {
         if (try? Self.leads(path, to: descriptor)) == true { return }
         let (file, isShared) = (file, isShared)
         let taken = try fromSystem { () throws(SystemError) in try KeepLock(file: file, storage, isShared: isShared) }
-        guard let taken else { throw KeepFailure(reason: "another server keeps the same texts there") }
+        guard let taken else { throw KeepFailure(reason: "another server keeps text there") }
         self = taken
     }
 

@@ -4,7 +4,8 @@ import Synchronization
 
 /// Keeps the newest version of each of some segments on disk, whichever process set it, and restores what is missing.
 ///
-/// One thread, which sleeps while nothing changes, writes for all segments. Any thread may use a keeper at any time.
+/// One thread, which sleeps while nothing changes, writes for all segments; if it keeps a whole directory, it looks at all
+/// headers up to 20 times a second. Any thread may use a keeper at any time.
 package final class Keeper: Sendable {
     package struct Settings: Sendable {
         package var directory: String

@@ -70,6 +70,8 @@ final class Access: Sendable {
 
     /// Judges a client by its certificate.
     ///
+    /// Not inlined: most requests come without a certificate.
+    ///
     /// - Parameter unnamed: what to tell a client whose certificate no entry names.
     @inline(never)
     private func problem(

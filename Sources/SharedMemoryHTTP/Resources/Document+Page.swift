@@ -5,7 +5,9 @@ extension Document {
     /// The page that shows the text in a browser: `Page/page.html` with the style sheet and the scripts that it refers to.
     ///
     /// A browser uses this style sheet and runs this script, and no others: the policy has their digests.
-    static var page: Document {
+    static let page = makePage()
+
+    private static func makePage() -> Document {
         var style = compact(PackageResources.page_css)
         for mark in ["{", "}", ":", ";", ","] {
             // Only a colon may need the blank before it, in a selector.

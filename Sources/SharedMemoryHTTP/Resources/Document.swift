@@ -35,7 +35,5 @@ struct Document: Sendable {
 
 extension Document {
     /// The contract, `openapi.yaml`.
-    static var contract: Document {
-        Document(PackageResources.openapi_yaml, [ResponseField(.contentType, "application/yaml")])
-    }
+    static let contract = Document(PackageResources.openapi_yaml, [ResponseField(.contentType, "application/yaml")])
 }

@@ -10,7 +10,7 @@ final class Service: Sendable {
     private let catalog: Catalog
     private let access: Mutex<Access>
     private let isReadOnly: Bool
-    /// Whether a PUT is answered only once its version is on disk.
+    /// Whether PUT and DELETE are answered only once the change is on disk.
     let keepsBeforeAnswering: Bool
     private let hub: SubscriptionHub
     private let maximumWaitSeconds: Int
