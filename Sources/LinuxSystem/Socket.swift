@@ -47,6 +47,8 @@ package struct Socket: ~Copyable {
         package static let ipv6Only = Option(name: IPV6_V6ONLY, level: CInt(IPPROTO_IPV6))
         /// The most unsent bytes that the kernel takes over.
         package static let unsentByteLimit = Option(name: TCP_NOTSENT_LOWAT, level: CInt(IPPROTO_TCP))
+        /// Whether everything but full segments is held back.
+        fileprivate static let cork = Option(name: TCP_CORK, level: CInt(IPPROTO_TCP))
         /// Whether short messages are sent at once instead of together with later ones.
         fileprivate static let noDelay = Option(name: TCP_NODELAY, level: CInt(IPPROTO_TCP))
         /// For how many milliseconds what was sent may stay unacknowledged before the connection breaks.
@@ -165,8 +167,17 @@ extension Socket {
         return count == -Int(EAGAIN) ? false : count > 0 ? true : nil
     }
 
+    /// Whether the other side has acknowledged everything that was sent, so that there is room for more.
+    package static func hasAcknowledgedAll(_ descriptor: CInt) -> Bool {
+        var byteCount: CInt = 0
+        return unsafe ioctl(descriptor, UInt(TIOCOUTQ), &byteCount) == 0 && byteCount == 0
+    }
+
     /// Has short messages sent at once instead of together with later ones.
     package static func sendAtOnce(_ descriptor: CInt) { _ = set(.noDelay, to: 1, of: descriptor) }
+
+    /// Sends what the socket holds back, and holds nothing back from now on.
+    package static func uncork(_ descriptor: CInt) { _ = set(.cork, to: 0, of: descriptor) }
 
     /// Has the connection break if what is sent stays unacknowledged for so many milliseconds.
     package static func limitSilence(of descriptor: CInt, milliseconds: Int) {

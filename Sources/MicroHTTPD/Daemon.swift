@@ -160,6 +160,7 @@ extension Daemon {
             if status != .noContent, status != .notModified, request.method != .head { meter.send(response.byteCount) }
             let fields = open.responseFields
             let complete = fields.isEmpty ? response : response.copy(adding: fields)
+            open.transport.gather(byteCount: response.byteCount)
             return unsafe MHD_queue_response(request.connection, status.rawValue, complete.pointer) == .YES
         case .hold(let take):
             guard open.hold() else { return false }
@@ -179,6 +180,7 @@ extension Daemon {
         let context = unsafe RequestContext(bits: bits)
         let wasHandled = context.targetByteCount == nil
         _ = unsafe OpenConnection.with(connection) { open in
+            open.transport.sendGathered()
             if wasHandled { measureDuration(open) }
             open.awaitHead(afterHandledRequest: wasHandled)
         }

@@ -20,6 +20,7 @@ import LinuxSystem
     private let credentials: TLSCredentials
     /// How many bytes of a record that has not left yet were reported as sent; nil if all records have left.
     private var reportedByteCount: Int?
+    private var isGathering = false
     private var knownNames: [String]?
     private var input = TLSInput()
     /// Called when the handshake has to wait for the client; nil once it is over.
@@ -27,6 +28,8 @@ import LinuxSystem
 
     /// The most bytes of a record.
     private static let recordByteCount = 16 << 10
+    /// The most bytes of a response's body that are sent in one record with the head.
+    private static let gatheredByteCount = 4 << 10
 
     /// Prepares the session of a connection that has just been accepted.
     ///
@@ -108,6 +111,25 @@ import LinuxSystem
             }
         }
         return sent
+    }
+
+    /// libmicrohttpd would send head and body as two records, with two calls.
+    ///
+    /// It cannot be told that the client has stopped reading while GnuTLS holds a record back. So none is held back unless the
+    /// socket is sure to take it.
+    func gather(byteCount: Int) {
+        guard byteCount <= Self.gatheredByteCount, Socket.hasAcknowledgedAll(descriptor), let session = unsafe session
+        else { return }
+        unsafe gnutls_record_cork(session)
+        isGathering = true
+    }
+
+    func sendGathered() {
+        guard isGathering, let session = unsafe session else { return }
+        isGathering = false
+        // Fails only if the client has left, or the system is out of memory.
+        if unsafe gnutls_record_uncork(session, 0) < 0 { close() }
+        Socket.uncork(descriptor)
     }
 
     func awaitReadiness(in epoll: borrowing Epoll) throws(SystemError) { try epoll.add(socket: descriptor) }

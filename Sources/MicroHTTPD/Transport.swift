@@ -24,6 +24,14 @@ package protocol Transport: Sendable {
     /// Has the connection break if what is sent stays unacknowledged for so long.
     func limitSilence(milliseconds: Int)
 
+    /// Has the head and the body of a response that libmicrohttpd is about to send leave together, if that saves anything.
+    ///
+    /// - Parameter byteCount: the length of the body.
+    func gather(byteCount: Int)
+
+    /// Sends what was gathered; libmicrohttpd takes the response as sent.
+    func sendGathered()
+
     /// Ends what is sent to the client, which may go on sending.
     func finishSending()
 
@@ -46,6 +54,8 @@ package protocol Transport: Sendable {
 extension Transport {
     package var isForOneThread: Bool { false }
     package func forget() {}
+    package func gather(byteCount: Int) {}
+    package func sendGathered() {}
     package var clientNames: [String] { [] }
 }
 

@@ -134,6 +134,52 @@ struct TLSTests {
         #expect(try await server.status() == "200")
     }
 
+    // MARK: Head and body in one record
+
+    @Test(
+        "The last response of a connection arrives whole, before the connection's end",
+        arguments: ["HTTP/1.1\r\nHost: a\r\nConnection: close", "HTTP/1.0\r\nHost: a"], [false, true])
+    func lastResponse(_ head: String, isHalfClosed: Bool) async throws {
+        let server = try await TestServer.encrypted()
+        try server.segment().set("the text")
+        let client = try await TLSConnection(server.address)
+        try client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /shared \(head)\r\n\r\n")
+        if isHalfClosed { Socket.finishSending(client.socket.descriptor) }
+        let answers = try client.rest()
+        #expect(answers.components(separatedBy: "HTTP/1.1 200 OK\r\n").count == 3, "\(answers)")
+        #expect(answers.hasSuffix("\r\n\r\nthe text"), "\(answers)")
+    }
+
+    @Test("The head and the body of a short response are one record, and a long body has records of its own")
+    func records() async throws {
+        let server = try await TestServer.encrypted()
+        guard case .https(let host, let port) = server.address else { return }
+        for (byteCount, recordCount) in [(0, 1), (64, 1), (4096, 1), (4097, 2)] {
+            try server.segment().set(String(repeating: "x", count: byteCount))
+            // In TLS 1.2 nothing but the response comes as a record of application data.
+            let output = try await ChildProcess.run(
+                "openssl", ["s_client", "-connect", "\(host):\(port)", "-tls1_2", "-msg", "-quiet", "-ign_eof"],
+                input: Data("GET /shared HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".utf8)
+            ).text
+            let received = output.components(separatedBy: "<<< TLS 1.2, RecordHeader [length 0005]\n").dropFirst()
+            #expect(received.count { $0.hasPrefix("    17 ") } == recordCount, "\(byteCount) bytes: \(output)")
+        }
+    }
+
+    @Test("A client that sends requests and reads late gets every response")
+    func lateReader() async throws {
+        let server = try await TestServer.encrypted()
+        try server.segment().set(String(repeating: "x", count: 4000))
+        let client = try await TLSConnection(server.address)
+        // The responses are more than a window, the requests are not.
+        let count = 200
+        try client.send(String(repeating: "GET /shared HTTP/1.1\r\nHost: a\r\n\r\n", count: count - 1))
+        try client.send("GET /shared HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        let responses = try client.rest().components(separatedBy: "HTTP/1.1 200 OK\r\n").dropFirst()
+        #expect(responses.count == count)
+        #expect(responses.allSatisfy { $0.hasSuffix("\r\n\r\n" + String(repeating: "x", count: 4000)) })
+    }
+
     // MARK: What is not TLS
 
     @Test("Plain HTTP at an address with TLS is closed without an answer in the plain")
