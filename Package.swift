@@ -81,13 +81,17 @@ let package = Package(
         .systemLibrary(
             name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
         .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+        .target(name: "GnuTLS", dependencies: ["CGnuTLS", "LinuxSystem"], swiftSettings: strict),
         .target(
-            name: "MicroHTTPD", dependencies: ["CGnuTLS", "CMicroHTTPD", "HTTPMessages", "LinuxSystem"],
+            name: "MicroHTTPD", dependencies: ["CGnuTLS", "CMicroHTTPD", "GnuTLS", "HTTPMessages", "LinuxSystem"],
             swiftSettings: strict),
+
+        // Requests to other servers.
+        .target(name: "HTTPClient", dependencies: ["GnuTLS", "LinuxSystem"], swiftSettings: strict),
         .target(
             name: "SharedMemoryHTTP",
             dependencies: [
-                "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory", "SharedMemoryKeep",
+                "GnuTLS", "HTTPClient", "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory", "SharedMemoryKeep",
                 logging,
             ],
             resources: [.embedInCode("openapi.yaml"), .embedInCode("Page")], swiftSettings: strict),
@@ -96,7 +100,7 @@ let package = Package(
         .executableTarget(
             name: "sharedmem",
             dependencies: [
-                "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep",
+                "HTTPClient", "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep",
                 logging,
                 argumentParser,
             ],
@@ -130,8 +134,8 @@ let package = Package(
         .testTarget(
             name: "SharedMemoryHTTPTests",
             dependencies: [
-                "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep", "TestSupport",
-                "TestTraits", "sharedmem", "probe", logging,
+                "GnuTLS", "HTTPClient", "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP",
+                "SharedMemoryKeep", "TestSupport", "TestTraits", "sharedmem", "probe", logging,
             ],
             exclude: ["tls_client.py"], swiftSettings: tests),
         .testTarget(
@@ -144,7 +148,8 @@ let package = Package(
 // With SHAREDMEM_WITHOUT_HTTP=1, everything that does not need libmicrohttpd builds and is tested without it.
 if Context.environment["SHAREDMEM_WITHOUT_HTTP"] == "1" {
     let names: Set = [
-        "CGnuTLS", "CMicroHTTPD", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem", "torture", "SharedMemoryHTTPTests",
+        "CGnuTLS", "CMicroHTTPD", "GnuTLS", "HTTPClient", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem", "torture",
+        "SharedMemoryHTTPTests",
         "CommandLineTests",
     ]
     package.targets.removeAll { names.contains($0.name) }

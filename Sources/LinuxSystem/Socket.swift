@@ -196,17 +196,34 @@ extension Socket {
 
     package enum Readiness { case readable, writable }
 
+    package enum WaitEnd { case ready, timedOut, interrupted }
+
+    /// Waits until a socket is ready.
+    ///
+    /// - Parameter interruption: a descriptor that ends the wait once it is readable; nil for none.
+    package static func wait(
+        for readiness: Readiness, of descriptor: CInt, orInterruptionBy interruption: CInt?, timeoutMilliseconds: CInt
+    ) throws(SystemError) -> WaitEnd {
+        let deadline = Clock.coarseMilliseconds + Int(timeoutMilliseconds)
+        var polls = [
+            pollfd(fd: descriptor, events: CShort(readiness == .readable ? POLLIN : POLLOUT), revents: 0),
+            // poll ignores a negative descriptor.
+            pollfd(fd: interruption ?? -1, events: CShort(POLLIN), revents: 0),
+        ]
+        let count = try systemCall("poll") {
+            let left = CInt(clamping: max(0, deadline - Clock.coarseMilliseconds))
+            return negatedErrno(unsafe poll(&polls, 2, left))
+        }
+        return polls[1].revents != 0 ? .interrupted : count > 0 ? .ready : .timedOut
+    }
+
     /// Waits until a socket is ready.
     ///
     /// - Returns: false if the time is up first.
     package static func wait(
         for readiness: Readiness, of descriptor: CInt, timeoutMilliseconds: CInt
     ) throws(SystemError) -> Bool {
-        let deadline = Clock.coarseMilliseconds + Int(timeoutMilliseconds)
-        return try systemCall("poll") {
-            let left = CInt(clamping: max(0, deadline - Clock.coarseMilliseconds))
-            var poll = pollfd(fd: descriptor, events: CShort(readiness == .readable ? POLLIN : POLLOUT), revents: 0)
-            return negatedErrno(unsafe Glibc.poll(&poll, 1, left))
-        } > 0
+        try wait(
+            for: readiness, of: descriptor, orInterruptionBy: nil, timeoutMilliseconds: timeoutMilliseconds) == .ready
     }
 }

@@ -8,17 +8,29 @@ internal import Glibc
     package var family: CInt { CInt(storage.ss_family) }
 
     /// The first address of a host; for a name, this may ask a name server.
-    package init(host: String, port: UInt16) throws(ResolverError) {
+    package init(host: String, port: UInt16) throws(ResolverError) { self = try Self.all(of: host, port: port)[0] }
+
+    /// The addresses of a host, at least one, in the order in which to try them; for a name, this may ask a name server.
+    package static func all(of host: String, port: UInt16) throws(ResolverError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = AI_NUMERICSERV
         var found: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(host, String(port), &hints, &found)
-        guard code == 0, let first = unsafe found, let address = unsafe first.pointee.ai_addr else {
-            throw ResolverError(reason: unsafe String(cString: gai_strerror(code)))
+        defer { if code == 0 { unsafe freeaddrinfo(found) } }
+        var addresses: [SocketAddress] = []
+        var next = unsafe code == 0 ? found : nil
+        while let entry = unsafe next {
+            if let address = unsafe SocketAddress(entry.pointee) { addresses.append(address) }
+            unsafe next = entry.pointee.ai_next
         }
-        defer { unsafe freeaddrinfo(found) }
-        byteCount = unsafe first.pointee.ai_addrlen
+        guard !addresses.isEmpty else { throw ResolverError(reason: unsafe String(cString: gai_strerror(code))) }
+        return addresses
+    }
+
+    private init?(_ entry: addrinfo) {
+        guard let address = unsafe entry.ai_addr else { return nil }
+        byteCount = unsafe entry.ai_addrlen
         unsafe withUnsafeMutableBytes(of: &storage) {
             unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: Int(byteCount)))
         }

@@ -1,30 +1,6 @@
 internal import CGnuTLS
+package import GnuTLS
 import Synchronization
-
-/// Why GnuTLS refuses something.
-package struct TLSError: Error {
-    /// The end of a sentence, without its full stop.
-    package let reason: String
-
-    package init(_ reason: String) { self.reason = reason }
-
-    /// - Parameter code: one of GnuTLS's, which are negative.
-    init(_ code: CInt) {
-        let text = unsafe gnutls_strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-        reason = text.hasSuffix(".") ? String(text.dropLast()) : text
-    }
-
-    static func check(_ code: CInt) throws(TLSError) { if code < 0 { throw TLSError(code) } }
-}
-
-/// The protocols, ciphers and groups that are used, in GnuTLS's words.
-///
-/// TLS 1.2 and 1.3 with forward secrecy and authenticated encryption, and nothing that a browser of the last ten years
-/// would miss. There are no session tickets: each connection starts with a full handshake, which verifies
-/// certificates.
-let tlsPriorities =
-    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-128-GCM:"
-    + "+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:%NO_TICKETS:%SERVER_PRECEDENCE"
 
 /// A server's certificate and key, and the authorities of its clients, if they need a certificate too.
 ///

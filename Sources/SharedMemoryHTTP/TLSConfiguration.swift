@@ -1,3 +1,4 @@
+import GnuTLS
 import MicroHTTPD
 
 /// The certificate of the `https` addresses, and the clients that may connect to them.

@@ -1,4 +1,5 @@
 import Foundation
+import GnuTLS
 import LinuxSystem
 import MicroHTTPD
 import SharedMemoryHTTP

@@ -62,8 +62,10 @@ package import LinuxSystem
         unsafe free(name)
     }
 
-    package func send(_ text: String) throws(TLSError) {
-        var rest = Array(text.utf8)[...]
+    package func send(_ text: String) throws(TLSError) { try send(Array(text.utf8)) }
+
+    package func send(_ bytes: [UInt8]) throws(TLSError) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = try complete {
                 unsafe rest.withUnsafeBytes { unsafe gnutls_record_send(session, $0.baseAddress, $0.count) }
