@@ -62,6 +62,11 @@ package import LinuxSystem
         unsafe free(name)
     }
 
+    /// Checks that the files can be used.
+    package static func check(_ identities: Identities) throws(TLSError) {
+        unsafe gnutls_certificate_free_credentials(try credentials(identities))
+    }
+
     package func send(_ text: String) throws(TLSError) { try send(Array(text.utf8)) }
 
     package func send(_ bytes: [UInt8]) throws(TLSError) {

@@ -1,4 +1,4 @@
-import GnuTLS
+package import GnuTLS
 
 /// What a client shows a server, and what the server must prove to it.
 package struct ClientIdentity: Sendable {
@@ -14,6 +14,9 @@ package struct ClientIdentity: Sendable {
     package var key: String?
 
     package init() {}
+
+    /// Checks that the files can be used.
+    package func check() throws(TLSError) { try TLSClient.check(forTLS) }
 
     var forTLS: TLSClient.Identities {
         TLSClient.Identities(authorities: authorities, own: certificate.map { ($0, key ?? $0) })

@@ -9,7 +9,7 @@ package final class ClientLimits {
     /// In coarse milliseconds.
     package var deadline: Int
     /// Readable once another thread wants the connection to end; nil if none ever does.
-    private let interruption: CInt?
+    package var interruption: CInt?
     /// How the last wait failed.
     fileprivate var fault: HTTPFault?
 

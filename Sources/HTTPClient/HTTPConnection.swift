@@ -18,8 +18,11 @@ package final class HTTPConnection {
         case none
         /// So many bytes are left.
         case length(Int)
-        /// So many bytes of the current chunk are left.
+        /// So many bytes of the current chunk are left, at least one.
         case chunk(Int)
+        case endOfChunk
+        case sizeOfChunk
+        case trailer
         case untilEnd
     }
 
@@ -52,10 +55,9 @@ package final class HTTPConnection {
         endsAfterBody = response.endsConnection || refusal != nil
         switch try response.framing(for: request.method) {
         case .length(let count): body = count > 0 ? .length(count) : .none
-        case .chunks: body = .chunk(try chunkByteCount())
+        case .chunks: body = .sizeOfChunk
         case .connection: (body, endsAfterBody) = (.untilEnd, true)
         }
-        if case .chunk(0) = body { try endChunks() }
         return response
     }
 
@@ -71,31 +73,31 @@ package final class HTTPConnection {
     }
 
     /// Some bytes of the body, as soon as there are any; none at its end.
+    ///
+    /// If this throws ``HTTPFault/timedOut`` or ``HTTPFault/interrupted``, nothing is lost, and it can be called again.
     package func readSome() throws(HTTPFault) -> [UInt8] {
-        let isUntilEnd: Bool
-        switch body {
-        case .none: return []
-        case .length(let left):
-            let bytes = try some(atMost: left)
-            body = left > bytes.count ? .length(left - bytes.count) : .none
-            return bytes
-        case .chunk(let left):
-            let bytes = try some(atMost: left)
-            if left > bytes.count {
-                body = .chunk(left - bytes.count)
-            } else {
+        while true {
+            switch body {
+            case .none: return []
+            case .length(let left):
+                let bytes = try some(atMost: left)
+                body = left > bytes.count ? .length(left - bytes.count) : .none
+                return bytes
+            case .sizeOfChunk:
+                let count = try chunkByteCount()
+                body = count == 0 ? .trailer : .chunk(count)
+            case .chunk(let left):
+                let bytes = try some(atMost: left)
+                body = left > bytes.count ? .chunk(left - bytes.count) : .endOfChunk
+                return bytes
+            case .endOfChunk:
                 guard try line().isEmpty else { throw .malformed(reason: "a chunk is longer than it says") }
-                body = .chunk(try chunkByteCount())
-                if case .chunk(0) = body { try endChunks() }
+                body = .sizeOfChunk
+            case .trailer: if try line().isEmpty { body = .none }
+            case .untilEnd:
+                if start == buffer.count, try !receive() { body = .none } else { return take(buffer.count - start) }
             }
-            return bytes
-        case .untilEnd: isUntilEnd = true
         }
-        if start == buffer.count, try !receive() {
-            if isUntilEnd { body = .none }
-            return []
-        }
-        return take(buffer.count - start)
     }
 
     /// All of the body.
@@ -172,11 +174,5 @@ extension HTTPConnection {
             let count = Int(line, radix: 16)
         else { throw .malformed(reason: "a chunk has no length") }
         return count
-    }
-
-    /// Reads the trailer.
-    private func endChunks() throws(HTTPFault) {
-        while try !line().isEmpty {}
-        body = .none
     }
 }

@@ -40,6 +40,12 @@ package struct Conditions: Sendable {
 
     package var hasIfMatch: Bool { parsed.first?.ifMatch.isPresent == true }
 
+    /// The version that a change must replace, if `If-Match` names one and there is no other condition.
+    package var onlyMatch: EntityTag? {
+        guard let parsed = parsed.first, !parsed.ifNoneMatch.isPresent else { return nil }
+        return parsed.ifMatch.only
+    }
+
     package var hasIfNoneMatch: Bool { parsed.first?.ifNoneMatch.isPresent == true }
 
     /// Reads one of the four headers, once for each field of a repeated one.

@@ -12,6 +12,12 @@ struct EntityTagList: Sendable {
     /// The tags that were read, those too long to match anything included.
     private var count = 0
 
+    /// The strong tag that is the whole list; nil if there is another, or none.
+    var only: EntityTag? {
+        guard !isAny, count == 1, let first, !first.isWeak else { return nil }
+        return first.tag
+    }
+
     private typealias Entry = (tag: EntityTag, isWeak: Bool)
 
     /// Whether `tag` matches by the strong comparison.

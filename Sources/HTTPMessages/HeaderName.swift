@@ -8,6 +8,7 @@ package enum HeaderName: String, Sendable {
     case accessControlExposeHeaders = "Access-Control-Expose-Headers"
     case accessControlMaxAge = "Access-Control-Max-Age"
     case accessControlRequestMethod = "Access-Control-Request-Method"
+    case age = "Age"
     case allow = "Allow"
     case authorization = "Authorization"
     case cacheControl = "Cache-Control"
@@ -41,12 +42,14 @@ package enum HeaderName: String, Sendable {
     case traceParent = "traceparent"
     case transferEncoding = "Transfer-Encoding"
     case vary = "Vary"
+    case via = "Via"
     case wwwAuthenticate = "WWW-Authenticate"
 
     /// Recognizes a name in a request; nil for a header that the service does not read.
     init?(received name: Span<UInt8>) {
         // By length first: most headers of most requests are of no interest.
         switch name.count {
+        case 3 where name.equalsIgnoringCase("via"): self = .via
         case 4 where name.equalsIgnoringCase("host"): self = .host
         case 6 where name.equalsIgnoringCase("accept"): self = .accept
         case 6 where name.equalsIgnoringCase("cookie"): self = .cookie

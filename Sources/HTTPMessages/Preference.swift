@@ -1,4 +1,4 @@
-/// `Prefer` (RFC 7240): how long a client is prepared to wait for a change.
+/// `Prefer` (RFC 7240): how long a client is prepared to wait for a change, and how current the text must be.
 enum Preference {
     enum Wait: Equatable { case none, seconds(Int), malformed }
 
@@ -12,5 +12,16 @@ enum Preference {
             wait = seconds.map { .seconds(Int(clamping: $0)) } ?? .malformed
         }
         return wait
+    }
+
+    /// Whether a header value contains `consistent`.
+    static func isConsistent(_ value: Span<UInt8>) -> Bool {
+        var isConsistent = false
+        value.forEachElement(at: UInt8(ascii: ",")) {
+            let end = $0.endOfElement(from: 0, at: UInt8(ascii: ";"))
+            let preference = $0.extracting($0.trimmed(0..<end))
+            if preference.equalsIgnoringCase("consistent") { isConsistent = true }
+        }
+        return isConsistent
     }
 }

@@ -21,6 +21,9 @@ package enum ProblemType: String, CaseIterable, Sendable {
     case unavailable = "unavailable"
     case noSpace = "no-space"
     case notKept = "not-kept"
+    case outcomeUnknown = "outcome-unknown"
+    case badOrigin = "bad-origin"
+    case loop = "loop"
 
     package var status: Status { statusAndTitle.status }
 
@@ -47,13 +50,16 @@ package enum ProblemType: String, CaseIterable, Sendable {
         case .unavailable: (.serviceUnavailable, "Temporarily unavailable")
         case .noSpace: (.insufficientStorage, "No memory left")
         case .notKept: (.insufficientStorage, "Done in memory but not on disk")
+        case .outcomeUnknown: (.gatewayTimeout, "Outcome unknown")
+        case .badOrigin: (.badGateway, "The origin refuses")
+        case .loop: (.loopDetected, "Loop detected")
         }
     }
 }
 
 /// A refusal, sent as `application/problem+json`.
 ///
-/// The text stays as it was, except if the problem is ``ProblemType/notKept``.
+/// The text stays as it was, except if the problem is ``ProblemType/notKept``, or perhaps ``ProblemType/outcomeUnknown``.
 package final class Problem: Sendable {
     package let type: ProblemType
     package let detail: String

@@ -8,6 +8,10 @@ package struct RequestHead: Sendable {
     package private(set) var acceptance = Acceptance()
     /// How many seconds the client is prepared to wait for a change.
     package private(set) var waitSeconds: Int?
+    /// Whether the client wants the text as it is once the request has arrived: `Prefer: consistent`.
+    package private(set) var wantsConsistency = false
+    /// The servers that the request came through, as `Via` lists them; empty if there are none.
+    package private(set) var via = ""
     /// Whether `Prefer: wait` is not a number of whole seconds.
     package private(set) var hasMalformedWait = false
     /// The id of the last event that the client of an event stream received.
@@ -137,7 +141,11 @@ extension RequestHead {
         case .contentRange: contentFault = .range
         case .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince: conditions.add(name, value)
         case .accept: acceptance.add(value)
+        case .via:
+            guard let text = value.text else { break }
+            via += via.isEmpty ? text : ", \(text)"
         case .prefer:
+            if Preference.isConsistent(value) { wantsConsistency = true }
             guard waitSeconds == nil else { break }
             switch Preference.wait(value) {
             case .none: break

@@ -5,7 +5,8 @@ package enum Status: UInt32, CaseIterable, Sendable {
     case badRequest = 400, unauthorized = 401, forbidden = 403, notFound = 404, methodNotAllowed = 405
     case requestTimeout = 408, preconditionFailed = 412, contentTooLarge = 413, unsupportedMediaType = 415
     case expectationFailed = 417, misdirectedRequest = 421, requestHeaderFieldsTooLarge = 431
-    case internalServerError = 500, notImplemented = 501, serviceUnavailable = 503, insufficientStorage = 507
+    case internalServerError = 500, notImplemented = 501, badGateway = 502, serviceUnavailable = 503
+    case gatewayTimeout = 504, insufficientStorage = 507, loopDetected = 508
 
     /// A small number for each.
     package var index: Int {
@@ -19,7 +20,9 @@ package enum Status: UInt32, CaseIterable, Sendable {
             Int(rawValue) - 398
         case .misdirectedRequest: 20
         case .requestHeaderFieldsTooLarge: 21
-        case .internalServerError, .notImplemented, .serviceUnavailable, .insufficientStorage: Int(rawValue) - 478
+        case .internalServerError, .notImplemented, .badGateway, .serviceUnavailable, .gatewayTimeout:
+            Int(rawValue) - 478
+        case .insufficientStorage, .loopDetected: Int(rawValue) - 480
         }
     }
 }

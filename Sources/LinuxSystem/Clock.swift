@@ -9,6 +9,12 @@ public import Glibc
         return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 
+    /// Milliseconds on a clock that never goes back, and goes on while the host is suspended.
+    package static var boottimeMilliseconds: Int {
+        let time = read(CLOCK_BOOTTIME)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+
     /// Nanoseconds on a clock that never goes back.
     @inlinable
     package static var monotonicNanoseconds: Int {

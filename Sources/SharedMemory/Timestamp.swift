@@ -10,7 +10,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     /// Whole seconds since 1970-01-01T00:00:00Z, rounded down.
     public var secondsSince1970: UInt64 { nanosecondsSince1970 / 1_000_000_000 }
 
-    static var now: Timestamp { Timestamp(nanosecondsSince1970: Clock.realtimeNanoseconds) }
+    package static var now: Timestamp { Timestamp(nanosecondsSince1970: Clock.realtimeNanoseconds) }
 
     public static func < (earlier: Timestamp, later: Timestamp) -> Bool {
         earlier.nanosecondsSince1970 < later.nanosecondsSince1970

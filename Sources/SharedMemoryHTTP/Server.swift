@@ -82,13 +82,17 @@ public final class Server: Sendable {
                     crossOrigins,
                     connectionCount: { watchdog.connectionCount },
                     maximumWaitSeconds: configuration.maximumWaitSeconds, isReadOnly: configuration.isReadOnly,
-                    keepsBeforeAnswering: configuration.keepsBeforeAnswering)
+                    keepsBeforeAnswering: configuration.keepsBeforeAnswering,
+                    stalenessLimit: configuration.maximumStalenessSeconds)
                 endpoints.append(
                     try Endpoint(
                         listener, service, configuration.daemonLimits, budget, metrics.traffic, watchdog, current))
             }
             try orNoResources(localChanges.start())
             try orNoResources(catalog.directory?.start(onRemoval: started.announceChange))
+            for (resource, following) in catalog.followings {
+                try orNoResources(following.start { [weak started] in started?.announceChange(of: resource) })
+            }
             // Only now, when nothing else can fail, are connections accepted.
             for endpoint in endpoints { try orNoResources(endpoint.daemon.start()) }
             self.hub = started
@@ -197,6 +201,7 @@ public final class Server: Sendable {
         _ localChanges: LocalChangeLog, _ keeper: Keeper?
     ) {
         catalog.directory?.stop()
+        for (_, following) in catalog.followings { following.stop() }
         localChanges.stop()
         // Before the daemons: none of them may hold a connection when it stops.
         hub?.stop()
@@ -253,8 +258,9 @@ extension ServerConfiguration {
         let options = attachmentOptions
         return try segments.map { name throws(ServerError) in
             if !isDynamic { try keeper?.restoreAndKeep(name, options) }
+            let follower: SegmentFollower
             do throws(SegmentError) {
-                let follower = try SegmentFollower(name, options) { [report, weak list] attachment in
+                follower = try SegmentFollower(name, options) { [report, weak list] attachment in
                     // The list has the followers.
                     list?.look(at: name)
                     switch attachment {
@@ -265,10 +271,14 @@ extension ServerConfiguration {
                     }
                 }
                 localChanges.follow(name, try follower.attach())
-                return SegmentResource(follower, budget, log, keeper)
             } catch {
                 throw .segment(name: name, error)
             }
+            let following = try follow.map { follow throws(ServerError) in
+                try Following(follower, follow, directory: list.path, log)
+            }
+            // A kept version has a number of this server's segment, which no client of a followed text is shown.
+            return SegmentResource(follower, budget, log, following == nil ? keeper : nil, following: following)
         }
     }
 

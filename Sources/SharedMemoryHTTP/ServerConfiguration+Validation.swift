@@ -20,6 +20,17 @@ extension ServerConfiguration {
             throw .invalidConfiguration(
                 "There is no directory in which to keep the text before a PUT is answered: name one.")
         }
+        if let follow {
+            _ = try follow.servers()
+            guard !isDynamic else {
+                throw .invalidConfiguration(
+                    "A server that follows others serves the segments that it is told: leave --dynamic out.")
+            }
+            guard !keepsBeforeAnswering else {
+                throw .invalidConfiguration(
+                    "A server that follows others does not decide what is set: have their origin wait for its disk.")
+            }
+        }
         guard threadCount <= connectionLimit else {
             throw .invalidOption(
                 name: ServerOption.threads.name,

@@ -77,6 +77,11 @@ public struct ServerConfiguration: Sendable {
     /// How many versions of each segment are kept on disk.
     public var keptVersionCount = 1
 
+    /// The servers whose text this one has; nil if it decides itself.
+    public var follow: FollowConfiguration?
+    /// How many seconds ago a followed text may have been confirmed for the server to be ready; nil for however long.
+    public var maximumStalenessSeconds: Int?
+
     /// How long ``Server/stop()`` waits for requests that are under way.
     public var graceSeconds = 10
     /// The most connections at a time, for each address; further connections wait to be accepted.

@@ -48,7 +48,7 @@ package struct ServerOption: Sendable {
         listen, tlsCert, tlsKey, tlsClientCA, tlsClientRoles, dynamic, maxSegments, namePattern, tokenFile,
         allowAnonymous, readOnly, allowUser, allowGroup, socketMode, allowHost, trustedProxy, corsOrigin, logLevel,
         logFormat, accessLog, directory, trustOwner, capacity, mode, group, keep, keepSync, keepInterval, keepVersions,
-        grace,
+        follow, followTokenFile, followCA, followCert, followKey, maxStaleness, grace,
         connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
         idleTimeout, bytesInFlight, threads,
     ]
@@ -163,6 +163,25 @@ package struct ServerOption: Sendable {
     package static let keepVersions = ServerOption(
         "keep-versions", \.keptVersionCount.optional, in: 1...1000, unit: "count",
         help: "How many versions of each segment to keep on disk, for 'sharedmem history' and 'revert'.")
+
+    package static let follow = ServerOption(
+        "follow", value: "url",
+        help: """
+            A server whose text this one has, and to which it passes on each PUT: http://HOST:PORT, https://HOST:PORT or \
+            unix:PATH; if repeated, the next one is followed when one cannot be.
+            """)
+    package static let followTokenFile = ServerOption(
+        "follow-token-file", value: "file", help: "The token to send to --follow servers, alone in a file.")
+    package static let followCA = ServerOption(
+        "follow-ca", value: "file",
+        help: "The PEM certificates of the authorities to trust at https URLs of --follow, instead of the system's.")
+    package static let followCert = ServerOption(
+        "follow-cert", value: "file", help: "A PEM certificate to present to --follow servers.")
+    package static let followKey = ServerOption(
+        "follow-key", value: "file", help: "The PEM key of that certificate, if it is not in the same file.")
+    package static let maxStaleness = ServerOption(
+        "max-staleness", \.maximumStalenessSeconds, unit: "seconds",
+        help: "With --follow, be unready once the text has not been confirmed for so long.")
 
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",

@@ -53,6 +53,17 @@ struct PrintConfigTests: CommandTests {
             })
     }
 
+    /// The files with which a server follows others through TLS.
+    private static var followFiles: [String: String] {
+        get async throws {
+            let certificates = try await TestCertificates.shared()
+            return [
+                "follow-ca": certificates.certificate("ca"), "follow-cert": certificates.certificate("server"),
+                "follow-key": certificates.key("server"),
+            ]
+        }
+    }
+
     /// Two values for an option, as they are written and as they are shown.
     private func samples(_ option: ServerOption) async throws -> [(written: String, shown: String)]? {
         if option.name.hasPrefix("tls-") {
@@ -61,6 +72,11 @@ struct PrintConfigTests: CommandTests {
             try? FileManager.default.copyItem(atPath: given, toPath: copy)
             return [(given, given), (copy, copy)]
         }
+        if let file = try await Self.followFiles[option.name] {
+            let copy = "\(directory.path)/copy"
+            try? FileManager.default.copyItem(atPath: file, toPath: copy)
+            return [(file, file), (copy, copy)]
+        }
         if option.name == "keep" { return ["a", "b"].map { ("\(directory.path)/\($0)", "\(directory.path)/\($0)") } }
         if option.name == "capacity" { return [("1K", "1024"), ("2000", "2000")] }
         if option.name == "bytes-in-flight" { return [("64M", "67108864"), ("3000000", "3000000")] }
@@ -68,6 +84,7 @@ struct PrintConfigTests: CommandTests {
         func same(_ values: String...) -> [(String, String)] { values.map { ($0, $0) } }
         switch option.valueName {
         case nil: return [("1", "yes"), ("FALSE", "no")]
+        case "url": return same("http://127.0.0.1:1", "unix:\(directory.path)/other")
         case "address": return same("127.0.0.1:0", socket)
         case "file":
             let files = ["a", "b"].map { "\(directory.path)/\($0)" }
@@ -108,6 +125,11 @@ struct PrintConfigTests: CommandTests {
             base["SHAREDMEM_LISTEN"] = "https://127.0.0.1:0"
             base.merge(try await Self.tlsFiles(in: directory)) { $1 }
         }
+        if name.hasPrefix("follow-") {
+            base["SHAREDMEM_FOLLOW"] = "https://localhost:1"
+            base["SHAREDMEM_FOLLOW_CERT"] = try await Self.followFiles["follow-cert"]
+            base["SHAREDMEM_FOLLOW_KEY"] = try await Self.followFiles["follow-key"]
+        }
         base[option.variable] = nil
         let environment = base
         func setting(_ arguments: [String], _ variable: String?) async throws -> Setting? {
@@ -131,7 +153,7 @@ struct PrintConfigTests: CommandTests {
             #expect(both?.source == (isAdded ? "commandLineAndEnvironment" : "commandLine"))
         }
         // Each of these needs the others.
-        if ["tls-cert", "tls-key", "tls-client-ca"].contains(name) { return }
+        if ["tls-cert", "tls-key", "tls-client-ca", "follow-cert", "follow-key"].contains(name) { return }
         #expect(try await setting([], "")?.source != "environment", "An empty variable counts as not set.")
     }
 

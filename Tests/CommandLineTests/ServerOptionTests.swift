@@ -151,7 +151,30 @@ struct ServerOptionTests: CommandTests {
         case "group": try await group(variable)
         case "keep": try await keep(variable)
         case "keep-sync": try await keepSync(variable)
+        case "follow", "follow-token-file", "follow-ca", "follow-cert", "follow-key": try await follow(name, variable)
         default: Issue.record("--\(name) has no test: add one")
+        }
+    }
+
+    /// The value in the environment is bad; one on the command line takes its place.
+    private func follow(_ name: String, _ variable: String) async throws {
+        let certificates = try await TestCertificates.shared()
+        let tokens = directory.path + "/token"
+        try "0123456789abcdef\n".write(toFile: tokens, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: tokens)
+        let good = [
+            "follow": "http://127.0.0.1:1", "follow-token-file": tokens, "follow-ca": certificates.certificate("ca"),
+            "follow-cert": certificates.certificate("server"), "follow-key": certificates.key("server"),
+        ]
+        let others = good.filter { $0.key != name && (name != "follow" || $0.key == "follow") }
+        let arguments = others.flatMap { ["--\($0.key)", $0.value] }
+        #expect(try await start(arguments, [variable: good[name] ?? ""]) == "")
+        #expect(try await start(arguments + ["--\(name)", good[name] ?? ""], [variable: "nowhere"]) == "")
+        if name == "follow" {
+            #expect(try await start(arguments, [variable: "nowhere"]).hasPrefix("64 Error: 'nowhere' is not the URL"))
+        } else if name != "follow-token-file" {
+            let refusal = "64 Error: The certificates for the servers to follow cannot be used: "
+            #expect(try await start(arguments, [variable: "nowhere"]).hasPrefix(refusal))
         }
     }
 

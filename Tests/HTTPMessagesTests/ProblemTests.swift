@@ -43,7 +43,8 @@ struct ProblemTests {
             (.notFound, 404),
             (.methodNotAllowed, 405), (.requestTimeout, 408), (.preconditionFailed, 412), (.tooLong, 413),
             (.unsupportedMediaType, 415), (.unknownExpectation, 417), (.unknownHost, 421), (.headTooLong, 431),
-            (.internalError, 500), (.notImplemented, 501), (.unavailable, 503), (.noSpace, 507),
+            (.internalError, 500), (.notImplemented, 501), (.unavailable, 503), (.noSpace, 507), (.notKept, 507),
+            (.badOrigin, 502), (.outcomeUnknown, 504), (.loop, 508),
         ] as [(ProblemType, UInt32)])
     func status(_ type: ProblemType, _ code: UInt32) {
         #expect(type.status.rawValue == code)
@@ -52,7 +53,7 @@ struct ProblemTests {
     @Test("Each type has a name for a URL and a title, both its own")
     func names() {
         let types = ProblemType.allCases
-        #expect(types.count == 19)
+        #expect(types.count == 22)
         #expect(Set(types.map(\.title)).count == types.count)
         for type in types {
             #expect(type.rawValue.wholeMatch(of: /[a-z]+(-[a-z]+)*/) != nil)

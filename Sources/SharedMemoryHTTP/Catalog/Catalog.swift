@@ -40,7 +40,20 @@ final class Catalog: Sendable {
     var shared: SegmentResource? { directory == nil ? named[0].resource : directory?.find(sharedName) }
 
     /// Whether all segments that the server was started with can be used.
-    var isReady: Bool { named.allSatisfy(\.resource.isAttached) }
+    ///
+    /// - Parameter stalenessLimit: how many seconds ago the text of other servers may have been confirmed; nil for however
+    ///   long.
+    func isReady(stalenessLimit: Int?) -> Bool {
+        named.allSatisfy { _, resource in
+            resource.isAttached
+                && resource.following?.replica.isCurrent(withinMilliseconds: stalenessLimit.map { $0 * 1000 }) ?? true
+        }
+    }
+
+    /// Those of the segments that follow other servers.
+    var followings: [(SegmentResource, Following)] {
+        named.compactMap { _, resource in resource.following.map { (resource, $0) } }
+    }
 
     /// The reply to a request for the list of the segments that match one of the patterns; of all if there are none.
     func read(_ patterns: [String], _ conditions: Conditions, _ budget: ByteBudget) -> Reply {

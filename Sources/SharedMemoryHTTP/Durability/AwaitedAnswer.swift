@@ -2,9 +2,9 @@ import HTTPMessages
 import MicroHTTPD
 import Synchronization
 
-/// The answer to a request that is held until the disk is done with it.
+/// The answer to a request that is held until the disk, or another server, is done with it.
 ///
-/// The keeper's thread gives it, and then the connection's own thread takes it.
+/// The thread of that gives it, and then the connection's own thread takes it.
 final class AwaitedAnswer: Sendable {
     enum Answer: Sendable {
         case response(Status, Response)
@@ -27,22 +27,23 @@ final class AwaitedAnswer: Sendable {
 }
 
 extension Service {
-    /// Whether an action is answered only once the disk is done with it.
+    /// Whether an action is answered only once the disk, or another server, is done with it.
     func isAnsweredLater(_ action: Action) -> Bool {
         switch action {
-        case .put, .create, .delete: keepsBeforeAnswering
-        case .readKept: true
+        case .put(let resource, _): keepsBeforeAnswering || resource.following != nil
+        case .create, .delete: keepsBeforeAnswering
+        case .readKept, .readConsistently: true
         default: false
         }
     }
 
-    /// Holds a request until the disk has given its answer; replies with that when the request is resumed.
+    /// Holds a request until its answer is given; replies with that when the request is resumed.
     ///
-    /// - Parameter begin: has the disk give the answer, and returns what to do meanwhile.
-    func answerFromDisk(_ pending: PendingRequest, _ begin: (AwaitedAnswer) -> Reply) -> Reply {
-        if let reply = pending.answerFromDisk?.reply { return reply }
+    /// - Parameter begin: has the answer given, and returns what to do meanwhile.
+    func answerLater(_ pending: PendingRequest, _ begin: (AwaitedAnswer) -> Reply) -> Reply {
+        if let reply = pending.awaitedAnswer?.reply { return reply }
         let answer = AwaitedAnswer()
-        pending.answerFromDisk = answer
+        pending.awaitedAnswer = answer
         return begin(answer)
     }
 }

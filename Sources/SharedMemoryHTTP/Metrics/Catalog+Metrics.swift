@@ -49,11 +49,42 @@ extension Catalog {
         addOfResource("sharedmem_polls", .gauge, "Long polls that are held.") {
             $0.counts.polls.load(ordering: .relaxed)
         }
+        addReplicas(to: &page, patterns)
         page.begin("sharedmem_list_subscribers", .gauge, "Open event streams of the list of segments.")
         page.add("sharedmem_list_subscribers", list.subscriberCount.load(ordering: .relaxed))
         if let free = (try? FileSystem(of: list.path))?.freeByteCount {
             page.begin("sharedmem_tmpfs_free_bytes", .gauge, "Free memory of the directory's file system.")
             page.add("sharedmem_tmpfs_free_bytes", free)
+        }
+    }
+
+    /// Adds what is known of the texts that other servers decide about.
+    private func addReplicas(to page: inout MetricsPage, _ patterns: [String]) {
+        let replicas = followings.map(\.1.replica).filter { $0.name.matches(anyOf: patterns) }
+        if replicas.isEmpty { return }
+        func add(_ name: String, _ kind: MetricsPage.Kind, _ help: String, _ value: (Replica) -> Double?) {
+            page.begin("sharedmem_replica_" + name, kind, help)
+            let sample = "sharedmem_replica_" + (kind == .counter ? name + "_total" : name)
+            for replica in replicas { value(replica).map { page.add(sample, $0, ("segment", replica.name)) } }
+        }
+        func addCounter(_ name: String, _ help: String, _ value: (borrowing Replica.Counts) -> Int) {
+            page.begin("sharedmem_replica_" + name, .counter, help)
+            for replica in replicas {
+                page.add("sharedmem_replica_\(name)_total", value(replica.counts), ("segment", replica.name))
+            }
+        }
+        add("connected", .gauge, "1 while a server is followed.") { $0.isConnected ? 1 : 0 }
+        add("age_seconds", .gauge, "How long ago the text was last known to be the origin's.") {
+            $0.ageMilliseconds.map { Double($0) / 1000 }
+        }
+        addCounter("foreign_sets", "Texts that other processes have put into the segment, and that were set back.") {
+            $0.foreign.load(ordering: .relaxed)
+        }
+        addCounter("refused_versions", "Versions of the origin that are not shown.") {
+            $0.refused.load(ordering: .relaxed)
+        }
+        addCounter("histories", "Times that the origin has come with another history.") {
+            $0.histories.load(ordering: .relaxed)
         }
     }
 }

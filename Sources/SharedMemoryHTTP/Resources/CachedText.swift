@@ -14,21 +14,46 @@ final class CachedText {
     private let text: TextCopy
     /// The second in the response's date.
     private var second: Int64
+    /// Nil if this server decides about the text itself.
+    private let following: Following?
 
     /// Copies the current text: no pin is held while a client reads it; nil if `budget` does not have that much left.
     ///
     /// - Parameter link: makes the link to the version before a version, if that is kept.
-    init?(_ segment: Segment, _ budget: ByteBudget, link: (Version) -> String?) throws(SegmentError) {
+    convenience init?(
+        _ segment: Segment, _ budget: ByteBudget, _ following: Following?, link: (Version) -> String?
+    ) throws(SegmentError) {
         let (copy, version, time) = try segment.withPublication { (TextCopy($0, budget), $1, $2) }
+        self.init(copy, version, time, following, link: link)
+    }
+
+    /// Copies the text that another server has decided about.
+    convenience init?(_ shown: Replica.Shown, _ budget: ByteBudget, _ following: Following?) {
+        self.init(TextCopy(shown.text.span, budget), shown.version, shown.time, following) { _ in nil }
+    }
+
+    private init?(
+        _ copy: TextCopy?, _ version: Version, _ time: Timestamp, _ following: Following?, link: (Version) -> String?
+    ) {
         guard let copy else { return nil }
         text = copy
         self.version = version
+        self.following = following
         entityTag = EntityTag(version)
         publicationTime = time
         second = Clock.realtimeSeconds
         let predecessor = link(version)
         response = Self.response(copy, entityTag, time.lastModified(before: second), predecessor)
         notModified = Self.notModified(copy, entityTag, predecessor)
+        addFollowed()
+    }
+
+    /// Says how old the text may be, and which servers it came through.
+    private func addFollowed() {
+        for field in following?.fields ?? [] {
+            response.add(field.name, field.value)
+            notModified.add(field.name, field.value)
+        }
     }
 
     /// Makes sure that the response has the current date.
@@ -39,6 +64,7 @@ final class CachedText {
         let predecessor = link(version)
         response = Self.response(text, entityTag, lastModified, predecessor)
         notModified = Self.notModified(text, entityTag, predecessor)
+        addFollowed()
     }
 
     /// Seconds since 1970; `Int64.max` while no date identifies the text.

@@ -10,6 +10,8 @@ final class SegmentResource: Sendable {
     let follower: SegmentFollower
     /// Nil if no version is kept on disk.
     let keeper: Keeper?
+    /// Nil if this server decides about the text itself.
+    let following: Following?
     let budget: ByteBudget
     private let log: ServerLog
     private let cached = Mutex<CachedText?>(nil)
@@ -31,8 +33,9 @@ final class SegmentResource: Sendable {
 
     init(
         _ follower: SegmentFollower, _ budget: ByteBudget, _ log: ServerLog, _ keeper: Keeper? = nil,
-        goesWithItsSegment: Bool = false
+        following: Following? = nil, goesWithItsSegment: Bool = false
     ) {
+        self.following = following
         self.log = log
         self.follower = follower
         self.keeper = keeper
@@ -73,9 +76,11 @@ final class SegmentResource: Sendable {
         guard let segment = follower.segment ?? attachLazily() else { return .problem(absence) }
         do throws(SegmentError) {
             return try cached.withLock { cached throws(SegmentError) in
-                if try cached?.version != segment.version {
+                if let shown = following?.replica.shown {
+                    if cached?.version != shown.version { cached = CachedText(shown, budget, following) }
+                } else if try cached?.version != segment.version {
                     cached = nil
-                    cached = try CachedText(segment, budget, link: linkToPredecessor)
+                    cached = try CachedText(segment, budget, following, link: linkToPredecessor)
                 }
                 cached?.renewDate(link: linkToPredecessor)
                 guard let cached else { return .problem(.tooMuchInFlight) }
@@ -123,7 +128,7 @@ final class SegmentResource: Sendable {
 
     /// The version that a client waits to see replaced; nil if it does not know the current one.
     func versionAwaited(by conditions: Conditions) -> Version? {
-        guard let version = try? segment?.version else { return nil }
+        guard let version = following?.replica.shown?.version ?? (try? segment?.version) else { return nil }
         return conditions.waitForChange(of: EntityTag(version)) ? version : nil
     }
 
@@ -189,7 +194,8 @@ final class SegmentResource: Sendable {
     ///
     /// A client that waits to be asked for its text need not send it then.
     func refusal(_ conditions: Conditions) -> Problem? {
-        guard conditions.isPresent, let info = try? segment?.publicationInfo(), !conditions.permitReplacing(info)
+        guard following == nil, conditions.isPresent, let info = try? segment?.publicationInfo(),
+            !conditions.permitReplacing(info)
         else { return nil }
         counts.conflicts.add(1, ordering: .relaxed)
         return conditions.problem(current: EntityTag(info.version))

@@ -5,6 +5,8 @@ import SharedMemory
 /// What a request asks for, decided from its head.
 enum Action {
     case read(Route)
+    /// Reads the text once it is known to be the origin's.
+    case readConsistently(SegmentResource)
     /// Reads an older version of the text from disk.
     case readKept(SegmentResource, Version)
     /// The list of the segments that match one of the patterns; of all if there are none.
@@ -53,14 +55,17 @@ final class PendingRequest {
     let origin: RequestOrigin?
     /// Whether the request has been held before.
     var wasHeld = false
-    /// What the request is answered once the disk is done with it; nil if it does not wait for the disk.
-    var answerFromDisk: AwaitedAnswer?
+    /// What the request is answered once the disk or another server is done with it; nil if it waits for neither.
+    var awaitedAnswer: AwaitedAnswer?
+    /// How the request came to this server.
+    let via: String
 
     init(_ action: Action, _ head: RequestHead, _ route: RequestCounts.RouteLabel?, _ origin: RequestOrigin?) {
         self.origin = origin
         self.route = route ?? .other
         self.action = action
         conditions = head.conditions
+        via = head.via
         isChunked = head.isChunked
     }
 }

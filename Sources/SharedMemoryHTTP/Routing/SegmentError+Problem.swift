@@ -36,6 +36,16 @@ extension SegmentError {
 }
 
 extension Problem {
+    /// Why bytes cannot be text; nil if they can.
+    static func checking(_ text: [UInt8]) -> Problem? {
+        do throws(SegmentError) {
+            try Segment.check(utf8: text.span)
+            return nil
+        } catch {
+            return error.problem
+        }
+    }
+
     /// Why a body was not kept.
     static func bodyNotKept(_ fault: RequestBody.Fault) -> Problem {
         switch fault {
@@ -49,6 +59,9 @@ extension Problem {
     static var malformedWait: Problem { .malformed("Prefer: wait takes whole seconds, such as wait=25.") }
     static var noLength: Problem {
         .malformed("A PUT over HTTP/1.0 needs a Content-Length: without one, it would set the empty text.")
+    }
+    static var notReady: Problem {
+        .unavailable("A segment is not attached, or its text is not known to be current. Try again.")
     }
     static var unattached: Problem { .unavailable("The server is not attached to the segment. Try again.") }
     static var tooMuchInFlight: Problem { .unavailable("The server has no memory left for text in flight. Try again.") }

@@ -10,6 +10,7 @@ final class Service: Sendable {
     private let catalog: Catalog
     private let access: Mutex<Access>
     private let isReadOnly: Bool
+    private let stalenessLimit: Int?
     /// Whether PUT and DELETE are answered only once the change is on disk.
     let keepsBeforeAnswering: Bool
     private let hub: SubscriptionHub
@@ -28,8 +29,9 @@ final class Service: Sendable {
     init(
         _ catalog: Catalog, _ access: Access, _ hub: SubscriptionHub, _ budget: ByteBudget, _ metrics: Metrics,
         _ log: ServerLog, _ crossOrigins: CrossOrigins, connectionCount: @escaping @Sendable () -> Int,
-        maximumWaitSeconds: Int, isReadOnly: Bool, keepsBeforeAnswering: Bool = false
+        maximumWaitSeconds: Int, isReadOnly: Bool, keepsBeforeAnswering: Bool = false, stalenessLimit: Int? = nil
     ) {
+        self.stalenessLimit = stalenessLimit
         self.budget = budget
         self.metrics = metrics
         self.log = log
@@ -108,7 +110,7 @@ extension Service: RequestHandler {
         guard !head.conditions.isPresent, !head.isChunked else { return nil }
         return switch action {
         case .read(.segment(let resource)): RequestContext(plain: resource)
-        case .put(let resource, _) where !keepsBeforeAnswering: RequestContext(plain: resource)
+        case .put(let resource, _) where !isAnsweredLater(action): RequestContext(plain: resource)
         default: nil
         }
     }
@@ -192,6 +194,9 @@ extension Service: RequestHandler {
             }
             if let asked = request.versionAskedFor, let action = readKept(resource, asked) { return action }
             if head.hasMalformedWait { return .refuse(.malformedWait) }
+            if let following = resource.following, head.wantsConsistency {
+                return following.isLoop(head) ? .refuse(.loop) : .readConsistently(resource)
+            }
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
             else { return .read(.segment(resource)) }
             // A client that left the quotes out would never be held, and ask again and again.
@@ -245,6 +250,7 @@ extension Service: RequestHandler {
         let capacity = resource.capacity
         if let problem = bodyProblem(head, capacity: capacity) { return .refuse(problem) }
         guard let capacity else { return .refuse(resource.absenceForSetting) }
+        if resource.following?.isLoop(head) == true { return .refuse(.loop) }
         if head.expectsContinue, let problem = resource.refusal(head.conditions) { return .refuse(problem) }
         return .put(resource, capacity: capacity)
     }
@@ -332,6 +338,7 @@ extension Service {
         case .read(.segment(let resource)): resource.read(conditions)
         case .poll(let resource, let seconds): resource.read(conditions, waitSeconds: seconds)
         case .readKept: .problem(.draining)
+        case .readConsistently(let resource): resource.read(conditions)
         case .list(let patterns): catalog.read(patterns, conditions, budget)
         case .metrics(let patterns, let isOpenMetrics):
             metricsPage(patterns, isOpenMetrics ? .openMetrics : .prometheus)
@@ -348,7 +355,7 @@ extension Service {
 
     private var readiness: Reply {
         if isDraining.load(ordering: .relaxed) { return .problem(.draining) }
-        return catalog.isReady ? .response(.ok, ready) : .problem(.unattached)
+        return catalog.isReady(stalenessLimit: stalenessLimit) ? .response(.ok, ready) : .problem(.notReady)
     }
 
     private func metricsPage(_ patterns: [String], _ format: MetricsPage.Format) -> Reply {
@@ -406,24 +413,37 @@ extension Service {
     /// - Returns: nil if the request is to be answered now.
     private func hold(_ pending: PendingRequest, _ request: Request, _ body: RequestBody) -> Reply? {
         switch pending.action {
+        case .put(let resource, _) where resource.following != nil:
+            guard let following = resource.following else { return nil }
+            return answerLater(pending) {
+                if let fault = body.fault { return .problem(.bodyNotKept(fault)) }
+                let text = body.withSpan { text in text.indices.map { text[$0] } }
+                if let problem = Problem.checking(text) { return .problem(problem) }
+                return following.hold(text, pending.conditions, via: pending.via, $0)
+            }
+        case .readConsistently(let resource):
+            guard let following = resource.following else { return nil }
+            let isConfirmed = answerLater(pending) { following.holdUntilCurrent($0) }
+            if case .response(.ok, _, _) = isConfirmed { return nil }
+            return isConfirmed
         case .put(let resource, _) where keepsBeforeAnswering:
             guard let keeper = resource.keeper else { return nil }
-            return answerFromDisk(pending) {
+            return answerLater(pending) {
                 keeper.hold(resource.set(body, pending.conditions, pending.origin), of: resource.name, $0)
             }
         case .create(let name, let directory) where keepsBeforeAnswering:
             guard let keeper = directory.keeper else { return nil }
-            return answerFromDisk(pending) {
+            return answerLater(pending) {
                 keeper.hold(directory.create(name, body, pending.conditions, pending.origin), of: name, $0)
             }
         case .delete(let resource, let directory) where keepsBeforeAnswering:
             guard let keeper = directory.keeper else { return nil }
-            return answerFromDisk(pending) {
+            return answerLater(pending) {
                 directory.delete(resource, pending.conditions, pending.origin).map(Reply.problem)
                     ?? keeper.holdRemoval(of: resource.name, $0)
             }
         case .readKept(let resource, let version):
-            return answerFromDisk(pending) { resource.readKept(version, pending.conditions, $0) }
+            return answerLater(pending) { resource.readKept(version, pending.conditions, $0) }
         case .poll(let resource, let seconds):
             guard !pending.wasHeld, let version = resource.versionAwaited(by: pending.conditions) else { return nil }
             let deadline = Clock.coarseMilliseconds + seconds * 1000

@@ -35,6 +35,9 @@ final class Channel: Feed {
         case failed
     }
 
+    /// What another server has decided; nil if this server decides itself.
+    private var shown: Replica.Shown? { resource.following?.replica.shown }
+
     func add(_ subscriber: Subscriber) {
         subscriber.index = subscribers.count
         subscribers.append(subscriber)
@@ -44,6 +47,7 @@ final class Channel: Feed {
 
     /// Whether `version` is what the threads that serve requests would answer: a client may know it from them.
     private var isCurrent: Bool {
+        if let shown { return version == shown.version }
         guard let segment, let version else { return false }
         return segment === follower.segment && (try? segment.version) == version
     }
@@ -67,6 +71,7 @@ final class Channel: Feed {
     func refresh(isBudgeted: Bool = true) -> Refresh {
         cancelCallback()
         isStale = true
+        if let shown { return refresh(shown, isBudgeted ? budget : nil) }
         do throws(SegmentError) {
             segment = try newestSegment()
             version = try segment?.version
@@ -84,6 +89,13 @@ final class Channel: Feed {
         } catch {
             return .failed
         }
+    }
+
+    private func refresh(_ shown: Replica.Shown, _ budget: ByteBudget?) -> Refresh {
+        version = shown.version
+        guard streamCount > 0, event?.version != version else { return .done }
+        event = Event.text(shown, budget)
+        return event == nil ? .noMemory : .done
     }
 
     /// The segment; if its version has not changed, the name is looked at too, and in any case twice a second: a segment
@@ -120,6 +132,11 @@ final class Channel: Feed {
     /// - Returns: false if there already is.
     /// - Throws: if the change cannot be announced.
     func awaitChange(_ call: @escaping @Sendable () -> Void) throws(SegmentError) -> Bool {
+        // The replica announces its changes itself.
+        if let shown {
+            isStale = shown.version != version
+            return !isStale
+        }
         guard let segment, let version else { return true }
         callback = try segment.onReplacement(of: version, call)
         isStale = callback == nil

@@ -34,10 +34,19 @@ final class Event: Sendable {
     /// - Returns: nil if `budget` does not have that much left.
     static func text(of segment: Segment, _ budget: ByteBudget?) throws(SegmentError) -> Event? {
         try segment.withPublication { text, version, _ in
-            let id = version.description
-            let byteCount = EventChunk.contentByteCount(id: id, text: text)
-            if let budget, !budget.take(byteCount, upToOneIn: 2) { return nil }
-            return Event(.event(id: id, text: text), version, budget, budgetedByteCount: byteCount)
+            Self.text(text, version, budget)
         }
+    }
+
+    /// The event that carries the text that another server has decided about.
+    static func text(_ shown: Replica.Shown, _ budget: ByteBudget?) -> Event? {
+        text(shown.text.span, shown.version, budget)
+    }
+
+    private static func text(_ text: Span<UInt8>, _ version: Version, _ budget: ByteBudget?) -> Event? {
+        let id = version.description
+        let byteCount = EventChunk.contentByteCount(id: id, text: text)
+        if let budget, !budget.take(byteCount, upToOneIn: 2) { return nil }
+        return Event(.event(id: id, text: text), version, budget, budgetedByteCount: byteCount)
     }
 }

@@ -53,6 +53,12 @@ struct ServeCommand: ParsableCommand {
     @Flag(.keepSync) var keepsBeforeAnswering = false
     @Option(.keepInterval) var keepInterval: Int?
     @Option(.keepVersions) var keepVersions: Int?
+    @Option(.follow) var follow: [String] = []
+    @Option(.followTokenFile, completion: .file()) var followTokenFile: String?
+    @Option(.followCA, completion: .file()) var followCA: String?
+    @Option(.followCert, completion: .file()) var followCert: String?
+    @Option(.followKey, completion: .file()) var followKey: String?
+    @Option(.maxStaleness) var maxStaleness: Int?
     @Option(.grace) var grace: Int?
     @Option(.connections) var connections: Int?
     @Option(.connectionsPerClient) var connectionsPerClient: Int?
@@ -78,7 +84,8 @@ struct ServeCommand: ParsableCommand {
 
     private var numbers: [(option: ServerOption, given: Int?)] {
         [
-            (.maxSegments, maxSegments), (.keepInterval, keepInterval), (.keepVersions, keepVersions), (.grace, grace),
+            (.maxSegments, maxSegments), (.keepInterval, keepInterval), (.keepVersions, keepVersions),
+            (.maxStaleness, maxStaleness), (.grace, grace),
             (.connections, connections),
             (.connectionsPerClient, connectionsPerClient),
             (.watchers, watchers), (.maxWait, maxWait), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
@@ -184,6 +191,7 @@ struct ServeCommand: ParsableCommand {
         configuration.group = try creation.group
         configuration.keepDirectory = try ServerOption.keep.value(keep)
         configuration.keepsBeforeAnswering = try ServerOption.keepSync.isSet(keepsBeforeAnswering)
+        configuration.follow = try followed
         for (option, given) in numbers {
             if let value = try option.number(given) { option.set(value, in: &configuration) }
         }
@@ -194,6 +202,35 @@ struct ServeCommand: ParsableCommand {
         let level = try ServerOption.logLevel.value(logLevel)?.level ?? .info
         configuration.logger = Logger(label: "sharedmem") { _ in LineLogHandler(format, level, writer) }
         return configuration
+    }
+
+    /// Nil if the server decides about its text itself.
+    private var followed: FollowConfiguration? {
+        get throws {
+            let urls = try ServerOption.follow.values(follow)
+            let tokenFile = try ServerOption.followTokenFile.value(followTokenFile)
+            var followed = FollowConfiguration(urls)
+            followed.authorities = try ServerOption.followCA.value(followCA)
+            followed.certificate = try ServerOption.followCert.value(followCert)
+            followed.key = try ServerOption.followKey.value(followKey)
+            if urls.isEmpty {
+                let others = [tokenFile, followed.authorities, followed.certificate, followed.key]
+                if others.allSatisfy({ $0 == nil }) { return nil }
+                throw ValidationError("The options --follow-… are for the servers to follow: give --follow.")
+            }
+            if followed.key != nil, followed.certificate == nil {
+                throw ValidationError("--follow-key is the key of a certificate: give --follow-cert.")
+            }
+            followed.token = try tokenFile.map { path in
+                let file = InputFile(path: path, kind: "token file", isSecret: true)
+                let tokens = try file.entries(file.read().bytes, AccessToken.parse)
+                guard tokens.count == 1 else {
+                    throw Failure(description: "The token file \(path) has \(tokens.count) tokens: leave one in it.")
+                }
+                return tokens[0].secret
+            }
+            return followed
+        }
     }
 
     private static func user(_ text: String) throws -> UInt32 {

@@ -92,7 +92,7 @@ extension Reloadable {
 }
 
 extension ReadBytes {
-    fileprivate var bytes: [UInt8] {
+    var bytes: [UInt8] {
         withSpan { span in
             [UInt8](capacity: span.count) { output in for index in span.indices { output.append(span[index]) } }
         }

@@ -1,0 +1,229 @@
+import HTTPMessages
+import LinuxSystem
+import MicroHTTPD
+import SharedMemory
+import Synchronization
+
+/// The text that another server decides about: the version of it that this server has adopted, and how current that is.
+///
+/// The text of the segment is always the adopted one. What another process puts there is replaced, and never served.
+/// Any thread may use a replica at any time; ``FollowLoop`` alone adopts.
+final class Replica: Sendable {
+    /// What clients are shown.
+    struct Shown: Sendable {
+        /// The version that the origin gave the text.
+        let version: Version
+        let text: [UInt8]
+        /// When it was adopted.
+        let time: Timestamp
+    }
+
+    /// What a request waits for.
+    enum Goal {
+        /// The adopted version is this one, or a later one of the same history.
+        case version(Version)
+        /// The adopted version was the origin's at this moment or later, in milliseconds of the boottime clock.
+        case confirmation(since: Int)
+    }
+
+    let name: String
+    private let publisher: ReplicaPublisher
+    private let log: ServerLog
+    /// Readable when ``FollowLoop`` is to confirm the version at once.
+    let wakeUp: EventDescriptor
+    private let state = Mutex(State())
+    let counts = Counts()
+
+    struct Counts: ~Copyable {
+        /// Texts that other processes have put into the segment.
+        let foreign = Atomic(0)
+        /// Versions of the origin that could not be shown.
+        let refused = Atomic(0)
+        /// Times that the origin's history was replaced by another one.
+        let histories = Atomic(0)
+    }
+
+    private struct State {
+        var shown: Shown?
+        /// The origin's version, even if its text cannot be shown.
+        var known: Version?
+        /// When the known version was last confirmed; nil if it never was.
+        var confirmed: Int?
+        var isConnected = false
+        /// The servers between the origin and this one, as `Via` lists them.
+        var via = ""
+        var waiters: [(goal: Goal, deadline: Int, resume: @Sendable (Bool) -> Void)] = []
+        var isStopped = false
+        /// Told of each new version.
+        var onChange: @Sendable () -> Void = {}
+        var fault: String?
+
+        func hasReached(_ goal: Goal) -> Bool {
+            switch goal {
+            case .version(let version): known.map { $0 == version || $0.follows(version) } ?? false
+            case .confirmation(let since): confirmed.map { $0 >= since } ?? false
+            }
+        }
+    }
+
+    init(
+        _ name: String, _ publisher: ReplicaPublisher, _ log: ServerLog
+    ) throws(SystemError) {
+        (self.name, self.publisher, self.log) = (name, publisher, log)
+        wakeUp = try EventDescriptor()
+    }
+
+    /// - Parameter onChange: called after each new version.
+    func start(onChange: @escaping @Sendable () -> Void) { state.withLock { $0.onChange = onChange } }
+
+    // MARK: What is known
+
+    /// Nil until the first version is adopted: until then, the segment's own text is shown.
+    var shown: Shown? { state.withLock { $0.shown } }
+
+    /// The version that a change has to replace; nil if none is known.
+    var known: Version? { state.withLock { $0.known } }
+
+    var isConnected: Bool { state.withLock { $0.isConnected } }
+
+    /// For how many milliseconds the origin may have had a newer version; nil if that is not known.
+    var ageMilliseconds: Int? { state.withLock { $0.confirmed }.map { max(0, Clock.boottimeMilliseconds - $0) } }
+
+    /// Whether the shown text is the origin's, and was so at most so many milliseconds ago; nil for however long.
+    func isCurrent(withinMilliseconds limit: Int?) -> Bool {
+        state.withLock { state in
+            guard let confirmed = state.confirmed, state.shown?.version == state.known else { return false }
+            return limit.map { Clock.boottimeMilliseconds - confirmed <= $0 } ?? true
+        }
+    }
+
+    /// What a response says about the text's age and the servers that it came through.
+    ///
+    /// A response is sent for up to a second after it is made, and the age is in whole seconds.
+    func fields(_ ownName: String) -> [ResponseField] {
+        let via = state.withLock { $0.via }
+        let age = ageMilliseconds.map { [ResponseField(.age, "\(($0 + 1999) / 1000)")] } ?? []
+        return age + [ResponseField(.via, via.isEmpty ? "1.1 \(ownName)" : "\(via), 1.1 \(ownName)")]
+    }
+}
+
+// MARK: For the loop
+
+extension Replica {
+    func connected(via: String) {
+        state.withLock { state in
+            (state.isConnected, state.via, state.fault) = (true, via, nil)
+        }
+    }
+
+    /// - Returns: whether this is news.
+    func disconnected(because reason: String) -> Bool {
+        state.withLock { state in
+            defer { (state.isConnected, state.fault) = (false, reason) }
+            return state.fault != reason
+        }
+    }
+
+    /// The known version was the origin's at this moment.
+    func confirm(at moment: Int) {
+        state.withLock { state in
+            guard state.shown?.version == state.known else { return }
+            state.confirmed = max(moment, state.confirmed ?? moment)
+        }
+        resumeWaiters()
+    }
+
+    /// Makes the origin's version the one that is shown, unless its text cannot be.
+    ///
+    /// - Parameter moment: when the version was the origin's for certain; nil if that is not known.
+    func adopt(_ version: Version, _ text: [UInt8], at moment: Int?) {
+        let isOtherHistory = known.map { $0.instance != version.instance } ?? false
+        state.withLock { $0.known = version }
+        // The origin has lost its text, after a reboot perhaps: the last one stays until it has another.
+        if version.number == 0, shown != nil || publisher.hasText { return refuse(version, "the origin has none") }
+        if isOtherHistory {
+            counts.histories.add(1, ordering: .relaxed)
+            log.foundOtherHistory(name, version)
+        }
+        do throws(SegmentError) {
+            try publisher.checkAndPublish(text)
+            let shown = Shown(version: version, text: text, time: .now)
+            state.withLock { $0.shown = shown }
+            log.adopted(name, version, byteCount: text.count)
+        } catch {
+            refuse(version, "\(error)")
+        }
+        if let moment { confirm(at: moment) } else { resumeWaiters() }
+        state.withLock { $0.onChange }()
+    }
+
+    /// Reports that a version cannot be shown: the last good text stays.
+    private func refuse(_ version: Version, _ reason: String) {
+        counts.refused.add(1, ordering: .relaxed)
+        log.notShown(name, version, reason)
+    }
+
+    /// Replaces what other processes have put into the segment, and ends the waits whose time is up.
+    func tick() {
+        if publisher.restore() {
+            counts.foreign.add(1, ordering: .relaxed)
+            log.setBack(name)
+        }
+        resumeWaiters()
+    }
+
+    /// Whether a request waits for a confirmation.
+    var isAwaited: Bool {
+        state.withLock { $0.waiters.contains { if case .confirmation = $0.goal { true } else { false } } }
+    }
+}
+
+// MARK: For requests
+
+extension Replica {
+    /// Waits for a version or for a confirmation.
+    ///
+    /// - Parameter resume: called once, from any thread: with true once the goal is reached, with false when the time is up.
+    func wait(for goal: Goal, timeoutMilliseconds: Int, _ resume: @escaping @Sendable (Bool) -> Void) {
+        let deadline = Clock.coarseMilliseconds + timeoutMilliseconds
+        let isStopped = state.withLock { state in
+            if !state.isStopped { state.waiters.append((goal, deadline, resume)) }
+            return state.isStopped
+        }
+        if isStopped { return resume(false) }
+        if case .confirmation = goal { wakeUp.signal() }
+        resumeWaiters()
+    }
+
+    /// Ends all waits, and those that come.
+    func stop() {
+        let waiters = state.withLock { state in
+            state.isStopped = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume(false) }
+    }
+
+    private func resumeWaiters() {
+        let now = Clock.coarseMilliseconds
+        let over = state.withLock { state in
+            var over: [(isReached: Bool, resume: @Sendable (Bool) -> Void)] = []
+            var waiting = state.waiters
+            waiting.removeAll { waiter in
+                let isReached = state.hasReached(waiter.goal)
+                guard isReached || now >= waiter.deadline else { return false }
+                over.append((isReached, waiter.resume))
+                return true
+            }
+            state.waiters = waiting
+            return over
+        }
+        for waiter in over { waiter.resume(waiter.isReached) }
+    }
+}
+
+extension Version {
+    /// Whether this is a later version of the same history.
+    func follows(_ other: Version) -> Bool { instance == other.instance && number > other.number }
+}

@@ -1,0 +1,60 @@
+import HTTPClient
+import HTTPMessages
+import SharedMemory
+import Synchronization
+
+/// The servers that this one follows, of which one is the current one.
+final class Upstream: Sendable {
+    private let urls: [ServerURL]
+    private let identity: ClientIdentity
+    /// This server in `Via`: without it, servers that follow each other would not notice.
+    let ownName: String
+    private let index = Atomic(0)
+
+    init(_ urls: [ServerURL], _ identity: ClientIdentity, ownName: String) {
+        (self.urls, self.identity, self.ownName) = (urls, identity, ownName)
+    }
+
+    var url: ServerURL { urls[index.load(ordering: .relaxed) % urls.count] }
+
+    /// Makes the next server the current one.
+    func advance() { index.add(1, ordering: .relaxed) }
+
+    var count: Int { urls.count }
+
+    /// Connects to a server.
+    ///
+    /// - Parameter offset: how many servers after the current one.
+    func connect(_ limits: ClientLimits, offset: Int = 0) throws(HTTPFault) -> HTTPConnection {
+        try HTTPConnection(to: urls[(index.load(ordering: .relaxed) + offset) % urls.count], limits, identity)
+    }
+
+    /// - Parameter via: how the request came to this server; empty if it began here.
+    func request(_ method: String, _ name: String, via: String = "") -> HTTPRequest {
+        var request = HTTPRequest(method, "/shared/\(name)")
+        request.add("Via", via.isEmpty ? "1.1 \(ownName)" : "\(via), 1.1 \(ownName)")
+        return request
+    }
+
+    /// The version that a response is about.
+    ///
+    /// - Throws: if the response is none of a server that can be followed.
+    func version(in response: HTTPResponse) throws(FollowEnd) -> Version {
+        guard response.status == 200 || response.status == 304 else {
+            throw FollowEnd(reason: "answers with status \(response.status)")
+        }
+        if response["via"]?.contains(ownName) == true { throw FollowEnd(reason: "follows this server, in a loop") }
+        guard let version = Self.version(response) else {
+            throw FollowEnd(reason: "answers without a version, so it is not a sharedmem server")
+        }
+        return version
+    }
+
+    /// The version in the `ETag`.
+    static func version(_ response: HTTPResponse) -> Version? {
+        guard let tag = response["etag"], tag.hasPrefix("\""), tag.hasSuffix("\""), tag.utf8.count > 2 else {
+            return nil
+        }
+        return Version(String(tag.dropFirst().dropLast()))
+    }
+}

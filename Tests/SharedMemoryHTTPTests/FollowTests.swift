@@ -1,0 +1,381 @@
+import Foundation
+import LinuxSystem
+import SharedMemory
+import SharedMemoryHTTP
+import TestSupport
+import TestTraits
+import Testing
+
+/// Servers that follow others, each with a directory of its own, as on as many hosts.
+@Suite("Following another server", .fewAtATime)
+struct FollowTests {
+    // MARK: Reading
+
+    @Test("What is set at the origin is in the memory of every host, under the same version", arguments: [1, 2, 3])
+    func read(depth: Int) async throws {
+        let origin = try TestServer()
+        let relays = try await chain(origin, depth)
+        for text in ["first", "", "line\nline\r\n\rend", "ünï 🙂", String(repeating: "x", count: 300_000)] {
+            let tag = try origin.set(text)["ETag"]
+            for relay in relays {
+                try await eventually("the text at a relay") { try relay.segment().get() == text ? () : nil }
+                let answer = try await eventually("the version at a relay") {
+                    let answer = try relay.request()
+                    return answer["ETag"] == tag ? answer : nil
+                }
+                #expect(answer.text == text)
+                #expect(try relay.request("GET", "/shared", ["If-None-Match: \(tag ?? "")"]).status == 304)
+            }
+        }
+    }
+
+    @Test("A response says how old the text may be, and through how many servers it came")
+    func ageAndWay() async throws {
+        let origin = try TestServer()
+        #expect(try origin.set("x")["Age"] == nil)
+        let relays = try await chain(origin, 3)
+        for (index, relay) in relays.enumerated() {
+            let answer = try await eventually("a confirmed text") {
+                let answer = try relay.request()
+                return answer["Age"] != nil ? answer : nil
+            }
+            #expect(answer["Via"]?.components(separatedBy: ", ").count == index + 1)
+            #expect(answer["Age"].flatMap { Int($0) }.map { $0 > 0 } == true)
+        }
+        #expect(try origin.request()["Via"] == nil)
+    }
+
+    @Test("Event streams and long polls of a relay bring what the origin's bring")
+    func subscribers() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("old")
+        let relay = try await relay(of: origin)
+        let stream = try EventStream(try relay.connect())
+        let first = try #require(try stream.next())
+        #expect(String(decoding: first.data, as: UTF8.self) == "old")
+        let poll = try relay.connect()
+        try poll.send("GET /shared HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"\(first.id)\"\r\nPrefer: wait=60\r\n\r\n")
+        let tag = try origin.set("new\r\nline")["ETag"]
+        let second = try #require(try stream.next())
+        #expect(String(decoding: second.data, as: UTF8.self) == "new\0\nline" && "\"\(second.id)\"" == tag)
+        let polled = try poll.response()
+        #expect(polled.status == 200 && polled["ETag"] == tag && polled.text == "new\r\nline")
+    }
+
+    @Test("Prefer: consistent shows what the origin has acknowledged before", arguments: [1, 2])
+    func consistent(depth: Int) async throws {
+        let origin = try TestServer()
+        let relays = try await chain(origin, depth)
+        defer { withExtendedLifetime(relays) {} }
+        let relay = relays[depth - 1]
+        for number in 0..<20 {
+            _ = try origin.set("\(number)")
+            let answer = try relay.request("GET", "/shared", ["Prefer: consistent"])
+            #expect(answer.status == 200 && answer.text == "\(number)")
+        }
+    }
+
+    // MARK: Writing
+
+    @Test("A PUT at a relay is one at the origin, and in the relay's memory before it is answered", arguments: [1, 2])
+    func write(depth: Int) async throws {
+        let origin = try TestServer()
+        let relays = try await chain(origin, depth)
+        defer { withExtendedLifetime(relays) {} }
+        let relay = relays[depth - 1]
+        var tag: String?
+        for text in ["a", "", "b\r\n", String(repeating: "y", count: 100_000)] {
+            let answer = try relay.set(text, tag.map { ["If-Match: \($0)"] } ?? [])
+            #expect(answer.status == 204)
+            tag = answer["ETag"]
+            #expect(try relay.segment().get() == text)
+            #expect(try relay.request()["ETag"] == tag)
+            #expect(try origin.request()["ETag"] == tag && origin.segment().get() == text)
+        }
+    }
+
+    @Test("The conditions of a PUT hold for the origin's text")
+    func conditions() async throws {
+        let origin = try TestServer()
+        let first = try #require(try origin.set("one")["ETag"])
+        let relay = try await relay(of: origin)
+        let second = try #require(try relay.set("two", ["If-Match: \(first)"])["ETag"])
+        for fields in [
+            ["If-Match: \(first)"], ["If-Match: \"nonsense\""], ["If-None-Match: *"], ["If-None-Match: \(second)"],
+        ] {
+            let answer = try relay.set("three", fields)
+            #expect(answer.status == 412 && answer["ETag"] == second, "\(fields)")
+        }
+        #expect(try origin.segment().get() == "two")
+        for fields in [["If-Match: \(first), \(second)"], ["If-Match: *"], ["If-None-Match: \(first)"]] {
+            #expect(try relay.set("\(fields)", fields).status == 204, "\(fields)")
+            #expect(try origin.segment().get() == "\(fields)")
+        }
+    }
+
+    @Test("What cannot be the text is refused as at the origin, and not sent there")
+    func badText() async throws {
+        let origin = try TestServer(capacity: 1000)
+        let relay = try await relay(of: origin) { $0.capacity = 500 }
+        #expect(try relay.request("PUT", "/shared", body: [0xFF]).status == 400)
+        #expect(try relay.request("PUT", "/shared", body: [0]).status == 400)
+        #expect(try relay.set(String(repeating: "x", count: 501)).status == 413)
+        #expect(try origin.segment().version.number == 0)
+    }
+
+    @Test("Of many PUTs at several relays, each is applied once")
+    func contention() async throws {
+        let origin = try TestServer()
+        let relays = [try await relay(of: origin), try await relay(of: origin)]
+        let count = 40
+        let tags = try await withThrowingTaskGroup(of: [String].self) { group in
+            for (index, relay) in relays.enumerated() {
+                for client in 0..<2 {
+                    group.addTask {
+                        try (0..<count).map { number in
+                            let answer = try relay.set("\(index) \(client) \(number)")
+                            #expect(answer.status == 204)
+                            return answer["ETag"] ?? ""
+                        }
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(Set(tags).count == 4 * count)
+        #expect(try origin.segment().version.number == UInt64(4 * count))
+    }
+
+    @Test("A PUT whose answer is lost may have been applied: the client is told so, and it is applied at most once")
+    func lostAnswers() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("old")
+        let proxy = try LossyProxy(to: origin)
+        let relay = try await relay(of: proxy.url)
+        proxy.loses = .answers
+        let answer = try relay.set("new")
+        #expect(answer.status == 504 && answer.text.contains("outcome-unknown"))
+        try await checkContract(answer, "PUT", 504)
+        #expect(try origin.segment().get() == "new" && origin.segment().version.number == 2)
+        proxy.loses = .nothing
+        try await eventually("the text at the relay") { try relay.segment().get() == "new" ? () : nil }
+        #expect(try relay.set("newer").status == 204)
+        #expect(try origin.segment().version.number == 3)
+    }
+
+    @Test("A PUT that does not arrive is sent again, and if none arrives, nothing is set")
+    func lostRequests() async throws {
+        let origin = try TestServer()
+        let proxy = try LossyProxy(to: origin)
+        let relay = try await relay(of: proxy.url)
+        proxy.loses = .nextRequest
+        #expect(try relay.set("new").status == 204)
+        proxy.loses = .connections
+        let answer = try relay.set("newer")
+        #expect(answer.status == 503 || answer.status == 504)
+        #expect(try origin.segment().get() == "new")
+    }
+
+    // MARK: Local processes
+
+    @Test("Text that another process puts into the segment is never served, and set back")
+    func foreign() async throws {
+        let origin = try TestServer()
+        let tag = try origin.set("right")["ETag"]
+        let relay = try await relay(of: origin)
+        let segment = try relay.segment()
+        try segment.set("wrong")
+        let answer = try relay.request()
+        #expect(answer.text == "right" && answer["ETag"] == tag)
+        try await eventually("the right text") { try segment.get() == "right" ? () : nil }
+        #expect(
+            try relay.request("GET", "/metrics").text.contains(
+                "sharedmem_replica_foreign_sets_total{segment=\"text\"} 1"))
+        try Segment.unlink("text", directory: relay.directory.path)
+        try await eventually("the text in a new segment") { try relay.segment().get() == "right" ? () : nil }
+    }
+
+    @Test("Of two servers on one host, one sets the text in the segment, and both serve it")
+    func twoServers() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("x")
+        let first = try await relay(of: origin)
+        let second = try await relay(of: origin) { $0.directory = first.directory.path }
+        let before = try first.segment().version.number
+        let tag = try origin.set("y")["ETag"]
+        for relay in [first, second] {
+            try await eventually("the text") { try relay.request()["ETag"] == tag ? () : nil }
+        }
+        try await eventually("the text") { try first.segment().get() == "y" ? () : nil }
+        #expect(try first.segment().version.number == before + 1)
+    }
+
+    // MARK: Failures
+
+    @Test(
+        "While the origin is gone, the text stays, the server becomes unready, and PUTs are refused; then all goes on")
+    func originGone() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("kept")
+        let proxy = try LossyProxy(to: origin)
+        let relay = try await relay(of: proxy.url) { $0.maximumStalenessSeconds = 3 }
+        #expect(try relay.request("GET", "/readyz").status == 200)
+        proxy.loses = .connections
+        #expect([503, 504].contains(try relay.set("new").status))
+        try await eventually("the server unready") { try relay.request("GET", "/readyz").status == 503 ? () : nil }
+        let answer = try relay.request()
+        #expect(answer.text == "kept" && answer["Age"].flatMap { Int($0) }.map { $0 >= 3 } == true)
+        #expect(try relay.segment().get() == "kept")
+        proxy.loses = .nothing
+        _ = try origin.set("changed")
+        try await eventually("the server ready") { try relay.request("GET", "/readyz").status == 200 ? () : nil }
+        try await eventually("the text") { try relay.segment().get() == "changed" ? () : nil }
+    }
+
+    @Test("A server that falls silent is left for the next one, without the connection having ended")
+    func silence() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("one")
+        let proxy = try LossyProxy(to: origin)
+        let relay = try TestServer { $0.follow = FollowConfiguration([proxy.url, origin.url]) }
+        try await eventually("the text") { try relay.request().text == "one" ? () : nil }
+        proxy.loses = .everything
+        let tag = try origin.set("two")["ETag"]
+        try await eventually("the text from the other server") { try relay.request()["ETag"] == tag ? () : nil }
+    }
+
+    @Test("An origin that has lost its text takes none away, and has the next one that is set")
+    func emptyOrigin() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("kept")
+        let relay = try await relay(of: origin)
+        try Segment.unlink("text", directory: origin.directory.path)
+        try await eventually("the new segment of the origin") {
+            try origin.request().text == "" ? () : nil
+        }
+        try await eventually("the notice") { try relay.request("GET", "/readyz").status == 503 ? () : nil }
+        #expect(try relay.segment().get() == "kept" && relay.request().text == "kept")
+        #expect(try relay.set("next").status == 204)
+        #expect(try origin.segment().get() == "next" && relay.segment().get() == "next")
+        #expect(try relay.request("GET", "/readyz").status == 200)
+    }
+
+    @Test("Servers that follow each other notice it: none is ready, and a PUT is refused")
+    func loop() async throws {
+        let ports = try (0..<2).map { _ in try unusedPort() }
+        let servers = try (0..<2).map { index in
+            try TestServer {
+                $0.listen = [.tcp(host: "127.0.0.1", port: ports[index])]
+                $0.follow = FollowConfiguration(["http://127.0.0.1:\(ports[1 - index])"])
+                $0.maximumStalenessSeconds = 1
+            }
+        }
+        try await eventually("the loop noticed") {
+            try servers.allSatisfy { try $0.request("GET", "/readyz").status == 503 } ? () : nil
+        }
+        let answer = try servers[0].set("x")
+        #expect([503, 508].contains(answer.status))
+        #expect(try servers.allSatisfy { try $0.request().text == "" })
+    }
+
+    @Test("A request that has been here before is refused", arguments: ["PUT", "GET", "HEAD"])
+    func requestLoop(_ method: String) async throws {
+        let origin = try TestServer()
+        let relay = try await relay(of: origin)
+        let way = try #require(try relay.request()["Via"])
+        let answer = try relay.request(
+            method, "/shared", ["Via: 1.1 other, \(way)", "Prefer: consistent"], body: method == "PUT" ? [0x61] : nil)
+        #expect(answer.status == 508)
+        try await checkContract(answer, method, 508)
+        #expect(try origin.segment().version.number == 0)
+    }
+
+    @Test("Text that is too long for one host stays away from it, and the last one stays there")
+    func tooLong() async throws {
+        let origin = try TestServer(capacity: 1000)
+        _ = try origin.set("short")
+        let relay = try await relay(of: origin) { $0.capacity = 100 }
+        _ = try origin.set(String(repeating: "x", count: 101))
+        try await eventually("the notice") { try relay.request("GET", "/readyz").status == 503 ? () : nil }
+        #expect(try relay.request().text == "short" && relay.segment().get() == "short")
+        _ = try origin.set("short again")
+        try await eventually("the next text") { try relay.segment().get() == "short again" ? () : nil }
+        #expect(try relay.request("GET", "/readyz").status == 200)
+    }
+
+    @Test("A token and a certificate are shown to the origin, and a wrong token is reported")
+    func access() async throws {
+        let certificates = try await TestCertificates.shared()
+        let origin = try await TestServer.encrypted(clientsNeedCertificates: true) {
+            $0.tokens = [try AccessToken(TestServer.token)]
+        }
+        var follow = FollowConfiguration([origin.url.replacing("127.0.0.1", with: "localhost")])
+        follow.authorities = certificates.certificate("ca")
+        (follow.certificate, follow.key) = (certificates.certificate("writer"), certificates.key("writer"))
+        follow.token = TestServer.token
+        let relay = try TestServer { $0.follow = follow }
+        try await eventually("a ready server") { try relay.request("GET", "/readyz").status == 200 ? () : nil }
+        #expect(try relay.set("through TLS").status == 204)
+        follow.token = "another-token-of-16"
+        let refused = try TestServer { $0.follow = follow }
+        let answer = try refused.set("x")
+        #expect(answer.status == 502 && answer.text.contains("status 401"))
+        try await checkContract(answer, "PUT", 502)
+        #expect(try refused.request("GET", "/readyz").status == 503)
+    }
+
+    // MARK: Configurations
+
+    @Test(
+        "What does not go together is refused",
+        arguments: [
+            { $0.follow = FollowConfiguration([]) }, { $0.follow = FollowConfiguration(["localhost:80"]) },
+            { $0.follow = FollowConfiguration(["http://a/shared/x"]) },
+            {
+                $0.follow = FollowConfiguration(["http://a"])
+                $0.isDynamic = true
+            },
+        ] as [@Sendable (inout ServerConfiguration) -> Void])
+    func configurations(_ configure: @Sendable (inout ServerConfiguration) -> Void) {
+        #expect(throws: ServerError.self) { try TestServer { configure(&$0) } }
+    }
+
+    // MARK: Servers
+
+    private func checkContract(_ answer: RawResponse, _ method: String, _ status: Int) async throws {
+        let contract = try await Contract.load(ContractTests.path)
+        let key = Contract.Key("/shared", method, status)
+        contract.check(answer, against: try #require(contract.responses[key]), key)
+    }
+
+    private func relay(
+        of origin: TestServer, _ configure: (inout ServerConfiguration) throws -> Void = { _ in }
+    ) async throws -> TestServer { try await relay(of: origin.url, configure) }
+
+    /// A relay that has adopted its first text.
+    private func relay(
+        of url: String, _ configure: (inout ServerConfiguration) throws -> Void = { _ in }
+    ) async throws -> TestServer {
+        let relay = try TestServer {
+            $0.follow = FollowConfiguration([url])
+            try configure(&$0)
+        }
+        try await eventually("a ready server") { try relay.request("GET", "/readyz").status == 200 ? () : nil }
+        return relay
+    }
+
+    /// Relays of which each follows the one before.
+    private func chain(_ origin: TestServer, _ depth: Int) async throws -> [TestServer] {
+        var relays: [TestServer] = []
+        for _ in 0..<depth { relays.append(try await relay(of: relays.last ?? origin)) }
+        return relays
+    }
+
+    private func unusedPort() throws -> UInt16 {
+        let address = try SocketAddress(host: "127.0.0.1", port: 0)
+        let socket = try Socket(family: address.family)
+        try socket.set(.reuseAddress)
+        try socket.bind(address)
+        return try #require(SocketAddress(of: socket.descriptor).numericHostAndPort?.port)
+    }
+}
