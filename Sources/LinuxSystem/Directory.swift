@@ -52,9 +52,9 @@ package enum Directory {
         try systemCall("rename", on: other) { negatedErrno(unsafe Glibc.rename(path, other)) }
     }
 
-    /// What a symbolic link contains, cut at 255 bytes.
+    /// What a symbolic link contains.
     package static func target(ofLink path: String) throws(SystemError) -> String {
-        var characters = [CChar](repeating: 0, count: 255)
+        var characters = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = try systemCall("readlink", on: path) {
             negatedErrno(unsafe readlink(path, &characters, characters.count))
         }

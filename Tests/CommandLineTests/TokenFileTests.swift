@@ -78,19 +78,24 @@ struct TokenFileTests: CommandTests {
         _ = try await stop(server)
     }
 
-    enum Replacement: CaseIterable, Sendable { case written, renamed, mounted, hangUp }
+    enum Replacement: CaseIterable, Sendable { case written, renamed, mounted, released, hangUp }
 
     @Test("New tokens count as soon as the file has them, however it is replaced", arguments: Replacement.allCases)
     func replaced(_ how: Replacement) async throws {
-        if how == .mounted {
-            // As Kubernetes mounts a secret: a link to a link, which is replaced.
+        if how == .mounted || how == .released {
+            // As Kubernetes mounts a secret: a link to a link, which is replaced. As releases are installed: a link to a
+            // directory further up, here through a directory that the file's own does not show.
             for (number, token) in [Self.first, Self.second].enumerated() {
                 try FileManager.default.createDirectory(
                     atPath: "\(directory.path)/\(number)", withIntermediateDirectories: false)
                 write(token, to: "\(directory.path)/\(number)/tokens")
             }
-            try FileManager.default.createSymbolicLink(atPath: "\(directory.path)/data", withDestinationPath: "0")
-            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "data/tokens")
+            try FileManager.default.createDirectory(
+                atPath: "\(directory.path)/links", withIntermediateDirectories: false)
+            let (link, target) = how == .mounted ? ("data", "data/tokens") : ("links/data", "links/data/tokens")
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(directory.path)/\(link)", withDestinationPath: "\(directory.path)/0")
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: target)
         } else {
             write(Self.first)
         }
@@ -102,9 +107,11 @@ struct TokenFileTests: CommandTests {
         case .renamed:
             write(Self.second, to: path + "-new")
             #expect(rename(path + "-new", path) == 0)
-        case .mounted:
-            try FileManager.default.createSymbolicLink(atPath: "\(directory.path)/new", withDestinationPath: "1")
-            #expect(rename("\(directory.path)/new", "\(directory.path)/data") == 0)
+        case .mounted, .released:
+            let link = "\(directory.path)/" + (how == .mounted ? "data" : "links/data")
+            try FileManager.default.createSymbolicLink(
+                atPath: link + "-new", withDestinationPath: "\(directory.path)/1")
+            #expect(rename(link + "-new", link) == 0)
         case .hangUp:
             try Self.second.write(toFile: path, atomically: false, encoding: .utf8)
             server.send(SIGHUP)
