@@ -90,7 +90,7 @@ class Stage:
         """What a command prints, without its carriage returns."""
         if self.instance:
             command = INSTANCE.sub(self.instance, command)
-        if "-N" in command.split() or " watch" in command:
+        if "-N" in command.split() or " watch" in command or " mirror" in command:
             seconds = 5
         output = self.finish(self.start(command), seconds)
         if found := INSTANCE.search(output):

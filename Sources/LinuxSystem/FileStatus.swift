@@ -22,6 +22,8 @@ package struct FileStatus: Sendable {
     package let allocatedByteCount: Int
     /// The number of names the file has.
     package let linkCount: Int
+    /// When the content or anything else about the file was changed last, in nanoseconds since 1970.
+    package let changeNanoseconds: UInt64
 
     package enum Kind: Sendable { case regular, directory, symbolicLink, socket, other }
 
@@ -41,6 +43,7 @@ package struct FileStatus: Sendable {
         byteCount = Int(status.st_size)
         allocatedByteCount = Int(status.st_blocks) * 512
         linkCount = Int(status.st_nlink)
+        changeNanoseconds = Clock.nanoseconds(status.st_ctim)
     }
 
     /// The status of the file at `path`; nil if there is none.

@@ -19,7 +19,7 @@ struct SharedMem: ParsableCommand {
         version: Release.version,
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, EditCommand.self, DiffCommand.self, WatchCommand.self,
-            InfoCommand.self,
+            MirrorCommand.self, InfoCommand.self,
             ListCommand.self, TopCommand.self, UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self,
             RevertCommand.self, DoctorCommand.self,
             HealthcheckCommand.self, VersionCommand.self,

@@ -24,7 +24,7 @@ struct EditCommand: ParsableCommand {
     @OptionGroup var styling: StyleOptions
 
     func run() throws {
-        let options = try segment.attachmentOptions(creating: creation)
+        let options = try segment.location.options(creating: creation)
         let name = try Segment.place(segment.chosenName, directory: options.directory).name
         let edited = EditedSegment(name: name, options: options)
         var session = try EditSession(edited, try Editor.choose(), Style(styling.color, for: .standardError))

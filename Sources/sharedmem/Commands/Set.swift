@@ -21,37 +21,22 @@ struct SetCommand: ParsableCommand {
     @OptionGroup var setting: SettingOptions
 
     func run() throws {
-        var options = try segment.attachmentOptions(creating: creation)
+        var target = SegmentTarget(
+            name: segment.chosenName, options: try segment.location.options(creating: creation))
         // A segment that does not exist has no version to replace.
-        options.creates = setting.expected == nil
-        let capacity = try capacity(options)
+        target.options.creates = setting.expected == nil
+        let capacity = try target.capacity()
         if let text {
-            try set(Array(text.utf8).span, capacity, options)
+            try set(Array(text.utf8).span, in: target, capacity)
         } else {
-            try standardInput(capacity).withSpan { bytes in try set(bytes, capacity, options) }
+            try standardInput(capacity).withSpan { bytes in try set(bytes, in: target, capacity) }
         }
     }
 
-    /// Sets the text, and creates the segment only for text that it can have.
-    private func set(_ bytes: Span<UInt8>, _ capacity: Int, _ options: AttachmentOptions) throws {
-        guard bytes.count <= capacity else {
-            throw SegmentError.tooLong(byteCount: bytes.count, capacity: capacity)
-        }
-        try Segment.check(utf8: bytes)
-        let attached = try Segment.attach(segment.chosenName, options)
+    private func set(_ bytes: Span<UInt8>, in target: SegmentTarget, _ capacity: Int) throws {
+        let attached = try target.attach(for: bytes, capacity: capacity)
         let version = try attached.set(utf8: bytes, ifVersion: setting.expected)
         try setting.outcome.report(version, of: attached)
-    }
-
-    /// The capacity of the segment, or the one that it is going to be created with.
-    private func capacity(_ options: AttachmentOptions) throws -> Int {
-        do {
-            return try Segment.info(
-                segment.chosenName, directory: segment.location.directory, trustedOwners: options.trustedOwners
-            ).capacity
-        } catch SegmentError.notFound, SegmentError.leftover {
-            return try options.capacityToCreate()
-        }
     }
 
     /// All of standard input; it is not read to its end if it is longer than the capacity.

@@ -77,12 +77,12 @@ struct CreationOptions: ParsableArguments {
     }
 }
 
-extension SegmentArguments {
+extension SegmentLocation {
     /// How to attach to set the text, and what to create if there is no segment.
-    func attachmentOptions(creating creation: CreationOptions) throws -> AttachmentOptions {
+    func options(creating creation: CreationOptions) throws -> AttachmentOptions {
         var options = AttachmentOptions(
-            lifetime: .persistent, capacity: creation.capacity, directory: location.directory, mode: creation.mode,
-            group: try creation.group, trustedOwners: try location.trusted)
+            lifetime: .persistent, capacity: creation.capacity, directory: directory, mode: creation.mode,
+            group: try creation.group, trustedOwners: try trusted)
         options.isOperator = true
         return options
     }
