@@ -37,8 +37,9 @@ package struct FileDescriptor: ~Copyable {
     package enum Access { case readOnly, readWrite }
 
     package static func open(_ path: String, _ access: Access) throws(SystemError) -> FileDescriptor {
-        let flags = access == .readOnly ? O_RDONLY : O_RDWR
-        return try unsafe FileDescriptor("open", on: path) { unsafe clinux_open(path, flags, $0) }
+        // The name tells a right to read that is missing from a right to write.
+        let (call, flags): (StaticString, CInt) = access == .readOnly ? ("open", O_RDONLY) : ("open(O_RDWR)", O_RDWR)
+        return try unsafe FileDescriptor(call, on: path) { unsafe clinux_open(path, flags, $0) }
     }
 
     /// Creates a file without a name.

@@ -198,6 +198,25 @@ struct OtherUsersTests: CommandTests {
         #expect(info.mode == 0o666 && info.group == 0)
     }
 
+    @Test("Advice on missing permissions is for what the caller wanted to do", .enabled(if: geteuid() == 0))
+    func adviceOnPermissions() async throws {
+        try await sharedmem("set", "text", "--text", "x")
+        for arguments in [["get", "text"], ["info", "text"], ["watch", "text", "--once"]] {
+            let refused = try await run(as: 12_345, arguments)
+            #expect(refused.status == 1 && refused.errors.contains("Permission denied"), "\(refused.errors)")
+            #expect(refused.errors.contains("Ask the owner for permission to read the file"), "\(refused.errors)")
+            #expect(!refused.errors.contains("write"), "\(refused.errors)")
+        }
+        #expect(chmod(path, 0o644) == 0 && chmod(directory.path, 0o755) == 0)
+        for (name, advice) in [
+            ("text", "Ask the owner for permission to write to the file."),
+            ("new", "Ask the directory's owner for permission to create files there"),
+        ] {
+            let refused = try await run(as: 12_345, ["set", name, "--text", "y"])
+            #expect(refused.status == 1 && refused.errors.contains(advice), "\(refused.errors)")
+        }
+    }
+
     @Test(
         "--group gives a new segment to a group of the caller's; for any other group, nothing is created",
         .enabled(if: geteuid() == 0))

@@ -47,7 +47,7 @@ extension Examination {
                 .notInMemory, "The file itself is on a disk, because it is mounted there.",
                 mounts.mount(at: realPath) == nil ? question.replace : ["umount " + Shell.word(realPath)])
         case .untrustedOwner(_, let owner): return untrustedOwner(error, owner)
-        case .system(let call, let code) where code == EACCES && call.hasPrefix("open"): return notReadable
+        case .system(let call, let code) where code == EACCES && call.hasPrefix("open "): return notReadable
         case .system(let call, let code) where code == ENOMEM && call.hasPrefix("mmap"):
             return problem(
                 .addressSpaceLimit,
