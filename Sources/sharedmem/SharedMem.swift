@@ -19,9 +19,8 @@ struct SharedMem: ParsableCommand {
         version: Release.version,
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, EditCommand.self, DiffCommand.self, WatchCommand.self,
-            MirrorCommand.self, InfoCommand.self,
-            ListCommand.self, TopCommand.self, UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self,
-            RevertCommand.self, DoctorCommand.self,
+            MirrorCommand.self, InfoCommand.self, ListCommand.self, TopCommand.self, ChmodCommand.self,
+            UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self, RevertCommand.self, DoctorCommand.self,
             HealthcheckCommand.self, VersionCommand.self,
         ])
 

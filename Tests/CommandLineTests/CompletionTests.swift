@@ -29,8 +29,9 @@ struct CompletionTests: CommandTests {
     @Test(
         "Names of segments are offered wherever a name is expected",
         arguments: [
-            ["get"], ["set"], ["edit"], ["diff"], ["watch"], ["info"], ["doctor"], ["migrate"], ["unlink"], ["history"],
-            ["revert"], ["serve"], ["get", "--name"], ["diff", "alpha", "--to"],
+            ["get"], ["set"], ["edit"], ["diff"], ["watch"], ["mirror"], ["info"], ["chmod"], ["doctor"], ["migrate"],
+            ["unlink"],
+            ["history"], ["revert"], ["serve"], ["get", "--name"], ["diff", "alpha", "--to"],
         ])
     func names(_ words: [String]) async throws {
         for name in ["alpha", "alphabet", "beta"] { try await sharedmem("set", name, "--text", "x") }

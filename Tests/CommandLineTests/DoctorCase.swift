@@ -17,6 +17,8 @@ struct DoctorCase: CustomTestStringConvertible, Sendable {
     var launcher = ""
     /// What else `doctor` has to find, as the main cause does not come alone.
     var alsoFound: [String] = []
+    /// What `doctor` still finds after the repair, because it gives no more rights than were asked for.
+    var leaves: [String] = []
     /// Whether the first command of the repair is a look from the other side, rather than a change.
     var isShownElsewhere = false
     /// Whether the set-up needs a mount namespace.

@@ -25,7 +25,9 @@ struct DoctorTests {
         guard test.isRepairable else { return }
         #expect(!first.fix.isEmpty)
         #expect(outcome.statuses["repair"] == "0", "\(first.fix)")
-        #expect(outcome.statuses["after"] == "0", "after \(first.fix): \(outcome.after)")
+        let left = outcome.after.filter { $0.severity == "problem" }.map(\.cause)
+        #expect(left == test.leaves, "after \(first.fix): \(outcome.after)")
+        #expect(outcome.statuses["after"] == (left.isEmpty ? "0" : "1"), "after \(first.fix): \(outcome.after)")
         #expect(!outcome.after.contains { $0.cause == test.cause }, "after \(first.fix): \(outcome.after)")
     }
 
@@ -169,15 +171,20 @@ struct DoctorTests {
         DoctorCase(
             cause: "untrustedOwner", variant: "besides another that is trusted",
             setUp: "\(set); chown 12345 $place/$name.sharedmem; export SHAREDMEM_TRUST_OWNER=23456"),
-        DoctorCase(cause: "notReadable", setUp: set, launcher: asStranger),
+        DoctorCase(cause: "notReadable", setUp: set, launcher: asStranger, leaves: ["notWritable"]),
         DoctorCase(
             cause: "notReadable", variant: "of an owner that is not root",
             setUp: "\(set); chown 23456 $place/$name.sharedmem; export SHAREDMEM_TRUST_OWNER=23456",
-            launcher: asStranger),
+            launcher: asStranger, leaves: ["notWritable"]),
         DoctorCase(
             cause: "notReadable", variant: "and only to be read", setUp: set, arguments: "--read-only",
             launcher: asStranger),
-        DoctorCase(cause: "notWritable", setUp: "\(set) --mode 644", launcher: asStranger),
+        DoctorCase(
+            cause: "notReadable", variant: "and to be set", setUp: set, arguments: "--length 1", launcher: asStranger),
+        DoctorCase(cause: "notWritable", setUp: "\(set) --mode 644", launcher: asStranger, isShownElsewhere: true),
+        DoctorCase(
+            cause: "notWritable", variant: "and to be set", setUp: "\(set) --mode 644", arguments: "--length 1",
+            launcher: asStranger),
         DoctorCase(
             cause: "directoryNotPermitted", setUp: "\(set) --mode 666; chmod 700 $place", launcher: asStranger),
         DoctorCase(

@@ -139,7 +139,7 @@ extension Examination {
             why:
                 "User \(AccountName.ofUser(owner)) or root can change the mode: 644 lets all users read the text, 666 "
                 + "lets them set it too, and 640 or 660 with --group does so for a group.",
-            fix: [question.change(mode: question.isReadOnly ? "644" : "666", owner: owner)])
+            fix: [question.change(mode: question.isForSetting ? "666" : "644", owner: owner)])
     }
 
     var accessFindings: [Finding] {
@@ -154,15 +154,18 @@ extension Examination {
                         + "--read-only.", fix: ["mount -o remount,rw " + Shell.word(point)])
             ]
         }
+        let change = question.change(mode: "666", owner: info.owner)
         return [
             .problem(
                 .notWritable, place.path,
                 seen:
                     "User \(Host.effectiveUser) may read the file but not write it: mode \(String(info.mode, radix: 8)), "
                     + "owner \(info.owner), group \(info.group).",
-                why: "This user can read the text but not set it. If it only needs to read, run doctor again with "
-                    + "--read-only. User \(AccountName.ofUser(info.owner)) or root can change the mode; 660 with --group does "
-                    + "so for a group.", fix: [question.change(mode: "666", owner: info.owner)])
+                why: "This user can read the text but not set it. If it only needs to read, have the program attach "
+                    + "read-only, and run doctor again with --read-only. If it is to set the text, user "
+                    + "\(AccountName.ofUser(info.owner)) or root can run '\(change)', which lets all users set it; 660 with "
+                    + "--group does so for a group.",
+                fix: [question.isForSetting ? change : question.command("doctor", nil, in: nil, "--read-only")])
         ]
     }
 }

@@ -36,10 +36,12 @@ struct Question {
 
     /// Gives the segment another mode and keeps its text; `owner` is the user to do so.
     func change(mode: String, owner: UInt32) -> String {
-        let trust = owner == 0 ? "" : " --trust-owner \(AccountName.optionValue(ofUser: owner))"
-        let set = command("set", nil, in: nil, "--empty", "--mode \(mode)")
-        return command("get") + " | " + set + trust
+        let trust = owner == 0 ? [] : ["--trust-owner", AccountName.optionValue(ofUser: owner)]
+        return ([command("chmod"), mode] + trust).joined(separator: " ")
     }
+
+    /// Whether text is to be set, and not only read.
+    var isForSetting: Bool { byteCount != nil && !isReadOnly }
 
     /// Has this process use another directory.
     func use(_ directory: String) -> String {
