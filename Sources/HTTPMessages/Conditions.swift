@@ -35,8 +35,11 @@ package struct Conditions: Sendable {
 
     package var isPresent: Bool { !parsed.isEmpty }
 
-    /// False if an entity tag is malformed, so that the client's intention can only be guessed.
-    package var isWellFormed: Bool { parsed.allSatisfy { $0.ifMatch.isWellFormed && $0.ifNoneMatch.isWellFormed } }
+    /// The header that has a malformed entity tag, so that the client's intention can only be guessed; nil if none has.
+    package var malformedHeader: HeaderName? {
+        guard let parsed = parsed.first else { return nil }
+        return !parsed.ifMatch.isWellFormed ? .ifMatch : !parsed.ifNoneMatch.isWellFormed ? .ifNoneMatch : nil
+    }
 
     package var hasIfMatch: Bool { parsed.first?.ifMatch.isPresent == true }
 

@@ -85,7 +85,9 @@ package final class Problem: Sendable {
     /// The body of the response, short because its type leads to the description in the contract.
     package var json: String {
         var json = "{\"type\":\"/openapi.yaml#/components/examples/\(type.rawValue)\",\"title\":\"\(type.title)\","
-        json += "\"status\":\(type.status.rawValue),\"detail\":\"\(detail)\""
+        var quoted: [UInt8] = []
+        quoted.append(jsonString: detail)
+        json += "\"status\":\(type.status.rawValue),\"detail\":\(String(decoding: quoted, as: UTF8.self))"
         for (name, value) in members {
             switch value {
             case .number(let number): json += ",\"\(name)\":\(number)"

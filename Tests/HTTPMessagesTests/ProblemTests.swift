@@ -36,6 +36,13 @@ struct ProblemTests {
             (.unavailable("x"), .unavailable, [:], ["Retry-After": "1"]),
         ]
 
+    @Test("A detail may have quotes")
+    func quotes() throws {
+        let json = Problem.malformed("If-Match: \"a\\b\"").json
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+        #expect(object["detail"] as? String == "If-Match: \"a\\b\"")
+    }
+
     @Test(
         "Each type has its own status code",
         arguments: [

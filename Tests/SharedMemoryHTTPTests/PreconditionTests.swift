@@ -118,6 +118,10 @@ struct PreconditionTests {
             let response = try server.set("x", ["\(name): \(value)"])
             #expect(response.status == 400)
             #expect(response.problem["status"] as? Int == 400)
+            let detail = response.problem["detail"] as? String
+            #expect(
+                detail?.hasPrefix("\(name) contains a malformed") == true
+                    && detail?.contains("\(name): \"bf51aad6d45c6afb-1\"") == true, "\(detail ?? "")")
         }
         #expect(try server.segment().get() == "current")
         if !value.contains("*") {

@@ -55,7 +55,12 @@ extension Problem {
         }
     }
 
-    static var malformedEntityTag: Problem { .malformed("If-Match or If-None-Match contains a malformed entity tag.") }
+    static func malformedEntityTag(in header: HeaderName) -> Problem {
+        let name = header.rawValue
+        return .malformed(
+            "\(name) contains a malformed entity tag. Send the version in quotes, as in the ETag of a response: "
+                + "\(name): \"bf51aad6d45c6afb-1\".")
+    }
     static var malformedWait: Problem { .malformed("Prefer: wait takes whole seconds, such as wait=25.") }
     static var noLength: Problem {
         .malformed("A PUT over HTTP/1.0 needs a Content-Length: without one, it would set the empty text.")

@@ -200,12 +200,12 @@ extension Service: RequestHandler {
             guard head.conditions.hasIfNoneMatch, let seconds = head.waitSeconds, seconds > 0
             else { return .read(.segment(resource)) }
             // A client that left the quotes out would never be held, and ask again and again.
-            guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
+            if let header = head.conditions.malformedHeader { return .refuse(.malformedEntityTag(in: header)) }
             return .poll(resource, seconds: min(seconds, maximumWaitSeconds))
         case .put where !isReadOnly: return put(resource, head)
         case .delete where !isReadOnly:
             guard let directory = catalog.directory else { break }
-            guard head.conditions.isWellFormed else { return .refuse(.malformedEntityTag) }
+            if let header = head.conditions.malformedHeader { return .refuse(.malformedEntityTag(in: header)) }
             return .delete(resource, from: directory)
         default: break
         }
@@ -259,7 +259,7 @@ extension Service: RequestHandler {
     private func bodyProblem(_ head: RequestHead, capacity: Int?) -> Problem? {
         if let problem = head.contentProblem { return problem }
         if head.hasNoLength { return .noLength }
-        guard head.conditions.isWellFormed else { return .malformedEntityTag }
+        if let header = head.conditions.malformedHeader { return .malformedEntityTag(in: header) }
         guard let capacity, head.contentLength > capacity else { return nil }
         return .tooLong(capacity: capacity)
     }
