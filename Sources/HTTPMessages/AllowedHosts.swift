@@ -12,6 +12,17 @@ package struct AllowedHosts: Sendable {
         self.names = names.map { Array($0.utf8) } + [Array("localhost".utf8), Array(".localhost".utf8)]
     }
 
+    /// Whether any request could name a host for which this name stands.
+    package static func canMatch(_ name: String) -> Bool {
+        let isAddress = name.hasPrefix("[") && name.hasSuffix("]")
+        let host = isAddress ? name.dropFirst().dropLast() : name.drop { $0 == "." }
+        return !host.isEmpty && name.utf8.count - host.utf8.count <= (isAddress ? 2 : 1)
+            && host.utf8.allSatisfy { byte in
+                Span.isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || "-._".utf8.contains(byte) || isAddress && byte == UInt8(ascii: ":")
+            }
+    }
+
     /// - Parameter authority: a name or address, with or without a port.
     package func contains(_ authority: Span<UInt8>) -> Bool {
         var end = authority.count

@@ -13,12 +13,18 @@ extension ServerConfiguration {
         for option in ServerOption.all { try option.check(self) }
         _ = try TrustedProxies(trustedProxies)
         _ = try CrossOrigins(crossOrigins)
+        for name in allowedHosts where !AllowedHosts.canMatch(name) {
+            throw .invalidOption(
+                name: ServerOption.allowHost.name,
+                problem: "'\(name)' is not a host name: write it without scheme, port and path, as example.org, or as "
+                    + ".example.org for all names below it.")
+        }
         guard keepDirectory != "" else {
-            throw .invalidConfiguration("The directory in which to keep the text is empty: name one, or leave it out.")
+            throw .invalidOption(name: ServerOption.keep.name, problem: "is empty: name a directory, or leave it out.")
         }
         guard keepDirectory != nil || !keepsBeforeAnswering else {
-            throw .invalidConfiguration(
-                "There is no directory in which to keep the text before a PUT is answered: name one.")
+            throw .invalidOption(
+                name: ServerOption.keepSync.name, problem: "needs a directory in which to keep the text: name one.")
         }
         if let follow {
             _ = try follow.servers()
@@ -37,19 +43,26 @@ extension ServerConfiguration {
                 problem: "is \(threadCount), more than the limit of \(connectionLimit) connections: use fewer threads.")
         }
         guard isDynamic || namePattern == nil else {
-            throw .invalidConfiguration("A name pattern is for a server that serves a directory: give --dynamic, too.")
+            throw .invalidOption(
+                name: ServerOption.namePattern.name,
+                problem: "is for a server that serves a directory: serve one.")
         }
         if let namePattern, let name = segments.first(where: { !$0.matches(pattern: namePattern) }) {
-            throw .invalidConfiguration(
-                "The segment '\(name)' does not match the name pattern '\(namePattern)': name one that does.")
+            throw .invalidOption(
+                name: ServerOption.namePattern.name,
+                problem: "'\(namePattern)' does not match the segment '\(name)': name one that matches the pattern.")
         }
         func isUnix(_ address: ListenAddress) -> Bool { if case .unix = address { true } else { false } }
         guard addresses.contains(where: isUnix) || allowedUsers.isEmpty && allowedGroups.isEmpty else {
-            throw .invalidConfiguration("Only a Unix socket tells users apart: listen on one.")
+            throw .invalidOption(
+                name: (allowedUsers.isEmpty ? ServerOption.allowGroup : .allowUser).name,
+                problem: "is for Unix sockets, which alone tell users apart: listen on one.")
         }
         guard listen.contains(where: isUnix) || socketMode == nil else {
-            throw .invalidConfiguration(
-                "The mode is for Unix sockets that the server creates: listen on one. A service manager's has SocketMode=."
+            throw .invalidOption(
+                name: ServerOption.socketMode.name,
+                problem:
+                    "is for Unix sockets that the server creates, as a service manager's has SocketMode=: listen on one."
             )
         }
         try validateTLS()
@@ -62,16 +75,19 @@ extension ServerConfiguration {
 
     private func validateTLS() throws(ServerError) {
         if let address = listen.first(where: \.isEncrypted), tls == nil {
-            throw .invalidConfiguration("\(address) needs a certificate and its key: give both.")
+            throw .invalidOption(
+                name: ServerOption.listen.name, problem: "\(address) needs a certificate and its key: give both.")
         }
         guard let tls else { return }
         guard listen.contains(where: \.isEncrypted) else {
-            throw .invalidConfiguration(
-                "The certificate is for https addresses: listen on one, such as https://127.0.0.1:8443.")
+            throw .invalidOption(
+                name: ServerOption.tlsCert.name,
+                problem: "is for https addresses: listen on one.")
         }
         guard tls.clientRoles.isEmpty || tls.clientAuthorities != nil else {
-            throw .invalidConfiguration(
-                "The roles of clients need the authorities of their certificates: give these too.")
+            throw .invalidOption(
+                name: ServerOption.tlsClientRoles.name,
+                problem: "need the authorities of the clients' certificates: give these, too.")
         }
     }
 

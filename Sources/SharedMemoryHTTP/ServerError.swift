@@ -10,7 +10,8 @@ public enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidCertificate(reason: String)
     /// There is nothing to serve or nowhere to listen, or something is named twice.
     case invalidConfiguration(String)
-    /// A number is out of range; `name` is its option's, such as `header-timeout`, and `problem` ends the sentence.
+    /// An option has a value that is not possible, or not possible beside the others; `name` is the option's, such as
+    /// `header-timeout`, and `problem` ends the sentence.
     case invalidOption(name: String, problem: String)
     /// The operating system refuses the address.
     case cannotListen(ListenAddress, reason: String)

@@ -33,7 +33,11 @@ struct SharedMem: ParsableCommand {
                     "Argument \(index) is not UTF-8: encode it as UTF-8, or give the text on standard input.")
             }
             var command = try parseAsRoot()
-            try command.run()
+            do {
+                try command.run()
+            } catch let error as ValidationError {
+                fail(error, usage: type(of: command))
+            }
         } catch let error
             where error is SegmentError || error is HealthcheckError || error is KeepError || error is SystemError
             || error is Failure
@@ -42,6 +46,19 @@ struct SharedMem: ParsableCommand {
         } catch {
             exit(withError: error)
         }
+    }
+
+    /// Reports wrong usage that shows only when a command runs, in the words of the parser, and ends the process.
+    private static func fail(_ error: ValidationError, usage command: any ParsableCommand.Type) -> Never {
+        let name = command.configuration.commandName ?? ""
+        let message = """
+            Error: \(error.message)
+            Usage: \(usageString(for: command))
+              See 'sharedmem \(name) --help' for more information.
+
+            """
+        try? ByteStream.standardError.write(message)
+        exit(withError: ExitCode.validationFailure)
     }
 
     /// Reports an error and ends the process.
@@ -53,12 +70,21 @@ struct SharedMem: ParsableCommand {
         switch error as? SegmentError {
         case .notFound(_, let directory, _): message += PrivateMemory.hint(notFoundIn: directory)
         case .busy: status = ExitCode(75)
-        case .invalidName, .invalidCapacity, .invalidEnvironment, .unknownUser, .unknownGroup:
-            status = .validationFailure
+        case let error? where error.isWrongUsage: status = .validationFailure
         default: break
         }
         try? ByteStream.standardError.write(message)
         exit(withError: chosen ?? status)
+    }
+}
+
+extension SegmentError {
+    /// Whether the command line or the environment has something that is never possible.
+    var isWrongUsage: Bool {
+        switch self {
+        case .invalidName, .invalidCapacity, .invalidEnvironment, .unknownUser, .unknownGroup: true
+        default: false
+        }
     }
 }
 

@@ -253,7 +253,7 @@ struct PrintConfigTests: CommandTests {
             (["--capacity", "100", "--bytes-in-flight", "199"], [:], 64), ([], ["SHAREDMEM_CAPACITY": "1Q"], 64),
             (["--grace", "x"], [:], 64), ([], ["SHAREDMEM_READ_ONLY": "perhaps"], 64), (["a", "a"], [:], 64),
             (["--listen", "0.0.0.0:0"], [:], 1), (["--token-file", "/none"], [:], 1), (["--allow-user", "1"], [:], 64),
-            (["junk"], [:], 1), (["there", "--capacity", "5"], [:], 1), ([".hidden"], [:], 1),
+            (["junk"], [:], 1), (["there", "--capacity", "5"], [:], 1), ([".hidden"], [:], 64),
             (["--directory", ChildProcess.productDirectory], [:], 1), (["--trust-owner", "no-such-user"], [:], 64),
             ([], ["SHAREDMEM_TRUST_OWNER": "no-such-user"], 64),
         ] as [([String], [String: String], Int32)])

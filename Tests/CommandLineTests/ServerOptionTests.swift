@@ -312,7 +312,7 @@ struct ServerOptionTests: CommandTests {
             let result = try await ChildProcess.run(
                 ChildProcess.product("sharedmem"), ["serve", "--directory", directory.path] + arguments,
                 environment: [variable: "no-*"])
-            #expect(result.status == 64 && result.errors.contains("pattern"), "\(result.errors)")
+            #expect(result.status == 64 && result.errors.contains(variable), "\(result.errors)")
         }
     }
 
@@ -455,7 +455,7 @@ struct ServerOptionTests: CommandTests {
         }
         #expect(
             try await start([], [variable: "1"])
-                == "64 Error: There is no directory in which to keep the text before a PUT is answered: name one.")
+                == "64 Error: \(variable) needs a directory in which to keep the text: name one (--keep DIRECTORY).")
     }
 
     private func mode(_ variable: String) async throws {

@@ -10,7 +10,9 @@ struct CrossOrigins: Sendable {
             let parts = origin.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 3, parts[0].hasSuffix(":"), parts[0].count > 1, parts[1].isEmpty, !parts[2].isEmpty
             else {
-                throw .invalidConfiguration("'\(origin)' is not an origin: write it as https://example.org or *.")
+                throw .invalidOption(
+                    name: ServerOption.corsOrigin.name,
+                    problem: "'\(origin)' is not an origin: write it as https://example.org or *.")
             }
         }
         self.origins = Set(origins)

@@ -42,8 +42,10 @@ struct TrustedProxies: Sendable {
         trustsUnix = texts.contains("unix")
         prefixes = try texts.filter { $0 != "unix" }.map { text throws(ServerError) in
             guard let prefix = NetworkPrefix(text) else {
-                throw .invalidConfiguration(
-                    "'\(text)' is not the address of a proxy: use an address, a range such as 10.0.0.0/8, or unix.")
+                throw .invalidOption(
+                    name: ServerOption.trustedProxy.name,
+                    problem:
+                        "'\(text)' is not the address of a proxy: use an address, a range such as 10.0.0.0/8, or unix.")
             }
             return prefix
         }

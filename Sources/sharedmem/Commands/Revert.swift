@@ -38,7 +38,7 @@ struct RevertArguments: ParsableArguments {
     @Argument(help: "The segment's name.", completion: .segments)
     var name: String
 
-    @Argument(help: ArgumentHelp("The version to go back to.", valueName: "version"))
+    @Argument(help: ArgumentHelp("The version to go back to, such as bf51aad6d45c6afb-1.", valueName: "version"))
     var version: Version
 
     @Option(.keep, completion: .directory) var directory: String?

@@ -79,7 +79,7 @@ struct ServeCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        if json, !printConfig { throw ValidationError("--json is for --print-config.") }
+        if json, !printConfig { throw ValidationError("--json is for --print-config: give both, or neither.") }
     }
 
     private var numbers: [(option: ServerOption, given: Int?)] {
@@ -103,7 +103,7 @@ struct ServeCommand: ParsableCommand {
         let writer = try LogWriter()
         defer { writer.flush() }
         let configuration = try configuration(tokenFile, tlsFiles, ServiceManager.takeSockets(), writer)
-        let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(failure).get()
+        let server = try Result { () throws(ServerError) in try Server(configuration) }.mapError(\.forCommandLine).get()
         for address in server.addresses {
             // A closed or full standard output keeps no server from serving.
             try? ByteStream.standardOutput.write("listening on \(address.url)\n")
@@ -134,7 +134,8 @@ struct ServeCommand: ParsableCommand {
     /// Every option with its value, after the checks of a start.
     private func effectiveConfiguration() throws -> String {
         let configuration = try configuration(tokenFiles, tlsFiles, ServiceManager.takeSockets(), LogWriter())
-        let limit = try Result { () throws(ServerError) in try configuration.rehearse() }.mapError(failure).get()
+        let limit = try Result { () throws(ServerError) in try configuration.rehearse() }.mapError(\.forCommandLine)
+            .get()
         let settings = try EffectiveConfiguration(
             configuration, bytesInFlight: limit, namesAreGiven: !names.isEmpty
         ).settings
@@ -154,11 +155,22 @@ struct ServeCommand: ParsableCommand {
             let authorities = try ServerOption.tlsClientCA.value(tlsClientCA)
             let roles = try ServerOption.tlsClientRoles.value(tlsClientRoles)
             guard let certificate, let key else {
-                if [certificate, key, authorities, roles].allSatisfy({ $0 == nil }) { return nil }
-                throw ValidationError("TLS needs a certificate and its key: give --tls-cert and --tls-key.")
+                let given: [(ServerOption, String?)] = [
+                    (.tlsCert, certificate), (.tlsKey, key), (.tlsClientCA, authorities), (.tlsClientRoles, roles),
+                ]
+                guard let option = given.first(where: { $0.1 != nil })?.0 else { return nil }
+                let missing =
+                    certificate != nil
+                    ? "the certificate's key: give --tls-key FILE"
+                    : key != nil
+                        ? "the key's certificate: give --tls-cert FILE"
+                        : "a certificate and its key: give --tls-cert FILE and --tls-key FILE"
+                throw ValidationError("\(option.source) needs \(missing), too.")
             }
             if roles != nil, authorities == nil {
-                throw ValidationError("--tls-client-roles needs the authorities of the clients: give --tls-client-ca.")
+                throw ValidationError(
+                    "\(ServerOption.tlsClientRoles.source) needs the authorities of the clients: give --tls-client-ca FILE, "
+                        + "too.")
             }
             return ReloadedFiles(certificate: certificate, key: key, authorities: authorities, roles: roles)
         }
@@ -222,7 +234,7 @@ struct ServeCommand: ParsableCommand {
                 throw ValidationError("--follow-key is the key of a certificate: give --follow-cert.")
             }
             followed.token = try tokenFile.map { path in
-                let file = InputFile(path: path, kind: "token file", isSecret: true)
+                let file = InputFile(path: path, kind: "token file", option: .followTokenFile, isSecret: true)
                 let tokens = try file.entries(file.read().bytes, AccessToken.parse)
                 guard tokens.count == 1 else {
                     throw Failure(description: "The token file \(path) has \(tokens.count) tokens: leave one in it.")
@@ -238,23 +250,6 @@ struct ServeCommand: ParsableCommand {
         throw ValidationError(
             "This host has no user '\(text)': for --allow-user, give a name or a number; for a group, use --allow-group."
         )
-    }
-
-    /// The server's error in terms of the command line.
-    private func failure(_ error: ServerError) -> any Error {
-        switch error {
-        case .invalidConfiguration: ValidationError("\(error)")
-        case .invalidOption(let name, let problem): ValidationError("\(source(ofOption: name)) \(problem)")
-        case .needsToken: Failure(description: "\(error) Use --token-file or --allow-anonymous.")
-        case .segment(_, .invalidEnvironment(let variable, let value)):
-            SegmentError.invalidEnvironment(variable: variable, value: value)
-        default: Failure(description: "\(error)")
-        }
-    }
-
-    /// Where a number comes from: the variable, if the command line does not have the option.
-    private func source(ofOption name: String) -> String {
-        numbers.first { $0.option.name == name && $0.given == nil }?.option.variable ?? "--\(name)"
     }
 }
 

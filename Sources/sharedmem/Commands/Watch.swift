@@ -24,7 +24,8 @@ struct WatchCommand: ParsableCommand {
 
     @Option(
         name: .customLong("after"),
-        help: ArgumentHelp("Skip this version, which you already have.", valueName: "instance-number"))
+        help: ArgumentHelp(
+            "Skip this version, which you already have, such as bf51aad6d45c6afb-1.", valueName: "instance-number"))
     var known: Version?
 
     @Flag(help: "End after one version; with --after, after the next change.")

@@ -30,6 +30,13 @@ extension ServerOption {
         }
     }
 
+    /// Where a value comes from, as errors name it: `--tls-cert`, or the variable if the command line has no such option.
+    var source: String {
+        let flag = "--" + name
+        let isGiven = CommandLine.arguments.contains { $0 == flag || $0.hasPrefix(flag + "=") }
+        return isGiven || Environment[variable] == nil ? flag : variable
+    }
+
     private func parse<Value: ExpressibleByArgument>(_ text: String) throws -> Value {
         guard let value = Value(argument: text) else { throw invalid(text) }
         return value

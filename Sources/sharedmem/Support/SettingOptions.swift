@@ -26,7 +26,9 @@ struct OutcomeOptions: ParsableArguments {
 struct SettingOptions: ParsableArguments {
     @Option(
         name: .customLong("if-version"),
-        help: ArgumentHelp("Set the text only if this is still its version.", valueName: "instance-number"))
+        help: ArgumentHelp(
+            "Set the text only if this is still its version, such as bf51aad6d45c6afb-1, which get -v prints.",
+            valueName: "instance-number"))
     var expected: Version?
 
     @OptionGroup var outcome: OutcomeOptions

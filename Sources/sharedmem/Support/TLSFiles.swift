@@ -3,12 +3,14 @@ import SharedMemoryHTTP
 extension ReloadedFiles<TLSConfiguration> {
     /// The files of a server's certificate.
     convenience init(certificate: String, key: String, authorities: String?, roles: String?) {
-        let certificate = InputFile(path: certificate, kind: "TLS certificate", isSecret: false)
-        let key = InputFile(path: key, kind: "TLS key", isSecret: true)
+        let certificate = InputFile(path: certificate, kind: "TLS certificate", option: .tlsCert, isSecret: false)
+        let key = InputFile(path: key, kind: "TLS key", option: .tlsKey, isSecret: true)
         let authorities = authorities.map {
-            InputFile(path: $0, kind: "file of client authorities", isSecret: false)
+            InputFile(path: $0, kind: "file of client authorities", option: .tlsClientCA, isSecret: false)
         }
-        let roles = roles.map { InputFile(path: $0, kind: "file of client roles", isSecret: false) }
+        let roles = roles.map {
+            InputFile(path: $0, kind: "file of client roles", option: .tlsClientRoles, isSecret: false)
+        }
         self.init([certificate, key, authorities, roles].compactMap(\.self)) { content throws(Failure) in
             var configuration = TLSConfiguration(certificate: content[0], key: content[1])
             if authorities != nil { configuration.clientAuthorities = content[2] }
