@@ -32,6 +32,7 @@ struct SharedMem: ParsableCommand {
                 throw ValidationError(
                     "Argument \(index) is not UTF-8: encode it as UTF-8, or give the text on standard input.")
             }
+            try UnknownSubcommand.check(CommandLine.arguments)
             var command = try parseAsRoot()
             do {
                 try command.run()

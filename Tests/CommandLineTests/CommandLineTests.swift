@@ -73,7 +73,7 @@ struct CommandLineTests: CommandTests {
     @Test("If there is no such segment, the error names the directory and its segments, and nothing is created")
     func notFound() async throws {
         try await sharedmem("set", "other", "--text", "x")
-        for arguments in [["get", "none"], ["info", "none"], ["unlink", "none"]] {
+        for arguments in [["get", "none"], ["info", "none"]] {
             let result = try await ChildProcess.run(
                 ChildProcess.product("sharedmem"), arguments + ["--directory", directory.path])
             #expect(result.status == 1)
@@ -84,6 +84,16 @@ struct CommandLineTests: CommandTests {
                 "\(result.errors)")
         }
         #expect(try directory.names == ["other.sharedmem"])
+    }
+
+    @Test("unlink of a name that does not exist says no more than that, and names the segment that may be meant")
+    func unlinkNothing() async throws {
+        let none = "sharedmem: There is no segment 'nope' in \(directory.path)."
+        #expect(try await sharedmem("unlink", "nope").errors == none + "\n")
+        for name in ["noope", "other"] { try await sharedmem("set", name, "--text", "x") }
+        let result = try await sharedmem("unlink", "nope")
+        #expect(result.status == 1 && result.errors == none + " Did you mean 'noope'?\n", "\(result.errors)")
+        #expect(try directory.names == ["noope.sharedmem", "other.sharedmem"])
     }
 
     @Test(

@@ -37,6 +37,14 @@ struct UsageTests: CommandTests {
     }
 
     static let words = [
+        Mistake("gte", "x", message: "There is no subcommand 'gte'. Did you mean 'get'?"),
+        Mistake("unlnik", message: "There is no subcommand 'unlnik'. Did you mean 'unlink'?"),
+        Mistake("fly", message: "There is no subcommand 'fly'. 'sharedmem --help' lists them all."),
+        Mistake(
+            "set", "flags", "hello", "it's", "--mode", "644",
+            message:
+                "The text is not an argument: give it with --text, or on standard input. Type: sharedmem set flags "
+                + "--mode 644 --text 'hello it'\\''s'"),
         Mistake("set", "--if-version", "3", message: "The value '3' is invalid for '--if-version <instance-number>'"),
         Mistake("history", message: "Name the directory in which the server keeps the text, with --keep."),
         Mistake("doctor", "0", message: "There is no process 0 here."),
@@ -49,6 +57,17 @@ struct UsageTests: CommandTests {
     func version(_ option: String) async throws {
         let subcommand = option == "--after" ? "watch" : "set"
         #expect(try await sharedmem(subcommand, option, "3").errors.contains("such as bf51aad6d45c6afb-1"))
+    }
+
+    @Test("The command that is printed for text among the arguments sets it")
+    func printedCommand() async throws {
+        let result = try await sharedmem("set", "flags", "a 'quoted'", "$text", "--capacity", "100")
+        let command = try #require(result.errors.split(separator: "\n").first?.components(separatedBy: "Type: ").last)
+        let path = "PATH=\(ChildProcess.productDirectory):$PATH; "
+        let shell = try await ChildProcess.run(
+            "/bin/sh", ["-c", path + command], environment: ["SHAREDMEM_DIRECTORY": directory.path])
+        #expect(shell.status == 0, "\(command): \(shell.errors)")
+        #expect(try await output("get", "flags") == "a 'quoted' $text")
     }
 
     // MARK: serve

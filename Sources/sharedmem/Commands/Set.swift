@@ -10,6 +10,10 @@ struct SetCommand: ParsableCommand {
             """)
 
     @OptionGroup var segment: SegmentArguments
+
+    /// The text, from a caller who expects it to be an argument.
+    @Argument(help: .hidden) var words: [String] = []
+
     @OptionGroup var creation: CreationOptions
 
     @Option(parsing: .unconditional, help: "The text. (default: all of standard input)")
@@ -19,6 +23,23 @@ struct SetCommand: ParsableCommand {
     var empty = false
 
     @OptionGroup var setting: SettingOptions
+
+    func validate() throws {
+        guard !words.isEmpty else { return }
+        throw ValidationError(
+            "The text is not an argument: give it with --text, or on standard input. Type: "
+                + Self.command(CommandLine.arguments, without: words))
+    }
+
+    /// The command line with these words, which are the last of their kind, as the text.
+    private static func command(_ arguments: [String], without words: [String]) -> String {
+        var (rest, left) = (arguments.dropFirst(), words)
+        var kept: [String] = []
+        while let word = rest.popLast() {
+            if word == left.last { left.removeLast() } else { kept.insert(word, at: 0) }
+        }
+        return (["sharedmem"] + kept + ["--text", words.joined(separator: " ")]).map(Shell.word).joined(separator: " ")
+    }
 
     func run() throws {
         var target = SegmentTarget(

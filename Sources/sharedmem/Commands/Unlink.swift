@@ -16,5 +16,16 @@ struct UnlinkCommand: ParsableCommand {
 
     @OptionGroup var location: SegmentLocation
 
-    func run() throws { try Segment.unlink(name, directory: location.directory, trustedOwners: try location.trusted) }
+    func run() throws {
+        do throws(SegmentError) {
+            try Segment.unlink(name, directory: location.directory, trustedOwners: try location.trusted)
+        } catch {
+            guard case .notFound(let name, let directory, _) = error else { throw error }
+            let others = (try? Segment.list(directory: directory)) ?? []
+            let hint = PrivateMemory.hint(notFoundIn: directory)
+            throw Failure(
+                description: "There is no segment '\(name)' in \(directory)." + Similarity.question(name, in: others)
+                    + (hint.isEmpty ? "" : "\n\(hint.dropLast())"))
+        }
+    }
 }

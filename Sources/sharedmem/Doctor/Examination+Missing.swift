@@ -24,9 +24,7 @@ extension Examination {
 
     /// Names in the directory that differ from this one only in case or in a typo, the most similar first.
     private var similarNames: [String] {
-        names { Similarity.isTypo($0, place.name) }.sorted {
-            (Similarity.distance($0, place.name), $0) < (Similarity.distance($1, place.name), $1)
-        }
+        Similarity.near(place.name, in: names { Similarity.isTypo($0, place.name) })
     }
 
     /// Bounded: a directory may have any number of names.
@@ -101,33 +99,5 @@ extension Examination {
                 "The first process that sets the text creates the segment, and needs the right to write to the directory. "
                 + "Set the text as a user with that right, or have the owner or root open the directory to all users.",
             fix: ["chmod 1777 " + Shell.word(place.directory), question.create])
-    }
-}
-
-/// How much two names differ.
-enum Similarity {
-    /// Whether one is likely to be a misspelling of the other.
-    static func isTypo(_ name: String, _ other: String) -> Bool {
-        if name.lowercased() == other.lowercased() { return true }
-        // In a short name, every character counts.
-        let limit = min(name.count, other.count) < 5 ? 1 : 2
-        return min(name.count, other.count) > 2 && distance(name, other) <= limit
-    }
-
-    /// How many characters must be added, left out, changed, or exchanged with the next, to turn one into the other.
-    static func distance(_ name: String, _ other: String) -> Int {
-        let (a, b) = (Array(name.utf8), Array(other.utf8))
-        var rows = [Array(0...b.count)]
-        for i in a.indices {
-            var row = [i + 1]
-            for j in b.indices {
-                let isSame = a[i] == b[j]
-                var best = min(rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (isSame ? 0 : 1))
-                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { best = min(best, rows[i - 1][j - 1] + 1) }
-                row.append(best)
-            }
-            rows.append(row)
-        }
-        return rows[a.count][b.count]
     }
 }
