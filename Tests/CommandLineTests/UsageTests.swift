@@ -139,4 +139,21 @@ struct UsageTests: CommandTests {
             #expect(result.errors.hasPrefix("sharedmem: \"a/b\" is not a segment name: "), "\(result.errors)")
         }
     }
+
+    @Test("A variable that no setting has is reported, with the one that may be meant, and the server starts")
+    func unknownVariables() async throws {
+        let (server, _) = try await serve(
+            "--listen", "127.0.0.1:0",
+            environment: [
+                "SHAREDMEM_LISTN": "x", "SHAREDMEM_COLOUR": "x", "SHAREDMEM_GRACE": "1",
+                // As Kubernetes sets them for a service of this name.
+                "SHAREDMEM_SERVICE_HOST": "10.0.0.1", "SHAREDMEM_PORT": "tcp://10.0.0.1:8080",
+                "SHAREDMEM_PORT_8080_TCP_ADDR": "10.0.0.1",
+            ])
+        let warnings = try await stop(server).errors.split(separator: "\n").filter { $0.contains("\"warning\"") }
+        #expect(warnings.count == 2, "\(warnings)")
+        #expect(warnings.first?.contains("SHAREDMEM_COLOUR in the environment is ignored") == true, "\(warnings)")
+        #expect(warnings.last?.contains("SHAREDMEM_LISTN in the environment") == true, "\(warnings)")
+        #expect(warnings.last?.contains("Did you mean 'SHAREDMEM_LISTEN'?") == true, "\(warnings)")
+    }
 }

@@ -213,6 +213,7 @@ struct ServeCommand: ParsableCommand {
         let format = try ServerOption.logFormat.value(logFormat) ?? .default
         let level = try ServerOption.logLevel.value(logLevel)?.level ?? .info
         configuration.logger = Logger(label: "sharedmem") { _ in LineLogHandler(format, level, writer) }
+        for warning in UnknownVariables.warnings { configuration.logger.warning("\(warning)") }
         return configuration
     }
 
