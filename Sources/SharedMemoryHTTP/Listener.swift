@@ -108,8 +108,27 @@ extension Listener {
             try socket.listen()
             return socket
         } catch {
-            throw .cannotListen(requested, reason: error.reason)
+            throw .cannotListen(requested, reason: reason(error, requested))
         }
+    }
+
+    /// Why the system refuses an address, and what to do; the sentence has no full stop at its end.
+    private static func reason(_ error: SystemError, _ address: ListenAddress) -> String {
+        let advice: String? =
+            switch (error.code, address) {
+            case (EADDRINUSE, .tcp(_, let port)), (EADDRINUSE, .https(_, let port)):
+                "Another process listens there, perhaps another server: stop it, or use another port. 'ss -ltnp sport = "
+                    + ":\(port)' shows the process"
+            case (EADDRINUSE, .unix(let path)):
+                "Another process listens there, perhaps another server: stop it, or use another path. 'ss -lxp src "
+                    + "\(path)' shows the process"
+            case (EADDRNOTAVAIL, _): "This host does not have the address: use one that 'ip address' shows"
+            case (EACCES, .tcp), (EACCES, .https):
+                "A port below 1024 needs CAP_NET_BIND_SERVICE, which root has: use a higher one"
+            case (EACCES, .unix), (ENOENT, .unix): "Name a path in a directory that this user can write to"
+            default: nil
+            }
+        return error.reason + (advice.map { ". " + $0 } ?? "")
     }
 
     /// Sets what accepted sockets inherit.

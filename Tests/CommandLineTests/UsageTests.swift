@@ -156,4 +156,25 @@ struct UsageTests: CommandTests {
         #expect(warnings.last?.contains("SHAREDMEM_LISTN in the environment") == true, "\(warnings)")
         #expect(warnings.last?.contains("Did you mean 'SHAREDMEM_LISTEN'?") == true, "\(warnings)")
     }
+
+    @Test("An address that is in use is reported with what to do")
+    func addressInUse() async throws {
+        let socket = "\(directory.path)/socket"
+        let (first, url) = try await serve("--listen", "127.0.0.1:0", "--listen", "unix:\(socket)")
+        let port = try #require(URLComponents(string: url)?.port)
+        let tcp = try await sharedmem("serve", "--listen", "127.0.0.1:\(port)")
+        #expect(
+            tcp.status == 1
+                && tcp.errors == """
+                    sharedmem: The server cannot listen on 127.0.0.1:\(port): Address already in use. Another process listens \
+                    there, perhaps another server: stop it, or use another port. 'ss -ltnp sport = :\(port)' shows the process. \
+                    --listen names the address.
+
+                    """,
+            "\(tcp.errors)")
+        let unix = try await sharedmem("serve", "--listen", "unix:\(socket)")
+        #expect(
+            unix.status == 1 && unix.errors.contains("'ss -lxp src \(socket)' shows the process."), "\(unix.errors)")
+        _ = try await stop(first)
+    }
 }

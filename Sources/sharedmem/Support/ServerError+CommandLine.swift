@@ -16,6 +16,7 @@ extension ServerError {
             Failure(
                 description: "\(self) Check the files that \(ServerOption.tlsCert.source) and "
                     + "\(ServerOption.tlsKey.source) name.")
+        case .cannotListen: Failure(description: "\(self) --listen names the address.")
         // What is wrong with the name, or with a value for all segments, is wrong usage in each command.
         case .segment(_, let error) where error.isWrongUsage: error
         default: Failure(description: "\(self)")
