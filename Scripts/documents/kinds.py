@@ -4,7 +4,7 @@ import re
 import subprocess
 import threading
 
-from blocks import ROOT
+from blocks import FRAGMENT, ROOT
 from stage import INSTANCE, first_line
 
 # From Tests/Service, where Scripts/proxies has them, too.
@@ -140,6 +140,14 @@ def c(stage, block):
     yield from runs(stage, block, "./example")
 
 
+def c_fragment(stage, block):
+    """Compiles without a warning in a function that has a `segment`."""
+    stage.directory.joinpath("fragment.c").write_text(
+        "#include <sharedmem.h>\n#include <stdio.h>\n\nvoid example(sharedmem_t *segment);\n"
+        f"void example(sharedmem_t *segment) {{\n(void)segment;\n{{\n{block.text}}}\n}}\n")
+    yield "cc fragment.c", stage.fails("cc -fsyntax-only -Wall -Wextra -Werror $(pkg-config --cflags sharedmem) fragment.c")
+
+
 def python(stage, block):
     """Runs, unless it is a file that a later command uses."""
     if "file" in block.notes:
@@ -183,4 +191,4 @@ def yaml(stage, block):
     yield "yaml", stage.fails(f"'{python3}' -c 'import yaml; list(yaml.safe_load_all(open(\"example.yaml\")))'")
 
 
-KINDS = {"console": console, "sh": sh, "c": c, "python": python, "js": js, "json": json_lines, "yaml": yaml}
+KINDS = {"console": console, "sh": sh, "c": c, FRAGMENT: c_fragment, "python": python, "js": js, "json": json_lines, "yaml": yaml}

@@ -244,7 +244,11 @@ int sharedmem_version(sharedmem_t *segment, sharedmem_version_t *version);
 /// Blocks the calling thread until the current version differs from `after`, and returns 0.
 ///
 ///     sharedmem_version_t version = {0};
-///     while (sharedmem_wait(segment, version, -1, &version) == 0) … // first for the current text, then each change
+///     while (sharedmem_wait(segment, version, -1, &version) == 0) { // first for the current text, then each change
+///         char *text = sharedmem_get_alloc(segment, NULL, &version);
+///         if (text) puts(text);
+///         sharedmem_free(text);
+///     }
 ///
 /// If `version` is not NULL, it receives the current version. If `timeout_milliseconds` is 0, the call only checks; if
 /// it is negative, there is no timeout. A writer wakes all waiters within microseconds of a change. If the writer was
