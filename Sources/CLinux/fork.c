@@ -1,9 +1,10 @@
 // What a fork must find whole: the list of descriptors, which a child closes, the list of calls for exit(3), and the
-// objects that a process shares.
+// objects that a process shares. What a child must forget: the id of its parent's thread.
 
 #define _GNU_SOURCE
 
 #include "CLinux.h"
+#include "once.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,8 @@ static void inherit_descriptors(void) {
 static void before_fork(void) {
     for (int list = 0; list < list_count; list++)
         guards[list].is_held_by_fork = pthread_mutex_lock(&guards[list].mutex) == 0;
+    // With the mutexes: threads that fork at the same time take turns.
+    clinux_note_remembered_id();
 }
 
 static void after_fork_in_parent(void) {
@@ -93,6 +96,7 @@ static void after_fork_in_parent(void) {
 }
 
 static void after_fork_in_child(void) {
+    clinux_forget_remembered_id();
     // The objects are the parent's. Nothing is freed: a child must not trust the allocator.
     calls = NULL;
     struct shared **link = &objects;
@@ -108,7 +112,10 @@ static void after_fork_in_child(void) {
 
 static int watch_error;
 
-static void watch_forks(void) { watch_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); }
+static void watch_forks(void) {
+    clinux_find_remembered_id();
+    watch_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 /// Takes a list's mutex; 0, or -errno if this thread holds it already.
 static int lock(enum list list) {

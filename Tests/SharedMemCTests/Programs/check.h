@@ -9,11 +9,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +75,18 @@ static inline gid_t group_of(const char *name) {
     struct stat status;
     CHECK(stat(path_of(name), &status) == 0);
     return status.st_gid;
+}
+
+/// fork(2), for a child that is killed when the thread that has forked it ends: a child that hangs must not outlive its test.
+static inline pid_t fork_bound(void) {
+    pid_t parent = getpid(), child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+        // The parent may have ended before.
+        if (getppid() != parent) _exit(1);
+    }
+    return child;
 }
 
 static inline void end_well(pid_t child) {

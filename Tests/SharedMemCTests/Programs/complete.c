@@ -2,8 +2,12 @@
 
 #include "waiter.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
+#include <time.h>
 
 /// After a success, errno is what it was before: a value that no call sets.
 #define LEAVES_ERRNO(call)                                                                                             \
@@ -221,8 +225,10 @@ static void the_librarys_own_segment_is_attached_again(void) {
 }
 
 static sharedmem_t *shared_handle;
+static pthread_barrier_t start;
 
 static void *set_and_read(void *unused) {
+    pthread_barrier_wait(&start);
     for (int i = 0; i < 2000; i++) {
         set(shared_handle, "hijo");
         CHECK(holds(shared_handle, "hijo") && sharedmem_eventfd(shared_handle) >= 0);
@@ -235,10 +241,10 @@ static void threads_of_a_forked_child_use_one_handle(void) {
     shared_handle = attach();
     set(shared_handle, "hijo");
     for (int round = 0; round < 5; round++) {
-        pid_t child = fork();
-        CHECK(child >= 0);
+        pid_t child = fork_bound();
         if (child == 0) {
             pthread_t threads[6];
+            CHECK(pthread_barrier_init(&start, NULL, 7) == 0);
             for (int i = 0; i < 6; i++) CHECK(pthread_create(&threads[i], NULL, set_and_read, NULL) == 0);
             // The thread that was forked, too: it has another id than in the parent.
             set_and_read(NULL);
@@ -248,6 +254,88 @@ static void threads_of_a_forked_child_use_one_handle(void) {
         end_well(child);
     }
     CHECK(sharedmem_detach(shared_handle) == 0 && !exists("test"));
+}
+
+// MARK: Threads of a forked child in Swift's runtime
+
+/// A swift_once_t, with the id of the thread that initializes it.
+struct once {
+    _Alignas(8) int flag;
+    _Atomic int owner;
+};
+
+static void (*swift_once)(struct once *once, void (*initialize)(void *context), void *context);
+static struct once once;
+static _Atomic bool is_initializing;
+
+static void note_initialization(void *initialized) { *(bool *)initialized = true; }
+
+static void initialize_once(void) {
+    bool initialized = false;
+    struct once own = {0};
+    swift_once(&own, note_initialization, &initialized);
+    CHECK(initialized);
+}
+
+static double seconds(void) {
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void await_another_thread(void *initialized) {
+    // The id that the kernel has to find there, in order to wake the thread that waits.
+    CHECK(once.owner == gettid());
+    is_initializing = true;
+    double limit = seconds() + 20;
+    while (!(once.owner & FUTEX_WAITERS)) {
+        CHECK(seconds() < limit);
+        sched_yield();
+    }
+    *(bool *)initialized = true;
+}
+
+static void *come_second(void *initialized) {
+    while (!is_initializing) sched_yield();
+    swift_once(&once, note_initialization, NULL);
+    CHECK(*(bool *)initialized);
+    return initialized;
+}
+
+/// Regression: the runtime took the forked thread for its parent's, and threads that met it in a first use of a type spun.
+static void meet_in_the_runtime(void) {
+    bool initialized = false;
+    pthread_t second;
+    CHECK(pthread_create(&second, NULL, come_second, &initialized) == 0);
+    swift_once(&once, await_another_thread, &initialized);
+    CHECK(initialized && pthread_join(second, NULL) == 0);
+}
+
+/// Forks children that fork children, as deep as told.
+static void fork_and_meet(int depth) {
+    // The runtime asks for the thread's id before the fork, and not only in the child.
+    initialize_once();
+    pid_t child = fork_bound();
+    if (child == 0) {
+        if (depth > 1) fork_and_meet(depth - 1);
+        meet_in_the_runtime();
+        _exit(0);
+    }
+    end_well(child);
+}
+
+static void *fork_and_meet_in_thread(void *unused) {
+    fork_and_meet(2);
+    return unused;
+}
+
+/// Without a handle: that the library is loaded suffices.
+static void threads_of_a_forked_child_meet_in_swift_once(void) {
+    *(void **)&swift_once = dlsym(RTLD_DEFAULT, "swift_once");
+    CHECK(swift_once);
+    fork_and_meet(3);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, fork_and_meet_in_thread, NULL) == 0 && pthread_join(thread, NULL) == 0);
 }
 
 static void a_forked_child_closes_no_file_of_the_programs(void) {
@@ -307,4 +395,5 @@ MAIN(TEST(success_leaves_errno), TEST(copies_are_the_callers), TEST(segments_are
      TEST(event_tells_of_each_change), TEST(a_forked_child_has_an_event_of_its_own),
      TEST(a_program_that_closes_all_descriptors_keeps_its_own_files), TEST(the_librarys_own_segment_is_attached_again),
      TEST(a_forked_child_closes_no_file_of_the_programs),
-     TEST(threads_of_a_forked_child_use_one_handle), TEST(a_child_that_gives_up_its_rights_reads_on))
+     TEST(threads_of_a_forked_child_use_one_handle), TEST(threads_of_a_forked_child_meet_in_swift_once),
+     TEST(a_child_that_gives_up_its_rights_reads_on))
