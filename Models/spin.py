@@ -40,6 +40,15 @@ SMALL = {
     "reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 WAKES_ALWAYS=1 CRASHES=0"),
     "timeouts": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1", "progress"),
     "requests": ("connection", "REQUESTS=2"),
+    "tries": ("replication", "PUTS=2 FOLLOWS=0 RETRIES=1 HANDS=1 COMPACTIONS=1"),
+    "by hand": ("replication", "PUTS=1 RETRIES=1 HANDS=1 WRITE_HANDS=1 CRASHES=1"),
+    "restored": ("replication", "PUTS=2 FOLLOWS=0 RETRIES=1 ABSENT=1 RESTORES=1"),
+    "servers": ("replication", "PUTS=2 CRASHES=1"),
+    "history": ("replication", "PUTS=1 CONDITIONAL=0 HANDS=2 STALE=1 RESTORES=1"),
+    "relay": ("relay", "PUTS=2"),
+    "origin": ("relay", "PUTS=2 CONDITIONAL=0 OTHERS=1 PLAIN=1"),
+    "relay killed": ("relay", "PUTS=1 OTHERS=1 CRASHES=1"),
+    "relay restored": ("relay", "PUTS=1 CONDITIONAL=0 OTHERS=1 RESTORES=1"),
 }
 LARGE = {
     "two sets each": ("publication", "WRITERS=2 SETS=2 OTHER_SETS=2 BORROWERS=1 CRASHES=0"),
@@ -56,6 +65,12 @@ LARGE = {
     "three publishers": ("waiting", "PUBLISHERS=3 SETS=1 OTHER_SETS=1 WAITERS=1 TIMEOUTS=1 CRASHES=1"),
     "three waiters": ("waiting", "PUBLISHERS=2 SETS=1 OTHER_SETS=1 WAITERS=3 CRASHES=0"),
     "more requests": ("connection", "REQUESTS=6"),
+    "three puts": ("replication", "PUTS=3 CONDITIONAL=0 FOLLOWS=0"),
+    "all by hand": ("replication", "PUTS=2 FOLLOWS=0 RETRIES=1 HANDS=1 WRITE_HANDS=1 COMPACTIONS=1"),
+    "restored and killed": ("replication", "PUTS=2 FOLLOWS=0 RETRIES=1 ABSENT=1 RESTORES=1 CRASHES=1"),
+    "history of two puts": ("replication", "PUTS=2 RESTORES=1"),
+    "two servers": ("replication", "PUTS=1 SERVERS=2 CONDITIONAL=0 HANDS=1 RESTORES=1"),
+    "relay in a history": ("relay", "PUTS=1 OTHERS=1 RESTORES=1 CRASHES=1"),
     "unheard reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1"),
 }
 
