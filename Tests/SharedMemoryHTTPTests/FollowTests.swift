@@ -107,6 +107,9 @@ struct FollowTests {
             #expect(answer.status == 412 && answer["ETag"] == second, "\(fields)")
         }
         #expect(try origin.segment().get() == "two")
+        #expect(
+            try relay.request("GET", "/metrics").text.contains(
+                "sharedmem_segment_conflicts_total{segment=\"text\"} 4\n"))
         for fields in [["If-Match: \(first), \(second)"], ["If-Match: *"], ["If-None-Match: \(first)"]] {
             #expect(try relay.set("\(fields)", fields).status == 204, "\(fields)")
             #expect(try origin.segment().get() == "\(fields)")

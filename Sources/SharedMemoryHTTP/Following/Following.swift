@@ -18,7 +18,7 @@ final class Following: Sendable {
         do throws(SystemError) {
             replica = try Replica(segment.name, ReplicaPublisher(segment, directory: directory), log)
             loop = try FollowLoop(replica, upstream, log)
-            writer = try UpstreamWriter(replica, upstream)
+            writer = try UpstreamWriter(replica, upstream, log)
         } catch {
             throw .noResources(reason: error.reason)
         }
@@ -47,12 +47,14 @@ final class Following: Sendable {
     // MARK: Requests
 
     /// Holds a PUT until the server that is followed has answered it.
-    func hold(_ text: [UInt8], _ conditions: Conditions, via: String, _ answer: AwaitedAnswer) -> Reply {
+    func hold(
+        _ text: [UInt8], _ conditions: Conditions, via: String, _ origin: RequestOrigin?, _ answer: AwaitedAnswer
+    ) -> Reply {
         .hold { [writer] connection in
             writer.add(
                 UpstreamWriter.Write(
                     text: text, conditions: conditions, via: via,
-                    deadline: Clock.coarseMilliseconds + UpstreamWriter.timeoutMilliseconds
+                    deadline: Clock.coarseMilliseconds + UpstreamWriter.timeoutMilliseconds, origin: origin
                 ) {
                     answer.give($0)
                     connection.resume()

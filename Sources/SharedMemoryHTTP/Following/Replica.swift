@@ -137,28 +137,32 @@ extension Replica {
     ///
     /// - Parameter moment: when the version was the origin's for certain; nil if that is not known.
     func adopt(_ version: Version, _ text: [UInt8], at moment: Int?) {
-        let isOtherHistory = known.map { $0.instance != version.instance } ?? false
-        state.withLock { $0.known = version }
-        // The origin has lost its text, after a reboot perhaps: the last one stays until it has another.
-        if version.number == 0, shown != nil || publisher.hasText { return refuse(version, "the origin has none") }
-        if isOtherHistory {
+        if let known, known.instance != version.instance {
             counts.histories.add(1, ordering: .relaxed)
             log.foundOtherHistory(name, version)
         }
+        // The origin has lost its text, after a reboot perhaps: the last one stays until it has another.
+        if version.number == 0, shown != nil || publisher.hasText { return refuse(version, "the origin has none") }
         do throws(SegmentError) {
             try publisher.checkAndPublish(text)
-            let shown = Shown(version: version, text: text, time: .now)
-            state.withLock { $0.shown = shown }
-            log.adopted(name, version, byteCount: text.count)
         } catch {
-            refuse(version, "\(error)")
+            return refuse(version, "\(error)")
         }
+        let shown = Shown(version: version, text: text, time: .now)
+        // Only now: what waits for this version finds it in the segment.
+        let onChange = state.withLock { state in
+            (state.shown, state.known) = (shown, version)
+            return state.onChange
+        }
+        log.adopted(name, version, byteCount: text.count)
+        onChange()
         if let moment { confirm(at: moment) } else { resumeWaiters() }
-        state.withLock { $0.onChange }()
     }
 
-    /// Reports that a version cannot be shown: the last good text stays.
+    /// Remembers a version that cannot be shown: the last good text stays.
     private func refuse(_ version: Version, _ reason: String) {
+        state.withLock { $0.known = version }
+        resumeWaiters()
         counts.refused.add(1, ordering: .relaxed)
         log.notShown(name, version, reason)
     }

@@ -16,11 +16,15 @@ final class UpstreamWriter: Sendable {
         /// How the request came to this server.
         let via: String
         let deadline: Int
+        /// For the log; nil if the change is not logged.
+        let origin: RequestOrigin?
         let answer: @Sendable (AwaitedAnswer.Answer) -> Void
     }
 
     private let replica: Replica
     private let upstream: Upstream
+    private let log: ServerLog
+    private let isStopped = Atomic(false)
     private let inbox = Mutex(Inbox())
     private let wakeUp: EventDescriptor
     private let thread = Mutex<BackgroundThread?>(nil)
@@ -30,12 +34,23 @@ final class UpstreamWriter: Sendable {
         var isStopped = false
     }
 
+    /// A connection that is kept for the next PUT.
+    private struct Kept {
+        let connection: HTTPConnection
+        /// How many servers after the current one.
+        let offset: Int
+        var lastUse = Clock.coarseMilliseconds
+
+        /// A server may end an idle connection while a PUT is on its way, and what became of that would be open.
+        var isFresh: Bool { connection.isReusable && Clock.coarseMilliseconds - lastUse < 5000 }
+    }
+
     private static let tryTimeoutMilliseconds = 1000
     static let timeoutMilliseconds = 5000
     private static let waitingLimit = 1000
 
-    init(_ replica: Replica, _ upstream: Upstream) throws(SystemError) {
-        (self.replica, self.upstream) = (replica, upstream)
+    init(_ replica: Replica, _ upstream: Upstream, _ log: ServerLog) throws(SystemError) {
+        (self.replica, self.upstream, self.log) = (replica, upstream, log)
         wakeUp = try EventDescriptor()
     }
 
@@ -44,7 +59,9 @@ final class UpstreamWriter: Sendable {
         thread.withLock { $0 = started }
     }
 
+    /// Ends what is under way after its current try.
     func stop() {
+        isStopped.store(true, ordering: .relaxed)
         inbox.withLock { $0.isStopped = true }
         wakeUp.signal()
         thread.withLock { $0 }?.join()
@@ -65,14 +82,14 @@ final class UpstreamWriter: Sendable {
     }
 
     private func run() {
-        var connection: (HTTPConnection, offset: Int)?
+        var kept: Kept?
         while true {
             let (writes, isStopped) = inbox.withLock { inbox in
                 defer { inbox.writes = [] }
                 return (inbox.writes, inbox.isStopped)
             }
             for write in writes {
-                isStopped ? write.answer(.problem(.draining)) : perform(write, &connection)
+                isStopped ? write.answer(.problem(.draining)) : perform(write, &kept)
             }
             if isStopped { return }
             if writes.isEmpty { wakeUp.wait(timeoutMilliseconds: -1) }
@@ -95,7 +112,7 @@ extension UpstreamWriter {
         case open
     }
 
-    private func perform(_ write: Write, _ connection: inout (HTTPConnection, offset: Int)?) {
+    private func perform(_ write: Write, _ kept: inout Kept?) {
         var base: Version
         switch self.base(for: write) {
         case .version(let version): base = version
@@ -103,9 +120,11 @@ extension UpstreamWriter {
         }
         var isOpen = false
         var offset = 0
-        while Clock.coarseMilliseconds < write.deadline {
-            switch send(write, base, offset, &connection) {
-            case .set(let version): return answerOnceAdopted(version, write)
+        while Clock.coarseMilliseconds < write.deadline, !isStopped.load(ordering: .relaxed) {
+            switch send(write, base, offset, &kept) {
+            case .set(let version):
+                if let origin = write.origin { log.set(replica.name, version, byteCount: write.text.count, origin) }
+                return answerOnceAdopted(version, write)
             case .notMatched(let current):
                 // It may be the earlier try that has replaced the base.
                 if isOpen { return write.answer(.problem(.outcomeUnknown(base))) }
@@ -159,24 +178,27 @@ extension UpstreamWriter {
         replica.known.map { .preconditionFailed(current: EntityTag($0)) } ?? .unattached
     }
 
-    private func send(
-        _ write: Write, _ base: Version, _ offset: Int, _ connection: inout (HTTPConnection, offset: Int)?
-    ) -> Verdict {
+    private func send(_ write: Write, _ base: Version, _ offset: Int, _ kept: inout Kept?) -> Verdict {
         var request = upstream.request("PUT", replica.name, via: write.via)
         request.add("If-Match", "\"\(base)\"")
         request.body = write.text
+        let last = kept
+        kept = nil
         do throws(HTTPFault) {
-            if connection.map({ $0.offset != offset || !$0.0.isReusable }) ?? true {
-                connection = nil
+            var current: Kept
+            if let last, last.isFresh, last.offset == offset {
+                current = last
+                current.connection.limits.renew(timeoutMilliseconds: Self.tryTimeoutMilliseconds)
+            } else {
                 let limits = ClientLimits(timeoutMilliseconds: Self.tryTimeoutMilliseconds)
-                connection = (try upstream.connect(limits, offset: offset), offset)
+                current = Kept(connection: try upstream.connect(limits, offset: offset), offset: offset)
             }
-            guard let kept = connection?.0 else { return .unsent }
-            kept.limits.renew(timeoutMilliseconds: Self.tryTimeoutMilliseconds)
-            let response = try kept.exchange(request)
-            return verdict(response, try kept.readAll(limit: 1 << 16))
+            let response = try current.connection.exchange(request)
+            let body = try current.connection.readAll(limit: 1 << 16)
+            current.lastUse = Clock.coarseMilliseconds
+            kept = current
+            return verdict(response, body)
         } catch {
-            connection = nil
             return error.isUnsent ? .unsent : .open
         }
     }

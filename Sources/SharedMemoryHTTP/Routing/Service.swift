@@ -415,12 +415,14 @@ extension Service {
         switch pending.action {
         case .put(let resource, _) where resource.following != nil:
             guard let following = resource.following else { return nil }
-            return answerLater(pending) {
+            let reply = answerLater(pending) {
                 if let fault = body.fault { return .problem(.bodyNotKept(fault)) }
                 let text = body.withSpan { text in text.indices.map { text[$0] } }
                 if let problem = Problem.checking(text) { return .problem(problem) }
-                return following.hold(text, pending.conditions, via: pending.via, $0)
+                return following.hold(text, pending.conditions, via: pending.via, pending.origin, $0)
             }
+            if reply.status == .preconditionFailed { resource.counts.conflicts.add(1, ordering: .relaxed) }
+            return reply
         case .readConsistently(let resource):
             guard let following = resource.following else { return nil }
             let isConfirmed = answerLater(pending) { following.holdUntilCurrent($0) }
