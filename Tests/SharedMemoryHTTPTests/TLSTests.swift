@@ -145,7 +145,7 @@ struct TLSTests {
         try server.segment().set("the text")
         let client = try await TLSConnection(server.address)
         try client.send("GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /shared \(head)\r\n\r\n")
-        if isHalfClosed { Socket.finishSending(client.socket.descriptor) }
+        if isHalfClosed { Socket.finishSending(client.descriptor) }
         let answers = try client.rest()
         #expect(answers.components(separatedBy: "HTTP/1.1 200 OK\r\n").count == 3, "\(answers)")
         #expect(answers.hasSuffix("\r\n\r\nthe text"), "\(answers)")
@@ -210,7 +210,7 @@ struct TLSTests {
         let server = try await TestServer.encrypted()
         let halfway = try await TLSConnection(server.address, completes: false)
         // The server's part of the handshake.
-        #expect(try Socket.wait(for: .readable, of: halfway.socket.descriptor, timeoutMilliseconds: 60_000))
+        #expect(try Socket.wait(for: .readable, of: halfway.descriptor, timeoutMilliseconds: 60_000))
         let before = server.server.turnCounts[0]
         let result = try await server.curl("-o", "/dev/null", "-w", "%{http_code}\n", target: "/shared?[1-100]")
         #expect(result.text.split(separator: "\n").count { $0 == "200" } == 100)

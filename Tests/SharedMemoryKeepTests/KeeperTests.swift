@@ -322,7 +322,11 @@ struct KeeperTests {
         try FileManager.default.moveItem(atPath: disk.path, toPath: elsewhere)
         try segment.set("during")
         try await eventually("failures") { keeper.status.failures >= 2 ? () : nil }
-        #expect(keeper.status.lagSeconds >= 1 && keeper.status(of: "text") == keeper.status)
+        // Time passes between two looks.
+        try await eventually("one status for the segment and for all") {
+            let status = keeper.status
+            return status.lagSeconds >= 1 && keeper.status(of: "text") == status ? () : nil
+        }
         let awaited = try segment.set("awaited")
         let outcome = await withCheckedContinuation { continuation in
             keeper.whenKept(awaited, of: "text") { continuation.resume(returning: $0) }
