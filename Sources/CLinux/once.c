@@ -3,7 +3,7 @@
 // Swift's runtime calls swift_once where a process first uses a global, a generic type or a conformance. swift_once takes a PI
 // futex, which holds the id of the thread that has taken it. The runtime asks the kernel for the id once in each thread and
 // remembers it in thread-local memory, which the thread of a forked child inherits. If another thread then waits for that
-// thread, the kernel finds a futex with the id of a thread of the parent, and refuses to pass it on: both spin for ever.
+// thread, the kernel finds a futex with the id of a thread of the parent, and refuses to pass it on: both spin forever.
 //
 // The runtime has no function to correct that. So an experiment finds the word with the id, and the child clears it.
 

@@ -1,6 +1,6 @@
 package import GnuTLS
 
-/// What a client shows a server, and what the server must prove to it.
+/// The credentials that a client presents, and those that it demands of the server.
 package struct ClientIdentity: Sendable {
     /// For `Authorization: Bearer`; nil for none.
     package var token: String?

@@ -2,7 +2,7 @@ internal import Glibc
 import GnuTLS
 import LinuxSystem
 
-/// What ends the waits of a connection.
+/// The deadline of a connection's waits, and the descriptor that interrupts them.
 ///
 /// For one thread.
 package final class ClientLimits {
@@ -10,7 +10,7 @@ package final class ClientLimits {
     package var deadline: Int
     /// Readable once another thread wants the connection to end; nil if none ever does.
     package var interruption: CInt?
-    /// How the last wait failed.
+    /// Why the last wait failed.
     fileprivate var fault: HTTPFault?
 
     package init(timeoutMilliseconds: Int, interruption: CInt? = nil) {

@@ -1,4 +1,4 @@
-/// Where a server is, and what is asked for there: `http://HOST[:PORT][/PATH]`, `https://…`, or `unix:PATH` of a socket.
+/// The URL of a server or of a resource there: `http://HOST[:PORT][/PATH]`, `https://…`, or `unix:PATH` for a socket.
 package struct ServerURL: Hashable, Sendable, LosslessStringConvertible {
     package enum Place: Hashable, Sendable {
         case tcp(host: String, port: UInt16)

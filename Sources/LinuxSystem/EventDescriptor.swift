@@ -17,6 +17,12 @@ package struct EventDescriptor: ~Copyable {
         unsafe write(descriptor, &count, 8)
     }
 
+    /// Whether the descriptor is readable, now or within so many milliseconds; it stays so.
+    package func isSignalled(within milliseconds: Int = 0) -> Bool {
+        var poll = pollfd(fd: descriptor, events: CShort(POLLIN), revents: 0)
+        return unsafe Glibc.poll(&poll, 1, CInt(clamping: milliseconds)) > 0
+    }
+
     /// Makes the descriptor unreadable until it is signalled again.
     package func clear() {
         var count: UInt64 = 0

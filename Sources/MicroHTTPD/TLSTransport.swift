@@ -113,10 +113,10 @@ import LinuxSystem
         return sent
     }
 
-    /// libmicrohttpd would send head and body as two records, with two calls.
+    /// Has GnuTLS hold back the head of a response, so that it leaves in one record with the body.
     ///
-    /// It cannot be told that the client has stopped reading while GnuTLS holds a record back. So none is held back unless the
-    /// socket is sure to take it.
+    /// libmicrohttpd cannot learn that the client has stopped reading while GnuTLS holds a record back. So this does nothing
+    /// unless the socket is sure to take the record.
     func gather(byteCount: Int) {
         guard byteCount <= Self.gatheredByteCount, Socket.hasAcknowledgedAll(descriptor), let session = unsafe session
         else { return }

@@ -24,7 +24,7 @@ package protocol Transport: Sendable {
     /// Has the connection break if what is sent stays unacknowledged for so long.
     func limitSilence(milliseconds: Int)
 
-    /// Has the head and the body of a response that libmicrohttpd is about to send leave together, if that saves anything.
+    /// Has the head and the body of the response that libmicrohttpd is about to send leave together, where that saves a call.
     ///
     /// - Parameter byteCount: the length of the body.
     func gather(byteCount: Int)

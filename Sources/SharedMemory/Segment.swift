@@ -82,6 +82,9 @@ public final class Segment: Sendable {
 
     public var name: String { file.name.description }
 
+    /// The byte of the file on which the server that replicates another server's text holds a lock.
+    package static var followerLock: Int { Layout.followerLock }
+
     /// The absolute path of the segment's file.
     public var path: String { file.path }
 

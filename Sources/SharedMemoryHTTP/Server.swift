@@ -275,7 +275,7 @@ extension ServerConfiguration {
                 throw .segment(name: name, error)
             }
             let following = try follow.map { follow throws(ServerError) in
-                try Following(follower, follow, directory: list.path, log)
+                try Following(follower, follow, log)
             }
             // A kept version has a number of this server's segment, which no client of a followed text is shown.
             return SegmentResource(follower, budget, log, following == nil ? keeper : nil, following: following)

@@ -29,12 +29,13 @@ extension ServerConfiguration {
         if let follow {
             _ = try follow.servers()
             guard !isDynamic else {
-                throw .invalidConfiguration(
-                    "A server that follows others serves the segments that it is told: leave --dynamic out.")
+                throw .invalidOption(
+                    name: ServerOption.follow.name,
+                    problem: "is not for a server that serves a directory: serve segments by name.")
             }
             guard !keepsBeforeAnswering else {
-                throw .invalidConfiguration(
-                    "A server that follows others does not decide what is set: have their origin wait for its disk.")
+                throw .invalidOption(
+                    name: ServerOption.keepSync.name, problem: "is for the server that is followed: leave it out here.")
             }
         }
         guard threadCount <= connectionLimit else {

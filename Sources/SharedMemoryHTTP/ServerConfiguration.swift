@@ -77,9 +77,9 @@ public struct ServerConfiguration: Sendable {
     /// How many versions of each segment are kept on disk.
     public var keptVersionCount = 1
 
-    /// The servers whose text this one has; nil if it decides itself.
+    /// The servers to follow; nil to follow none.
     public var follow: FollowConfiguration?
-    /// How many seconds ago a followed text may have been confirmed for the server to be ready; nil for however long.
+    /// The longest time since the text was last confirmed with which a server that follows others is ready; nil for no limit.
     public var maximumStalenessSeconds: Int?
 
     /// How long ``Server/stop()`` waits for requests that are under way.

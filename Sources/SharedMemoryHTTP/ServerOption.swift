@@ -167,8 +167,8 @@ package struct ServerOption: Sendable {
     package static let follow = ServerOption(
         "follow", value: "url",
         help: """
-            A server whose text this one has, and to which it passes on each PUT: http://HOST:PORT, https://HOST:PORT or \
-            unix:PATH; if repeated, the next one is followed when one cannot be.
+            Replicate the text of this server, and pass on each PUT to it: http://HOST:PORT, https://HOST:PORT or \
+            unix:PATH; may be repeated: if one cannot be followed, the next one is.
             """)
     package static let followTokenFile = ServerOption(
         "follow-token-file", value: "file", help: "The token to send to --follow servers, alone in a file.")

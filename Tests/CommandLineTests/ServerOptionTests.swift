@@ -171,10 +171,12 @@ struct ServerOptionTests: CommandTests {
         #expect(try await start(arguments, [variable: good[name] ?? ""]) == "")
         #expect(try await start(arguments + ["--\(name)", good[name] ?? ""], [variable: "nowhere"]) == "")
         if name == "follow" {
-            #expect(try await start(arguments, [variable: "nowhere"]).hasPrefix("64 Error: 'nowhere' is not the URL"))
+            #expect(
+                try await start(arguments, [variable: "nowhere"]).hasPrefix(
+                    "64 Error: \(variable) 'nowhere' is not the URL"))
         } else if name != "follow-token-file" {
-            let refusal = "64 Error: The certificates for the servers to follow cannot be used: "
-            #expect(try await start(arguments, [variable: "nowhere"]).hasPrefix(refusal))
+            let source = name == "follow-key" ? "--follow-cert" : variable
+            #expect(try await start(arguments, [variable: "nowhere"]).hasPrefix("64 Error: \(source) does not work: "))
         }
     }
 

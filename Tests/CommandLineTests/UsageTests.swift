@@ -3,7 +3,7 @@ import TestSupport
 import TestTraits
 import Testing
 
-/// What the command says to a caller who has made a mistake: what is wrong, what to type, and where to read on.
+/// The errors for wrong usage: what is wrong, what to type, and where to read on.
 @Suite("Mistakes", .fewAtATime)
 struct UsageTests: CommandTests {
     let directory: TemporaryDirectory

@@ -13,8 +13,8 @@ struct FollowTests {
 
     @Test("What is set at the origin is in the memory of every host, under the same version", arguments: [1, 2, 3])
     func read(depth: Int) async throws {
-        let origin = try TestServer()
-        let relays = try await chain(origin, depth)
+        let chain = try await Chain(depth)
+        let (origin, relays) = (chain.origin, chain.relays)
         for text in ["first", "", "line\nline\r\n\rend", "ünï 🙂", String(repeating: "x", count: 300_000)] {
             let tag = try origin.set(text)["ETag"]
             for relay in relays {
@@ -31,10 +31,10 @@ struct FollowTests {
 
     @Test("A response says how old the text may be, and through how many servers it came")
     func ageAndWay() async throws {
-        let origin = try TestServer()
+        let chain = try await Chain(3)
+        let origin = chain.origin
         #expect(try origin.set("x")["Age"] == nil)
-        let relays = try await chain(origin, 3)
-        for (index, relay) in relays.enumerated() {
+        for (index, relay) in chain.relays.enumerated() {
             let answer = try await eventually("a confirmed text") {
                 let answer = try relay.request()
                 return answer["Age"] != nil ? answer : nil
@@ -64,10 +64,8 @@ struct FollowTests {
 
     @Test("Prefer: consistent shows what the origin has acknowledged before", arguments: [1, 2])
     func consistent(depth: Int) async throws {
-        let origin = try TestServer()
-        let relays = try await chain(origin, depth)
-        defer { withExtendedLifetime(relays) {} }
-        let relay = relays[depth - 1]
+        let chain = try await Chain(depth)
+        let (origin, relay) = (chain.origin, chain.end)
         for number in 0..<20 {
             _ = try origin.set("\(number)")
             let answer = try relay.request("GET", "/shared", ["Prefer: consistent"])
@@ -79,10 +77,8 @@ struct FollowTests {
 
     @Test("A PUT at a relay is one at the origin, and in the relay's memory before it is answered", arguments: [1, 2])
     func write(depth: Int) async throws {
-        let origin = try TestServer()
-        let relays = try await chain(origin, depth)
-        defer { withExtendedLifetime(relays) {} }
-        let relay = relays[depth - 1]
+        let chain = try await Chain(depth)
+        let (origin, relay) = (chain.origin, chain.end)
         var tag: String?
         for text in ["a", "", "b\r\n", String(repeating: "y", count: 100_000)] {
             let answer = try relay.set(text, tag.map { ["If-Match: \($0)"] } ?? [])
@@ -198,19 +194,29 @@ struct FollowTests {
         try await eventually("the text in a new segment") { try relay.segment().get() == "right" ? () : nil }
     }
 
-    @Test("Of two servers on one host, one sets the text in the segment, and both serve it")
+    @Test("Of two servers on one host, one sets the text in the segment, and the other one takes over when it stops")
     func twoServers() async throws {
         let origin = try TestServer()
         _ = try origin.set("x")
         let first = try await relay(of: origin)
         let second = try await relay(of: origin) { $0.directory = first.directory.path }
-        let before = try first.segment().version.number
+        let segment = try first.segment()
+        let before = try segment.version.number
         let tag = try origin.set("y")["ETag"]
         for relay in [first, second] {
             try await eventually("the text") { try relay.request()["ETag"] == tag ? () : nil }
         }
-        try await eventually("the text") { try first.segment().get() == "y" ? () : nil }
-        #expect(try first.segment().version.number == before + 1)
+        try await eventually("the text") { try segment.get() == "y" ? () : nil }
+        #expect(try segment.version.number == before + 1)
+        for (relay, value) in [(first, 1), (second, 0)] {
+            let metrics = try relay.request("GET", "/metrics").text
+            #expect(metrics.contains("sharedmem_replica_publishes{segment=\"text\"} \(value).0\n"), "\(metrics)")
+        }
+        first.server.stop()
+        _ = try origin.set("z")
+        try await eventually("the text from the other server") { try segment.get() == "z" ? () : nil }
+        second.server.stop()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: first.directory.path) == ["text.sharedmem"])
     }
 
     // MARK: Failures
@@ -245,6 +251,38 @@ struct FollowTests {
         proxy.loses = .everything
         let tag = try origin.set("two")["ETag"]
         try await eventually("the text from the other server") { try relay.request()["ETag"] == tag ? () : nil }
+    }
+
+    @Test("A long text crosses a slow network in both directions, and the server begins only once")
+    func slowNetwork() async throws {
+        let origin = try TestServer()
+        let long = String(repeating: "x", count: 1_048_000)
+        _ = try origin.set(long)
+        let proxy = try LossyProxy(to: origin)
+        proxy.loses = .speed
+        let relay = try await relay(of: proxy.url)
+        #expect(try relay.segment().get() == long)
+        _ = try origin.set(long.replacing("x", with: "y"))
+        try await eventually("the next text") { try relay.segment().get().first == "y" ? () : nil }
+        #expect(try relay.set(long.replacing("x", with: "z")).status == 204)
+        #expect(try origin.segment().get().first == "z")
+        #expect(proxy.connectionCount <= 4)
+    }
+
+    @Test("Each reason for which a server cannot be followed is reported once, however often it is tried")
+    func reports() async throws {
+        let origin = try TestServer()
+        let reports = Reports()
+        let proxies = [try LossyProxy(to: origin), try LossyProxy(to: origin)]
+        for proxy in proxies { proxy.loses = .connections }
+        let relay = try TestServer {
+            $0.follow = FollowConfiguration(proxies.map(\.url))
+            $0.logger = reports.logger
+        }
+        defer { withExtendedLifetime(relay) {} }
+        try await eventually("some tries of each") { proxies.allSatisfy { $0.connectionCount >= 4 } ? () : nil }
+        let reported = reports.entries.filter { $0.message.contains("cannot be followed") }.map(\.metadata)
+        #expect(Set(reported.map { $0["url"] }).count == 2 && Set(reported).count == reported.count, "\(reported)")
     }
 
     @Test("An origin that has lost its text takes none away, and has the next one that is set")
@@ -353,25 +391,25 @@ struct FollowTests {
 
     private func relay(
         of origin: TestServer, _ configure: (inout ServerConfiguration) throws -> Void = { _ in }
-    ) async throws -> TestServer { try await relay(of: origin.url, configure) }
+    ) async throws -> TestServer { try await TestServer.relay(of: origin.url, configure) }
 
-    /// A relay that has adopted its first text.
     private func relay(
         of url: String, _ configure: (inout ServerConfiguration) throws -> Void = { _ in }
-    ) async throws -> TestServer {
-        let relay = try TestServer {
-            $0.follow = FollowConfiguration([url])
-            try configure(&$0)
-        }
-        try await eventually("a ready server") { try relay.request("GET", "/readyz").status == 200 ? () : nil }
-        return relay
-    }
+    ) async throws -> TestServer { try await TestServer.relay(of: url, configure) }
 
-    /// Relays of which each follows the one before.
-    private func chain(_ origin: TestServer, _ depth: Int) async throws -> [TestServer] {
-        var relays: [TestServer] = []
-        for _ in 0..<depth { relays.append(try await relay(of: relays.last ?? origin)) }
-        return relays
+    /// An origin, and relays of which each follows the one before.
+    private final class Chain: Sendable {
+        let origin: TestServer
+        let relays: [TestServer]
+
+        var end: TestServer { relays[relays.count - 1] }
+
+        init(_ depth: Int) async throws {
+            origin = try TestServer()
+            var servers = [origin]
+            for _ in 0..<depth { servers.append(try await TestServer.relay(of: servers[servers.count - 1].url)) }
+            relays = Array(servers.dropFirst())
+        }
     }
 
     private func unusedPort() throws -> UInt16 {
@@ -380,5 +418,19 @@ struct FollowTests {
         try socket.set(.reuseAddress)
         try socket.bind(address)
         return try #require(SocketAddress(of: socket.descriptor).numericHostAndPort?.port)
+    }
+}
+
+extension TestServer {
+    /// A server that follows another one, and has adopted its first text.
+    fileprivate static func relay(
+        of url: String, _ configure: (inout ServerConfiguration) throws -> Void = { _ in }
+    ) async throws -> TestServer {
+        let relay = try TestServer {
+            $0.follow = FollowConfiguration([url])
+            try configure(&$0)
+        }
+        try await eventually("a ready server") { try relay.request("GET", "/readyz").status == 200 ? () : nil }
+        return relay
     }
 }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// The answer to a request that is held until the disk, or another server, is done with it.
 ///
-/// The thread of that gives it, and then the connection's own thread takes it.
+/// The keeper's thread, or the one that passes on PUTs, gives it; then the connection's own thread takes it.
 final class AwaitedAnswer: Sendable {
     enum Answer: Sendable {
         case response(Status, Response)

@@ -6,17 +6,20 @@ import SharedMemory
 struct FollowCheck {
     private let upstream: Upstream
     private let replica: Replica
-    private let lagMilliseconds: Int
     private var connection: HTTPConnection?
-    /// A version that the server has shown and the stream has yet to bring, and until when.
-    private var expected: (version: Version, deadline: Int)?
+    /// The version that the server has reported, and that the stream has yet to deliver.
+    private var expected: Version?
+    /// When the server reported it, or the stream last delivered anything.
+    private var lastProgress = Clock.coarseMilliseconds
 
     private static let timeoutMilliseconds = 1000
+    /// How long the stream may deliver nothing while it is behind.
+    private static let lagMilliseconds = 500
 
-    /// - Parameter lagMilliseconds: how long the stream may be behind.
-    init(_ upstream: Upstream, _ replica: Replica, lagMilliseconds: Int) {
-        (self.upstream, self.replica, self.lagMilliseconds) = (upstream, replica, lagMilliseconds)
-    }
+    init(_ upstream: Upstream, _ replica: Replica) { (self.upstream, self.replica) = (upstream, replica) }
+
+    /// Notes that the stream has delivered something: a long event takes its time.
+    mutating func noteArrival() { lastProgress = Clock.coarseMilliseconds }
 
     mutating func perform() throws(FollowEnd) {
         guard let known = replica.known else { throw .again }
@@ -28,9 +31,7 @@ struct FollowCheck {
         let response = try exchange(request)
         let version = try upstream.version(in: response)
         guard version == known else {
-            if expected?.version != version {
-                expected = (version, Clock.coarseMilliseconds + lagMilliseconds)
-            }
+            if expected != version { (expected, lastProgress) = (version, Clock.coarseMilliseconds) }
             return
         }
         expected = nil
@@ -38,15 +39,15 @@ struct FollowCheck {
         // A server that follows another one says how old its text is, and nothing if it does not know.
         if response["via"] == nil || isConsistent {
             replica.confirm(at: moment)
-        } else if let age = response["age"].flatMap({ Int($0) }) {
+        } else if let age = response["age"].flatMap({ Int($0) }), age >= 0 {
             replica.confirm(at: moment - age * 1000)
         }
     }
 
-    /// Ends what the stream does not bring in time.
+    /// Throws if the stream has fallen behind.
     func endIfLate() throws(FollowEnd) {
-        guard let expected, Clock.coarseMilliseconds >= expected.deadline else { return }
-        if replica.known == expected.version || replica.known?.follows(expected.version) == true { return }
+        guard let expected, Clock.coarseMilliseconds - lastProgress >= Self.lagMilliseconds else { return }
+        if replica.known == expected || replica.known?.follows(expected) == true { return }
         throw .again
     }
 

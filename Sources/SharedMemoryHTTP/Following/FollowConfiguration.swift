@@ -1,7 +1,7 @@
 import GnuTLS
 import HTTPClient
 
-/// The servers that a server follows: its text is theirs.
+/// The servers whose text a server replicates.
 public struct FollowConfiguration: Sendable {
     /// `http://HOST:PORT`, `https://HOST:PORT` or `unix:PATH` of each, in the order in which they are tried.
     ///
@@ -27,22 +27,34 @@ public struct FollowConfiguration: Sendable {
         return identity
     }
 
+    /// The servers, once everything else about them has been checked, too.
     func servers() throws(ServerError) -> [ServerURL] {
-        guard !urls.isEmpty else { throw .invalidConfiguration("There is no server to follow: give its URL.") }
+        guard !urls.isEmpty else {
+            throw .invalidOption(name: ServerOption.follow.name, problem: "has no URL: give that of a server.")
+        }
         var servers: [ServerURL] = []
         for text in urls {
             guard let url = ServerURL(text), url.path.isEmpty || url.path == "/" else {
-                throw .invalidConfiguration(
-                    "'\(text)' is not the URL of a server to follow: use http://HOST:PORT, https://HOST:PORT or unix:PATH, without a path."
-                )
+                throw .invalidOption(
+                    name: ServerOption.follow.name,
+                    problem:
+                        "'\(text)' is not the URL of a server: use http://HOST:PORT, https://HOST:PORT or unix:PATH, "
+                        + "without a path.")
             }
             servers.append(url)
         }
+        var authoritiesAlone = ClientIdentity()
+        authoritiesAlone.authorities = authorities
+        try Self.check(authoritiesAlone, ServerOption.followCA)
+        try Self.check(identity, ServerOption.followCert)
+        return servers
+    }
+
+    private static func check(_ identity: ClientIdentity, _ option: ServerOption) throws(ServerError) {
         do throws(TLSError) {
             try identity.check()
         } catch {
-            throw .invalidConfiguration("The certificates for the servers to follow cannot be used: \(error.reason).")
+            throw .invalidOption(name: option.name, problem: "does not work: \(error.reason).")
         }
-        return servers
     }
 }

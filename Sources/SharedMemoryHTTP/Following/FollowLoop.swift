@@ -2,79 +2,60 @@ import HTTPClient
 import HTTPMessages
 import LinuxSystem
 import SharedMemory
-import Synchronization
 
-/// Follows one text at other servers, in a thread of its own.
+/// Follows the text of one name at other servers.
 ///
-/// The loop gets the text with `Prefer: consistent`, adopts it even if it is older than the one it had, and then follows the
-/// event stream of the same server, of which only a later version of the same history counts. Anything else begins the loop
-/// again. Models/relay.pml shows that the text then never goes back, except if the origin itself did.
+/// The loop gets the text with `Prefer: consistent`, adopts it even if it is older than the one it had, and then reads the event
+/// stream of the same server, of which only a later version of the same history counts. Anything else makes it begin again.
+/// Models/relay.pml shows that the replica then never goes back to an older version, unless the origin itself does.
 ///
-/// Every two seconds, and when a request needs it, a second connection asks whether the adopted version is still the current
-/// one. So a server that falls silent without ending the connection is left, and the age of the text is known.
-final class FollowLoop: Sendable {
+/// Every two seconds, and whenever a request needs it, the loop asks over a second connection whether the adopted version is
+/// still current. So it leaves a server that falls silent without ending the connection, and knows the age of the text.
+struct FollowLoop: Sendable {
     private let replica: Replica
     private let upstream: Upstream
     private let log: ServerLog
-    private let isStopped = Atomic(false)
-    /// Ends what cannot wait for the next tick.
-    private let stopSignal: EventDescriptor
-    private let thread = Mutex<BackgroundThread?>(nil)
 
     private static let checkIntervalMilliseconds = 2000
-    private static let beginTimeoutMilliseconds = 5000
-    /// How long a version that a check has shown may take through the stream.
-    private static let lagMilliseconds = 500
+    /// For connecting, and then for each piece of the text.
+    private static let timeoutMilliseconds = 5000
     private static let tickMilliseconds = 250
     private static let pauseMilliseconds = 50...1000
 
-    init(_ replica: Replica, _ upstream: Upstream, _ log: ServerLog) throws(SystemError) {
+    init(_ replica: Replica, _ upstream: Upstream, _ log: ServerLog) {
         (self.replica, self.upstream, self.log) = (replica, upstream, log)
-        stopSignal = try EventDescriptor()
     }
 
-    func start() throws(SystemError) {
-        let started = try BackgroundThread(named: "sharedmem follow") { [self] in run() }
-        thread.withLock { $0 = started }
-    }
-
-    func stop() {
-        isStopped.store(true, ordering: .relaxed)
-        stopSignal.signal()
-        replica.wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
-
-    private func run() {
+    /// Runs until `end` is signalled; ``Replica/wakeUp`` must be signalled too.
+    func run(until end: borrowing EventDescriptor) {
         var pause = Self.pauseMilliseconds.lowerBound
-        while !isStopped.load(ordering: .relaxed) {
+        while !end.isSignalled() {
             let begun = Clock.coarseMilliseconds
             do throws(FollowEnd) {
-                try follow()
+                try follow(until: end)
             } catch {
-                guard !isStopped.load(ordering: .relaxed) else { return }
-                if !error.isTriedAgain { lose(error.reason) }
+                if !error.isTriedAgain, !end.isSignalled() { lose(error.reason) }
             }
             let wasLong = Clock.coarseMilliseconds - begun > Self.pauseMilliseconds.upperBound
             pause = wasLong ? Self.pauseMilliseconds.lowerBound : min(Self.pauseMilliseconds.upperBound, pause * 2)
-            rest(milliseconds: Int.random(in: pause / 2...pause))
+            rest(milliseconds: Int.random(in: pause / 2...pause), until: end)
         }
     }
 
+    /// Turns to the next server.
     private func lose(_ reason: String) {
         let url = upstream.url
         upstream.advance()
-        guard replica.disconnected(because: "\(url) \(reason)") else { return }
-        log.cannotFollow(replica.name, url, reason)
+        if replica.disconnected(from: url, because: reason) { log.cannotFollow(replica.name, url, reason) }
     }
 
     /// Waits, and goes on doing what is due.
-    private func rest(milliseconds: Int) {
-        let end = Clock.coarseMilliseconds + milliseconds
-        while !isStopped.load(ordering: .relaxed), Clock.coarseMilliseconds < end {
+    private func rest(milliseconds: Int, until end: borrowing EventDescriptor) {
+        let deadline = Clock.coarseMilliseconds + milliseconds
+        while true {
             replica.tick()
-            let left = min(Self.tickMilliseconds, end - Clock.coarseMilliseconds)
-            stopSignal.wait(timeoutMilliseconds: CInt(max(1, left)))
+            let left = deadline - Clock.coarseMilliseconds
+            if left <= 0 || end.isSignalled(within: min(Self.tickMilliseconds, left)) { return }
         }
     }
 }
@@ -87,7 +68,7 @@ struct FollowEnd: Error {
 
     static let again = FollowEnd(reason: "begins again", isTriedAgain: true)
 
-    /// Makes a fault the end.
+    /// Turns a fault of the connection into the reason to leave the server.
     static func from<Value>(_ call: () throws(HTTPFault) -> Value) throws(FollowEnd) -> Value {
         do throws(HTTPFault) {
             return try call()
@@ -101,9 +82,8 @@ struct FollowEnd: Error {
 
 extension FollowLoop {
     /// Follows a server until that has to begin again, here or elsewhere.
-    private func follow() throws(FollowEnd) {
-        let limits = ClientLimits(
-            timeoutMilliseconds: Self.beginTimeoutMilliseconds, interruption: stopSignal.descriptor)
+    private func follow(until end: borrowing EventDescriptor) throws(FollowEnd) {
+        let limits = ClientLimits(timeoutMilliseconds: Self.timeoutMilliseconds, interruption: end.descriptor)
         let connection = try FollowEnd.from { () throws(HTTPFault) in try upstream.connect(limits) }
         let moment = Clock.boottimeMilliseconds
         let answer = try begin(connection)
@@ -116,10 +96,10 @@ extension FollowLoop {
         }
         try openStream(connection)
         limits.interruption = replica.wakeUp.descriptor
-        try readStream(connection)
+        try readStream(connection, until: end)
     }
 
-    /// Gets the text as it is now.
+    /// Gets the current text.
     private func begin(
         _ connection: HTTPConnection
     ) throws(FollowEnd) -> (version: Version, text: [UInt8], via: String) {
@@ -127,14 +107,19 @@ extension FollowLoop {
         request.add("Prefer", "consistent")
         let response = try FollowEnd.from { () throws(HTTPFault) in try connection.exchange(request) }
         let version = try upstream.version(in: response)
-        let text = try FollowEnd.from { () throws(HTTPFault) in
-            try connection.readAll(limit: Segment.maximumCapacity)
+        var text: [UInt8] = []
+        while true {
+            connection.limits.renew(timeoutMilliseconds: Self.timeoutMilliseconds)
+            let piece = try FollowEnd.from { () throws(HTTPFault) in try connection.readSome() }
+            if piece.isEmpty { return (version, text, response["via"] ?? "") }
+            text += piece
+            if text.count > Segment.maximumCapacity { throw FollowEnd(reason: "sends more than any segment can have") }
         }
-        return (version, text, response["via"] ?? "")
     }
 
     private func openStream(_ connection: HTTPConnection) throws(FollowEnd) {
         guard connection.isReusable else { throw .again }
+        connection.limits.renew(timeoutMilliseconds: Self.timeoutMilliseconds)
         var request = upstream.request("GET", replica.name)
         request.add("Accept", "text/event-stream")
         if let known = replica.known { request.add("Last-Event-ID", "\(known)") }
@@ -144,13 +129,20 @@ extension FollowLoop {
         }
     }
 
-    private func readStream(_ connection: HTTPConnection) throws(FollowEnd) {
+    private func readStream(
+        _ connection: HTTPConnection, until end: borrowing EventDescriptor
+    ) throws(FollowEnd) {
         var parser = EventParser(limit: Segment.maximumCapacity + 100)
-        var check = FollowCheck(upstream, replica, lagMilliseconds: Self.lagMilliseconds)
+        var check = FollowCheck(upstream, replica)
         var nextCheck = Clock.coarseMilliseconds + Self.checkIntervalMilliseconds
-        while !isStopped.load(ordering: .relaxed) {
+        while !end.isSignalled() {
             connection.limits.renew(timeoutMilliseconds: Self.tickMilliseconds)
-            for event in try events(connection, &parser) { try take(event) }
+            let bytes = try piece(of: connection)
+            if !bytes.isEmpty { check.noteArrival() }
+            guard let parts = try? parser.read(bytes) else {
+                throw FollowEnd(reason: "sends an event that is longer than any text")
+            }
+            for case .event(let event) in parts { try take(event) }
             replica.tick()
             if Clock.coarseMilliseconds >= nextCheck || replica.isAwaited {
                 try check.perform()
@@ -160,26 +152,20 @@ extension FollowLoop {
         }
     }
 
-    /// The events that arrive before the next tick.
-    private func events(
-        _ connection: HTTPConnection, _ parser: inout EventParser
-    ) throws(FollowEnd) -> [ReceivedEvent] {
-        do {
-            let bytes = try connection.readSome()
-            if bytes.isEmpty { throw FollowEnd(reason: "has ended the event stream") }
-            return try parser.read(bytes).compactMap { if case .event(let event) = $0 { event } else { nil } }
-        } catch HTTPFault.timedOut {
+    /// What arrives before the next tick.
+    private func piece(of stream: HTTPConnection) throws(FollowEnd) -> [UInt8] {
+        do throws(HTTPFault) {
+            let bytes = try stream.readSome()
+            if !bytes.isEmpty { return bytes }
+        } catch .timedOut {
             return []
-        } catch HTTPFault.interrupted {
+        } catch .interrupted {
             replica.wakeUp.clear()
             return []
-        } catch let error as HTTPFault {
-            throw FollowEnd(reason: "has ended the event stream: \(error)")
-        } catch let error as FollowEnd {
-            throw error
         } catch {
-            throw FollowEnd(reason: "sends an event that is longer than any text")
+            throw FollowEnd(reason: "has ended the event stream: \(error)")
         }
+        throw FollowEnd(reason: "has ended the event stream")
     }
 
     private func take(_ event: ReceivedEvent) throws(FollowEnd) {

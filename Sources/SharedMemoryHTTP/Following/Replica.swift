@@ -1,15 +1,16 @@
+import HTTPClient
 import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
 import SharedMemory
 import Synchronization
 
-/// The text that another server decides about: the version of it that this server has adopted, and how current that is.
+/// A replica of an origin's text: the version that this server has adopted, and how current it is.
 ///
-/// The text of the segment is always the adopted one. What another process puts there is replaced, and never served.
+/// The server replaces what any other process sets in the segment, and never serves it.
 /// Any thread may use a replica at any time; ``FollowLoop`` alone adopts.
 final class Replica: Sendable {
-    /// What clients are shown.
+    /// The text that clients get.
     struct Shown: Sendable {
         /// The version that the origin gave the text.
         let version: Version
@@ -56,7 +57,8 @@ final class Replica: Sendable {
         var isStopped = false
         /// Told of each new version.
         var onChange: @Sendable () -> Void = {}
-        var fault: String?
+        /// The reasons why servers could not be followed since one last was, by URL.
+        var faults: [ServerURL: Set<String>] = [:]
 
         func hasReached(_ goal: Goal) -> Bool {
             switch goal {
@@ -78,7 +80,7 @@ final class Replica: Sendable {
 
     // MARK: What is known
 
-    /// Nil until the first version is adopted: until then, the segment's own text is shown.
+    /// Nil until the first version is adopted: until then, clients get the segment's own text.
     var shown: Shown? { state.withLock { $0.shown } }
 
     /// The version that a change has to replace; nil if none is known.
@@ -86,10 +88,13 @@ final class Replica: Sendable {
 
     var isConnected: Bool { state.withLock { $0.isConnected } }
 
+    /// Whether this server sets the text in the segment, and not another one on the host.
+    var isPublisher: Bool { publisher.isOwner }
+
     /// For how many milliseconds the origin may have had a newer version; nil if that is not known.
     var ageMilliseconds: Int? { state.withLock { $0.confirmed }.map { max(0, Clock.boottimeMilliseconds - $0) } }
 
-    /// Whether the shown text is the origin's, and was so at most so many milliseconds ago; nil for however long.
+    /// Whether the shown text was the origin's at most so many milliseconds ago, or with nil, ever.
     func isCurrent(withinMilliseconds limit: Int?) -> Bool {
         state.withLock { state in
             guard let confirmed = state.confirmed, state.shown?.version == state.known else { return false }
@@ -97,7 +102,7 @@ final class Replica: Sendable {
         }
     }
 
-    /// What a response says about the text's age and the servers that it came through.
+    /// The fields of a response about the text's age and the servers that it came through.
     ///
     /// A response is sent for up to a second after it is made, and the age is in whole seconds.
     func fields(_ ownName: String) -> [ResponseField] {
@@ -112,15 +117,15 @@ final class Replica: Sendable {
 extension Replica {
     func connected(via: String) {
         state.withLock { state in
-            (state.isConnected, state.via, state.fault) = (true, via, nil)
+            (state.isConnected, state.via, state.faults) = (true, via, [:])
         }
     }
 
-    /// - Returns: whether this is news.
-    func disconnected(because reason: String) -> Bool {
+    /// - Returns: whether this reason is new since a server was last followed.
+    func disconnected(from url: ServerURL, because reason: String) -> Bool {
         state.withLock { state in
-            defer { (state.isConnected, state.fault) = (false, reason) }
-            return state.fault != reason
+            state.isConnected = false
+            return state.faults[url, default: []].insert(reason).inserted
         }
     }
 
@@ -133,7 +138,7 @@ extension Replica {
         resumeWaiters()
     }
 
-    /// Makes the origin's version the one that is shown, unless its text cannot be.
+    /// Shows a version of the origin's from now on, unless its text cannot be the segment's.
     ///
     /// - Parameter moment: when the version was the origin's for certain; nil if that is not known.
     func adopt(_ version: Version, _ text: [UInt8], at moment: Int?) {
@@ -149,7 +154,7 @@ extension Replica {
             return refuse(version, "\(error)")
         }
         let shown = Shown(version: version, text: text, time: .now)
-        // Only now: what waits for this version finds it in the segment.
+        // Only now: a request that waits for this version must find it in the segment.
         let onChange = state.withLock { state in
             (state.shown, state.known) = (shown, version)
             return state.onChange
@@ -199,8 +204,9 @@ extension Replica {
         resumeWaiters()
     }
 
-    /// Ends all waits, and those that come.
+    /// Ends all waits, and those that come, and wakes the loop.
     func stop() {
+        defer { wakeUp.signal() }
         let waiters = state.withLock { state in
             state.isStopped = true
             defer { state.waiters = [] }

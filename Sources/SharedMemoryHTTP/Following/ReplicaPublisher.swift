@@ -2,42 +2,49 @@ import LinuxSystem
 import SharedMemory
 import Synchronization
 
-/// Keeps the adopted text in the segment: sets it there, and again if another process has set another one.
+/// Keeps the adopted text in the segment: sets it, and sets it again after another process has set something else.
 ///
-/// Of several servers that follow for the same segment, one does: they would take each other's texts for foreign ones.
+/// Of several servers that replicate into one segment, only the one with a lock on its file does so: otherwise, each would undo
+/// what the others set.
 final class ReplicaPublisher: Sendable {
     private let follower: SegmentFollower
-    private let lockPath: String
     private let state = Mutex(State())
 
     private struct State {
-        /// Nil while another server has it.
-        var lock: FileLock?
         var text: [UInt8]?
+        /// The segment whose lock this server holds; nil while another server holds it.
+        var owned: OwnedSegment?
         /// The segment's version with this text; nil if the text has yet to be set.
         var published: Version?
-        /// The version of the segment when this server came, which may be its own of before a restart.
-        var isFirst = true
     }
 
-    private final class FileLock: Sendable {
+    /// A segment, and the lock on its file.
+    private final class OwnedSegment: Sendable {
+        let segment: Segment
         private let descriptor: Mutex<FileDescriptor>
-        init(_ descriptor: consuming FileDescriptor) { self.descriptor = Mutex(descriptor) }
+
+        /// - Returns: nil if another server has the lock.
+        init?(_ segment: Segment) throws(SystemError) {
+            let descriptor = try FileDescriptor.open(segment.path, .readWrite)
+            guard try descriptor.tryLockExclusive(byte: Segment.followerLock) else { return nil }
+            self.segment = segment
+            self.descriptor = Mutex(descriptor)
+        }
     }
 
-    init(_ follower: SegmentFollower, directory: String) {
-        self.follower = follower
-        lockPath = directory + "/.\(follower.name).follower"
-    }
+    init(_ follower: SegmentFollower) { self.follower = follower }
 
-    /// Whether the segment has text, of before a restart perhaps.
+    /// Whether the segment has text, perhaps from before a restart.
     var hasText: Bool { (try? follower.attach().publicationInfo().byteCount).map { $0 > 0 } ?? false }
+
+    /// Whether this server sets the text, and not another one on the host.
+    var isOwner: Bool { state.withLock { $0.owned != nil } }
 
     /// Sets the text.
     ///
-    /// Without memory, the text is set later, by ``restore()``.
+    /// If the tmpfs has no memory, ``restore()`` sets it later.
     ///
-    /// - Throws: if the text cannot be the segment's, whatever happens.
+    /// - Throws: if the text can never be the segment's.
     func checkAndPublish(_ text: [UInt8]) throws(SegmentError) {
         try Segment.check(utf8: text.span)
         if let capacity = try? follower.attach().capacity, text.count > capacity {
@@ -49,47 +56,43 @@ final class ReplicaPublisher: Sendable {
         }
     }
 
-    /// Sets the text again if it is not the segment's.
+    /// Sets the text again if the segment has another one.
     ///
-    /// - Returns: whether another process had set another one.
+    /// - Returns: whether another process had set that.
     func restore() -> Bool {
         state.withLock { state in
             guard state.text != nil, let segment = try? follower.attach() else { return false }
-            let version = try? segment.version
-            guard version != state.published || state.published == nil else { return false }
-            let isForeign = state.published.map { $0.instance == version?.instance } ?? false
+            if let published = state.published, state.owned?.segment === segment, (try? segment.version) == published {
+                return false
+            }
+            let isForeign = state.published != nil && state.owned?.segment === segment
             publish(&state)
-            return isForeign && state.lock != nil
+            return isForeign
         }
     }
 
+    /// Leaves the segment, with its text, to another server.
+    func stop() { state.withLock { $0 = State() } }
+
     private func publish(_ state: inout State) {
-        if state.lock == nil { state.lock = takeLock() }
-        guard state.lock != nil, let text = state.text, let segment = try? follower.attach() else { return }
+        guard let text = state.text, let segment = try? follower.attach() else { return }
+        var isNew = false
+        if state.owned?.segment !== segment {
+            // First: the new segment may have the same file.
+            state.owned = nil
+            state.owned = try? OwnedSegment(segment)
+            isNew = true
+        }
+        guard state.owned != nil else { return state.published = nil }
         do throws(SegmentError) {
-            // At the start, the segment often has the text already.
-            if state.isFirst, let version = try segment.versionOfText(equalTo: text) {
+            // After a restart, the segment often has the text already.
+            if isNew, let version = try segment.versionOfText(equalTo: text) {
                 state.published = version
             } else {
                 state.published = try segment.set(utf8: text.span)
             }
-            state.isFirst = false
         } catch {
             state.published = nil
-        }
-    }
-
-    private func takeLock() -> FileLock? {
-        do throws(SystemError) {
-            let descriptor: FileDescriptor
-            do throws(SystemError) {
-                descriptor = try FileDescriptor.createNew(lockPath)
-            } catch let error where error.isForExistingFile {
-                descriptor = try FileDescriptor.open(lockPath, .readWrite)
-            }
-            return try descriptor.tryLockExclusive(byte: 0) ? FileLock(descriptor) : nil
-        } catch {
-            return nil
         }
     }
 }

@@ -2,7 +2,7 @@ import HTTPClient
 import Logging
 import SharedMemory
 
-/// What a server logs of text that other servers decide about.
+/// What a server logs about its replicas.
 extension ServerLog {
     func adopted(_ name: String, _ version: Version, byteCount: Int) {
         logger.info("text adopted", metadata: ["segment": "\(name)", "version": "\(version)", "bytes": "\(byteCount)"])

@@ -7,7 +7,7 @@ import Synchronization
 final class Upstream: Sendable {
     private let urls: [ServerURL]
     private let identity: ClientIdentity
-    /// This server in `Via`: without it, servers that follow each other would not notice.
+    /// The name of this server in `Via`, by which servers notice that they follow each other.
     let ownName: String
     private let index = Atomic(0)
 
@@ -19,8 +19,6 @@ final class Upstream: Sendable {
 
     /// Makes the next server the current one.
     func advance() { index.add(1, ordering: .relaxed) }
-
-    var count: Int { urls.count }
 
     /// Connects to a server.
     ///
@@ -38,7 +36,7 @@ final class Upstream: Sendable {
 
     /// The version that a response is about.
     ///
-    /// - Throws: if the response is none of a server that can be followed.
+    /// - Throws: if no server that can be followed would answer so.
     func version(in response: HTTPResponse) throws(FollowEnd) -> Version {
         guard response.status == 200 || response.status == 304 else {
             throw FollowEnd(reason: "answers with status \(response.status)")

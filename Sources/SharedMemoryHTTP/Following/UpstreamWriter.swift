@@ -5,29 +5,39 @@ import MicroHTTPD
 import SharedMemory
 import Synchronization
 
-/// Passes on the PUTs of one text to the server that is followed, one after another, in a thread of its own.
+/// Passes on the PUTs of one segment to the server that is followed, one after another.
 ///
-/// Each is sent with `If-Match`, whatever its client's conditions: so it can be sent again if no answer comes, and never
-/// replaces what came in between. What is set is answered once the event stream has brought it back.
+/// It sends each with `If-Match`, whatever the client's conditions. So it can send a PUT again if no answer comes, and never
+/// overwrites what another writer has set in between. It answers a successful PUT once the event stream has delivered the text.
 final class UpstreamWriter: Sendable {
     struct Write {
         let text: [UInt8]
         let conditions: Conditions
         /// How the request came to this server.
         let via: String
-        let deadline: Int
         /// For the log; nil if the change is not logged.
         let origin: RequestOrigin?
         let answer: @Sendable (AwaitedAnswer.Answer) -> Void
+        let deadline: Int
+        /// For one try; a long text takes its time on a slow network.
+        let tryTimeoutMilliseconds: Int
+
+        init(
+            _ text: [UInt8], _ conditions: Conditions, via: String, _ origin: RequestOrigin?,
+            _ answer: @escaping @Sendable (AwaitedAnswer.Answer) -> Void
+        ) {
+            (self.text, self.conditions, self.via, self.origin, self.answer) = (text, conditions, via, origin, answer)
+            let transfer = TimeLimits.milliseconds(for: text.count)
+            tryTimeoutMilliseconds = UpstreamWriter.tryTimeoutMilliseconds + transfer
+            deadline = Clock.coarseMilliseconds + UpstreamWriter.timeoutMilliseconds + transfer
+        }
     }
 
     private let replica: Replica
     private let upstream: Upstream
     private let log: ServerLog
-    private let isStopped = Atomic(false)
     private let inbox = Mutex(Inbox())
     private let wakeUp: EventDescriptor
-    private let thread = Mutex<BackgroundThread?>(nil)
 
     private struct Inbox {
         var writes: [Write] = []
@@ -41,30 +51,17 @@ final class UpstreamWriter: Sendable {
         let offset: Int
         var lastUse = Clock.coarseMilliseconds
 
-        /// A server may end an idle connection while a PUT is on its way, and what became of that would be open.
+        /// A server may end an idle connection just as a PUT is sent: then it would be unknown whether the PUT was applied.
         var isFresh: Bool { connection.isReusable && Clock.coarseMilliseconds - lastUse < 5000 }
     }
 
     private static let tryTimeoutMilliseconds = 1000
-    static let timeoutMilliseconds = 5000
+    private static let timeoutMilliseconds = 5000
     private static let waitingLimit = 1000
 
     init(_ replica: Replica, _ upstream: Upstream, _ log: ServerLog) throws(SystemError) {
         (self.replica, self.upstream, self.log) = (replica, upstream, log)
         wakeUp = try EventDescriptor()
-    }
-
-    func start() throws(SystemError) {
-        let started = try BackgroundThread(named: "sharedmem pass") { [self] in run() }
-        thread.withLock { $0 = started }
-    }
-
-    /// Ends what is under way after its current try.
-    func stop() {
-        isStopped.store(true, ordering: .relaxed)
-        inbox.withLock { $0.isStopped = true }
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
     }
 
     /// Passes on a PUT.
@@ -81,18 +78,20 @@ final class UpstreamWriter: Sendable {
         }
     }
 
-    private func run() {
+    /// Runs until `end` is signalled, and answers everything that is left then.
+    func run(until end: borrowing EventDescriptor) {
         var kept: Kept?
-        while true {
-            let (writes, isStopped) = inbox.withLock { inbox in
-                defer { inbox.writes = [] }
-                return (inbox.writes, inbox.isStopped)
-            }
-            for write in writes {
-                isStopped ? write.answer(.problem(.draining)) : perform(write, &kept)
-            }
-            if isStopped { return }
-            if writes.isEmpty { wakeUp.wait(timeoutMilliseconds: -1) }
+        repeat {
+            for write in take() { perform(write, &kept, until: end) }
+        } while wakeUp.wait(orUntil: end)
+        inbox.withLock { $0.isStopped = true }
+        for write in take() { write.answer(.problem(.draining)) }
+    }
+
+    private func take() -> [Write] {
+        inbox.withLock { inbox in
+            defer { inbox.writes = [] }
+            return inbox.writes
         }
     }
 }
@@ -100,7 +99,7 @@ final class UpstreamWriter: Sendable {
 // MARK: One write
 
 extension UpstreamWriter {
-    /// What a server answers, as far as it decides.
+    /// What a server's answer decides.
     private enum Verdict {
         case set(Version)
         case notMatched(current: Version)
@@ -112,7 +111,7 @@ extension UpstreamWriter {
         case open
     }
 
-    private func perform(_ write: Write, _ kept: inout Kept?) {
+    private func perform(_ write: Write, _ kept: inout Kept?, until end: borrowing EventDescriptor) {
         var base: Version
         switch self.base(for: write) {
         case .version(let version): base = version
@@ -120,13 +119,13 @@ extension UpstreamWriter {
         }
         var isOpen = false
         var offset = 0
-        while Clock.coarseMilliseconds < write.deadline, !isStopped.load(ordering: .relaxed) {
+        while Clock.coarseMilliseconds < write.deadline, !end.isSignalled() {
             switch send(write, base, offset, &kept) {
             case .set(let version):
                 if let origin = write.origin { log.set(replica.name, version, byteCount: write.text.count, origin) }
                 return answerOnceAdopted(version, write)
             case .notMatched(let current):
-                // It may be the earlier try that has replaced the base.
+                // The earlier try may be what has replaced the base.
                 if isOpen { return write.answer(.problem(.outcomeUnknown(base))) }
                 if write.conditions.isPresent {
                     return write.answer(.problem(.preconditionFailed(current: EntityTag(current))))
@@ -155,7 +154,7 @@ extension UpstreamWriter {
             return .version(version)
         }
         if !write.conditions.isPresent, let known = replica.known { return .version(known) }
-        // Other conditions are judged for the version that the origin has now.
+        // Other conditions are evaluated against the origin's current version.
         do throws(FollowEnd) {
             let limits = ClientLimits(timeoutMilliseconds: Self.tryTimeoutMilliseconds)
             var request = upstream.request("HEAD", replica.name, via: write.via)
@@ -173,7 +172,7 @@ extension UpstreamWriter {
         }
     }
 
-    /// What a client is told whose version cannot be the current one.
+    /// The problem for a client whose version cannot be the current one.
     private var currentProblem: Problem {
         replica.known.map { .preconditionFailed(current: EntityTag($0)) } ?? .unattached
     }
@@ -188,11 +187,11 @@ extension UpstreamWriter {
             var current: Kept
             if let last, last.isFresh, last.offset == offset {
                 current = last
-                current.connection.limits.renew(timeoutMilliseconds: Self.tryTimeoutMilliseconds)
             } else {
                 let limits = ClientLimits(timeoutMilliseconds: Self.tryTimeoutMilliseconds)
                 current = Kept(connection: try upstream.connect(limits, offset: offset), offset: offset)
             }
+            current.connection.limits.renew(timeoutMilliseconds: write.tryTimeoutMilliseconds)
             let response = try current.connection.exchange(request)
             let body = try current.connection.readAll(limit: 1 << 16)
             current.lastUse = Clock.coarseMilliseconds

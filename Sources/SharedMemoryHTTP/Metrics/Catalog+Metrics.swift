@@ -58,7 +58,7 @@ extension Catalog {
         }
     }
 
-    /// Adds what is known of the texts that other servers decide about.
+    /// Adds the state of the replicas.
     private func addReplicas(to page: inout MetricsPage, _ patterns: [String]) {
         let replicas = followings.map(\.1.replica).filter { $0.name.matches(anyOf: patterns) }
         if replicas.isEmpty { return }
@@ -74,6 +74,9 @@ extension Catalog {
             }
         }
         add("connected", .gauge, "1 while a server is followed.") { $0.isConnected ? 1 : 0 }
+        add("publishes", .gauge, "1 while this server sets the text in the segment, 0 while another one does.") {
+            $0.isPublisher ? 1 : 0
+        }
         add("age_seconds", .gauge, "How long ago the text was last known to be the origin's.") {
             $0.ageMilliseconds.map { Double($0) / 1000 }
         }

@@ -14,7 +14,7 @@ final class CachedText {
     private let text: TextCopy
     /// The second in the response's date.
     private var second: Int64
-    /// Nil if this server decides about the text itself.
+    /// Nil if the server follows no other one.
     private let following: Following?
 
     /// Copies the current text: no pin is held while a client reads it; nil if `budget` does not have that much left.
@@ -27,7 +27,7 @@ final class CachedText {
         self.init(copy, version, time, following, link: link)
     }
 
-    /// Copies the text that another server has decided about.
+    /// Copies a replica's text; nil if `budget` does not have that much left.
     convenience init?(_ shown: Replica.Shown, _ budget: ByteBudget, _ following: Following?) {
         self.init(TextCopy(shown.text.span, budget), shown.version, shown.time, following) { _ in nil }
     }

@@ -10,7 +10,7 @@ final class SegmentResource: Sendable {
     let follower: SegmentFollower
     /// Nil if no version is kept on disk.
     let keeper: Keeper?
-    /// Nil if this server decides about the text itself.
+    /// Nil if the server follows no other one.
     let following: Following?
     let budget: ByteBudget
     private let log: ServerLog

@@ -5,7 +5,7 @@ import SharedMemory
 /// What a request asks for, decided from its head.
 enum Action {
     case read(Route)
-    /// Reads the text once it is known to be the origin's.
+    /// Reads the text once it is known to be current at the origin.
     case readConsistently(SegmentResource)
     /// Reads an older version of the text from disk.
     case readKept(SegmentResource, Version)

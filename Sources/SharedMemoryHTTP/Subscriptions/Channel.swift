@@ -35,7 +35,7 @@ final class Channel: Feed {
         case failed
     }
 
-    /// What another server has decided; nil if this server decides itself.
+    /// The replica's text; nil without a replica, and until it has adopted a version.
     private var shown: Replica.Shown? { resource.following?.replica.shown }
 
     func add(_ subscriber: Subscriber) {

@@ -38,7 +38,7 @@ final class Event: Sendable {
         }
     }
 
-    /// The event that carries the text that another server has decided about.
+    /// The event that carries a replica's text.
     static func text(_ shown: Replica.Shown, _ budget: ByteBudget?) -> Event? {
         text(shown.text.span, shown.version, budget)
     }

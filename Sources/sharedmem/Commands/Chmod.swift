@@ -4,7 +4,7 @@ import SharedMemory
 
 struct ChmodCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "chmod", abstract: "Change who may read and set a segment's text.",
+        commandName: "chmod", abstract: "Change a segment's permissions.",
         discussion: """
             Changes the permissions of the segment's file, and with --group its group. The text and its version stay, and \
             processes that are attached keep what they may do. Only the segment's owner and root can do this.

@@ -217,7 +217,7 @@ struct ServeCommand: ParsableCommand {
         return configuration
     }
 
-    /// Nil if the server decides about its text itself.
+    /// Nil if the server is to follow none.
     private var followed: FollowConfiguration? {
         get throws {
             let urls = try ServerOption.follow.values(follow)
@@ -227,23 +227,31 @@ struct ServeCommand: ParsableCommand {
             followed.certificate = try ServerOption.followCert.value(followCert)
             followed.key = try ServerOption.followKey.value(followKey)
             if urls.isEmpty {
-                let others = [tokenFile, followed.authorities, followed.certificate, followed.key]
-                if others.allSatisfy({ $0 == nil }) { return nil }
-                throw ValidationError("The options --follow-… are for the servers to follow: give --follow.")
+                let given: [(ServerOption, String?)] = [
+                    (.followTokenFile, tokenFile), (.followCA, followed.authorities),
+                    (.followCert, followed.certificate), (.followKey, followed.key),
+                ]
+                guard let option = given.first(where: { $0.1 != nil })?.0 else { return nil }
+                throw ValidationError("\(option.source) needs a server to follow: give --follow URL, too.")
             }
             if followed.key != nil, followed.certificate == nil {
-                throw ValidationError("--follow-key is the key of a certificate: give --follow-cert.")
+                throw ValidationError(
+                    "\(ServerOption.followKey.source) needs the key's certificate: give --follow-cert FILE, too.")
             }
-            followed.token = try tokenFile.map { path in
-                let file = InputFile(path: path, kind: "token file", option: .followTokenFile, isSecret: true)
-                let tokens = try file.entries(file.read().bytes, AccessToken.parse)
-                guard tokens.count == 1 else {
-                    throw Failure(description: "The token file \(path) has \(tokens.count) tokens: leave one in it.")
-                }
-                return tokens[0].secret
-            }
+            followed.token = try tokenFile.map(Self.onlyToken)
             return followed
         }
+    }
+
+    private static func onlyToken(inFile path: String) throws -> String {
+        let file = InputFile(path: path, kind: "token file", option: .followTokenFile, isSecret: true)
+        let tokens = try file.entries(file.read().bytes, AccessToken.parse)
+        guard tokens.count == 1 else {
+            throw Failure(
+                description:
+                    "The token file \(path) has \(tokens.count) tokens: leave only the one for the server to follow.")
+        }
+        return tokens[0].secret
     }
 
     private static func user(_ text: String) throws -> UInt32 {

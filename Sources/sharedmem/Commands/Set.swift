@@ -11,7 +11,7 @@ struct SetCommand: ParsableCommand {
 
     @OptionGroup var segment: SegmentArguments
 
-    /// The text, from a caller who expects it to be an argument.
+    /// The text, given as an argument by mistake.
     @Argument(help: .hidden) var words: [String] = []
 
     @OptionGroup var creation: CreationOptions

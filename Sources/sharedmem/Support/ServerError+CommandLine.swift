@@ -30,7 +30,7 @@ extension ServerError {
     /// What is missing beside an option, as the end of the sentence.
     private static func missing(beside name: String, _ problem: String) -> String? {
         switch name {
-        case ServerOption.keepSync.name: "--keep DIRECTORY"
+        case ServerOption.keepSync.name where problem.hasPrefix("needs"): "--keep DIRECTORY"
         case ServerOption.namePattern.name where problem.hasPrefix("is for"): "--dynamic"
         case ServerOption.allowUser.name, ServerOption.allowGroup.name, ServerOption.socketMode.name:
             "--listen unix:PATH"

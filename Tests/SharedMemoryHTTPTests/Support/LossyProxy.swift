@@ -15,12 +15,17 @@ final class LossyProxy: Sendable {
         case connections
         /// Nothing passes, and no connection ends.
         case everything
+        /// Everything passes, 200,000 bytes a second.
+        case speed
     }
 
     private let loss = Mutex(Loss.nothing)
     private let isStopped = Atomic(false)
+    private let connections = Atomic(0)
     private let port: UInt16
     private let target: SocketAddress
+
+    var connectionCount: Int { connections.load(ordering: .relaxed) }
 
     var url: String { "http://127.0.0.1:\(port)" }
 
@@ -43,6 +48,7 @@ final class LossyProxy: Sendable {
             while let proxy = self, !proxy.isStopped.load(ordering: .relaxed) {
                 _ = try? Socket.wait(for: .readable, of: listener.descriptor, timeoutMilliseconds: 20)
                 for client in Socket.acceptWaiting(at: listener.descriptor) {
+                    proxy.connections.add(1, ordering: .relaxed)
                     Thread.detachNewThread { proxy.pass(Socket(owning: client)) }
                 }
             }
@@ -78,14 +84,18 @@ final class LossyProxy: Sendable {
             if isPut, !fromClient.isEmpty, loss.withLock({ $0.takeNextRequest() }) { return }
             if isPut, !fromServer.isEmpty, case .answers = loses { return }
             if !send(fromClient, to: server.descriptor) || !send(fromServer, to: client.descriptor) { return }
-            if fromClient.isEmpty, fromServer.isEmpty { wait(client.descriptor, server.descriptor) }
+            if fromClient.isEmpty, fromServer.isEmpty {
+                wait(client.descriptor, server.descriptor)
+            } else if case .speed = loses {
+                Thread.sleep(forTimeInterval: Double(max(fromClient.count, fromServer.count)) / 200_000)
+            }
         }
     }
 
     /// What has arrived; nil at the end.
     private func received(_ descriptor: CInt) -> [UInt8]? {
         do throws(SystemError) {
-            let bytes = try Socket.receive(from: descriptor, limit: 1 << 16)
+            let bytes = try Socket.receive(from: descriptor, limit: 8 << 10)
             return bytes.isEmpty ? nil : bytes
         } catch {
             return error.code == EAGAIN ? [] : nil
