@@ -88,11 +88,16 @@ let package = Package(
 
         // Requests to other servers.
         .target(name: "HTTPClient", dependencies: ["GnuTLS", "LinuxSystem"], swiftSettings: strict),
+
+        // Texts in etcd.
+        .target(
+            name: "Etcd", dependencies: ["HTTPClient", "HTTPMessages", "LinuxSystem", "SharedMemory"],
+            swiftSettings: strict),
         .target(
             name: "SharedMemoryHTTP",
             dependencies: [
-                "GnuTLS", "HTTPClient", "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory", "SharedMemoryKeep",
-                logging,
+                "Etcd", "GnuTLS", "HTTPClient", "HTTPMessages", "LinuxSystem", "MicroHTTPD", "SharedMemory",
+                "SharedMemoryKeep", logging,
             ],
             resources: [.embedInCode("openapi.yaml"), .embedInCode("Page")], swiftSettings: strict),
 
@@ -134,7 +139,7 @@ let package = Package(
         .testTarget(
             name: "SharedMemoryHTTPTests",
             dependencies: [
-                "GnuTLS", "HTTPClient", "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP",
+                "Etcd", "GnuTLS", "HTTPClient", "HTTPMessages", "MicroHTTPD", "SharedMemory", "SharedMemoryHTTP",
                 "SharedMemoryKeep", "TestSupport", "TestTraits", "sharedmem", "probe", logging,
             ],
             exclude: ["tls_client.py"], swiftSettings: tests),
@@ -148,7 +153,8 @@ let package = Package(
 // With SHAREDMEM_WITHOUT_HTTP=1, everything that does not need libmicrohttpd builds and is tested without it.
 if Context.environment["SHAREDMEM_WITHOUT_HTTP"] == "1" {
     let names: Set = [
-        "CGnuTLS", "CMicroHTTPD", "GnuTLS", "HTTPClient", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem", "torture",
+        "CGnuTLS", "CMicroHTTPD", "Etcd", "GnuTLS", "HTTPClient", "MicroHTTPD", "SharedMemoryHTTP", "sharedmem",
+        "torture",
         "SharedMemoryHTTPTests",
         "CommandLineTests",
     ]

@@ -118,6 +118,11 @@ final class ClientSocket {
         }
     }
 
+    /// Whether bytes or the end of the connection have arrived.
+    var hasInput: Bool {
+        (try? Socket.wait(for: .readable, of: socket.descriptor, timeoutMilliseconds: 0)) ?? true
+    }
+
     func send(_ bytes: [UInt8]) throws(HTTPFault) {
         limits.fault = nil
         if let tls {

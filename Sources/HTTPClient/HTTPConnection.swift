@@ -38,6 +38,11 @@ package final class HTTPConnection {
     /// Whether another request can be sent: the last response has been read to its end, and was not the connection's.
     package var isReusable: Bool { if case .none = body { !endsAfterBody } else { false } }
 
+    /// Whether the server has neither ended the connection nor sent anything since the last response.
+    ///
+    /// It may end it at any moment all the same.
+    package var isOpen: Bool { isReusable && start == buffer.count && !socket.hasInput }
+
     /// Sends a request, and receives the head of its response.
     package func exchange(_ request: HTTPRequest) throws(HTTPFault) -> HTTPResponse {
         precondition(isReusable)

@@ -25,6 +25,7 @@ package enum HeaderName: String, Sendable {
     case forwarded = "Forwarded"
     case forwardedFor = "X-Forwarded-For"
     case host = "Host"
+    case idempotencyKey = "Idempotency-Key"
     case ifMatch = "If-Match"
     case ifModifiedSince = "If-Modified-Since"
     case ifNoneMatch = "If-None-Match"
@@ -66,6 +67,7 @@ package enum HeaderName: String, Sendable {
         case 13 where name.equalsIgnoringCase("authorization"): self = .authorization
         case 13 where name.equalsIgnoringCase("content-range"): self = .contentRange
         case 14 where name.equalsIgnoringCase("content-length"): self = .contentLength
+        case 15 where name.equalsIgnoringCase("idempotency-key"): self = .idempotencyKey
         case 15 where name.equalsIgnoringCase("x-forwarded-for"): self = .forwardedFor
         case 29 where name.equalsIgnoringCase("access-control-request-method"): self = .accessControlRequestMethod
         case 16 where name.equalsIgnoringCase("content-encoding"): self = .contentEncoding

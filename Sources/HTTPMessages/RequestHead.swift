@@ -12,6 +12,8 @@ package struct RequestHead: Sendable {
     package private(set) var wantsConsistency = false
     /// The servers that the request came through, as `Via` lists them; empty if there are none.
     package private(set) var via = ""
+    /// By which the repetition of a PUT is known; empty if it is not ASCII.
+    package private(set) var idempotencyKey: String?
     /// Whether `Prefer: wait` is not a number of whole seconds.
     package private(set) var hasMalformedWait = false
     /// The id of the last event that the client of an event stream received.
@@ -153,6 +155,7 @@ extension RequestHead {
             case .malformed: hasMalformedWait = true
             }
         case .lastEventID: lastEventID = value.text
+        case .idempotencyKey: idempotencyKey = value.text ?? ""
         case .requestID: requestID = value.isLabel(atMost: 128) ? value.text : nil
         case .traceParent: traceParent = value.isLabel(atMost: 128) ? value.text : nil
         case .forwardedFor: forwarded.addList(value.text ?? "")

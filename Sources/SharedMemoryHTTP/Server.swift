@@ -1,3 +1,4 @@
+import Etcd
 import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
@@ -256,6 +257,7 @@ extension ServerConfiguration {
         _ localChanges: LocalChangeLog
     ) throws(ServerError) -> [SegmentResource] {
         let options = attachmentOptions
+        let cluster = try etcd?.cluster()
         return try segments.map { name throws(ServerError) in
             if !isDynamic { try keeper?.restoreAndKeep(name, options) }
             let follower: SegmentFollower
@@ -274,12 +276,22 @@ extension ServerConfiguration {
             } catch {
                 throw .segment(name: name, error)
             }
-            let following = try follow.map { follow throws(ServerError) in
-                try Following(follower, follow, log)
-            }
+            let following = try following(follower, cluster, log)
             // A kept version has a number of this server's segment, which no client of a followed text is shown.
             return SegmentResource(follower, budget, log, following == nil ? keeper : nil, following: following)
         }
+    }
+
+    private func following(
+        _ segment: SegmentFollower, _ cluster: EtcdCluster?, _ log: ServerLog
+    ) throws(ServerError) -> Following? {
+        if let follow {
+            return try Following(segment, log) { ownName throws(ServerError) in
+                Upstream(try follow.servers(), follow.identity, ownName: ownName)
+            }
+        }
+        guard let etcd, let cluster else { return nil }
+        return try Following(segment, log) { _ in EtcdSource(cluster, prefix: etcd.prefix, name: segment.name) }
     }
 
     fileprivate var daemonLimits: Daemon.Limits {

@@ -26,18 +26,7 @@ extension ServerConfiguration {
             throw .invalidOption(
                 name: ServerOption.keepSync.name, problem: "needs a directory in which to keep the text: name one.")
         }
-        if let follow {
-            _ = try follow.servers()
-            guard !isDynamic else {
-                throw .invalidOption(
-                    name: ServerOption.follow.name,
-                    problem: "is not for a server that serves a directory: serve segments by name.")
-            }
-            guard !keepsBeforeAnswering else {
-                throw .invalidOption(
-                    name: ServerOption.keepSync.name, problem: "is for the server that is followed: leave it out here.")
-            }
-        }
+        try validateSource()
         guard threadCount <= connectionLimit else {
             throw .invalidOption(
                 name: ServerOption.threads.name,
@@ -71,6 +60,30 @@ extension ServerConfiguration {
             // A client without a certificate cannot connect.
             if address.isEncrypted, tls?.clientAuthorities != nil { continue }
             guard try Listener.isLoopback(address) else { throw .needsToken(address) }
+        }
+    }
+
+    /// Checks where the text comes from.
+    private func validateSource() throws(ServerError) {
+        _ = try follow?.servers()
+        _ = try etcd?.cluster()
+        guard follow == nil || etcd == nil else {
+            throw .invalidOption(
+                name: ServerOption.etcd.name,
+                problem: "is not for a server that follows another one: choose one of them.")
+        }
+        guard follow != nil || etcd != nil else { return }
+        guard !isDynamic else {
+            throw .invalidOption(
+                name: (follow == nil ? ServerOption.etcd : .follow).name,
+                problem: "is not for a server that serves a directory: serve segments by name.")
+        }
+        guard !keepsBeforeAnswering else {
+            throw .invalidOption(
+                name: ServerOption.keepSync.name,
+                problem: follow == nil
+                    ? "is for a server without etcd, which has the text on its disks: leave it out here."
+                    : "is for the server that is followed: leave it out here.")
         }
     }
 

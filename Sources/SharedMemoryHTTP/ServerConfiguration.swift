@@ -79,7 +79,10 @@ public struct ServerConfiguration: Sendable {
 
     /// The servers to follow; nil to follow none.
     public var follow: FollowConfiguration?
-    /// The longest time since the text was last confirmed with which a server that follows others is ready; nil for no limit.
+    /// The etcd cluster that has the text; nil for none, and if the server follows others.
+    public var etcd: EtcdConfiguration?
+    /// The longest time since the text was last confirmed with which a server that follows others, or etcd, is ready; nil for
+    /// no limit.
     public var maximumStalenessSeconds: Int?
 
     /// How long ``Server/stop()`` waits for requests that are under way.

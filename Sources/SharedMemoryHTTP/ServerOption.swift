@@ -48,8 +48,10 @@ package struct ServerOption: Sendable {
         listen, tlsCert, tlsKey, tlsClientCA, tlsClientRoles, dynamic, maxSegments, namePattern, tokenFile,
         allowAnonymous, readOnly, allowUser, allowGroup, socketMode, allowHost, trustedProxy, corsOrigin, logLevel,
         logFormat, accessLog, directory, trustOwner, capacity, mode, group, keep, keepSync, keepInterval, keepVersions,
-        follow, followTokenFile, followCA, followCert, followKey, maxStaleness, grace,
-        connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout, bodyTimeout, sendTimeout,
+        follow, followTokenFile, followCA, followCert, followKey, etcd, etcdPrefix, etcdUserFile, etcdCA, etcdCert,
+        etcdKey,
+        maxStaleness, grace, connections, connectionsPerClient, watchers, maxWait, heartbeat, headerTimeout,
+        bodyTimeout, sendTimeout,
         idleTimeout, bytesInFlight, threads,
     ]
 
@@ -179,9 +181,27 @@ package struct ServerOption: Sendable {
         "follow-cert", value: "file", help: "A PEM certificate to present to --follow servers.")
     package static let followKey = ServerOption(
         "follow-key", value: "file", help: "The PEM key of that certificate, if it is not in the same file.")
+    package static let etcd = ServerOption(
+        "etcd", value: "url",
+        help: """
+            Replicate the text that etcd has, and set each PUT there: http://HOST:PORT or https://HOST:PORT of a member; may be \
+            repeated, for each of them.
+            """)
+    package static let etcdPrefix = ServerOption(
+        "etcd-prefix", value: "prefix", default: EtcdConfiguration([]).prefix,
+        help: "What the keys in etcd begin with, before /NAME/text and /NAME/write.")
+    package static let etcdUserFile = ServerOption(
+        "etcd-user-file", value: "file", help: "The user of etcd, as USER:PASSWORD, alone in a file.")
+    package static let etcdCA = ServerOption(
+        "etcd-ca", value: "file",
+        help: "The PEM certificates of the authorities to trust at https URLs of --etcd, instead of the system's.")
+    package static let etcdCert = ServerOption(
+        "etcd-cert", value: "file", help: "A PEM certificate to present to etcd.")
+    package static let etcdKey = ServerOption(
+        "etcd-key", value: "file", help: "The PEM key of that certificate, if it is not in the same file.")
     package static let maxStaleness = ServerOption(
         "max-staleness", \.maximumStalenessSeconds, unit: "seconds",
-        help: "With --follow, be unready once the text has not been confirmed for so long.")
+        help: "With --follow or --etcd, be unready once the text has not been confirmed for so long.")
 
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",

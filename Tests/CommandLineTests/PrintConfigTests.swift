@@ -53,13 +53,13 @@ struct PrintConfigTests: CommandTests {
             })
     }
 
-    /// The files with which a server follows others through TLS.
-    private static var followFiles: [String: String] {
+    /// The files with which a server connects to its source through TLS.
+    private static var clientFiles: [String: String] {
         get async throws {
             let certificates = try await TestCertificates.shared()
             return [
-                "follow-ca": certificates.certificate("ca"), "follow-cert": certificates.certificate("server"),
-                "follow-key": certificates.key("server"),
+                "ca": certificates.certificate("ca"), "cert": certificates.certificate("server"),
+                "key": certificates.key("server"),
             ]
         }
     }
@@ -72,7 +72,8 @@ struct PrintConfigTests: CommandTests {
             try? FileManager.default.copyItem(atPath: given, toPath: copy)
             return [(given, given), (copy, copy)]
         }
-        if let file = try await Self.followFiles[option.name] {
+        let words = option.name.split(separator: "-")
+        if ["follow", "etcd"].contains(words[0]), let file = try await Self.clientFiles[String(words.last ?? "")] {
             let copy = "\(directory.path)/copy"
             try? FileManager.default.copyItem(atPath: file, toPath: copy)
             return [(file, file), (copy, copy)]
@@ -84,13 +85,16 @@ struct PrintConfigTests: CommandTests {
         func same(_ values: String...) -> [(String, String)] { values.map { ($0, $0) } }
         switch option.valueName {
         case nil: return [("1", "yes"), ("FALSE", "no")]
+        case "url" where option.name == "etcd": return same("http://127.0.0.1:1", "https://etcd.example")
+        case "prefix": return same("/one", "/two/three")
         case "url": return same("http://127.0.0.1:1", "unix:\(directory.path)/other")
         case "address": return same("127.0.0.1:0", socket)
         case "file":
             let files = ["a", "b"].map { "\(directory.path)/\($0)" }
             for file in files {
                 _ = FileManager.default.createFile(
-                    atPath: file, contents: Data("the-secret-of-the-test\n".utf8),
+                    atPath: file,
+                    contents: Data("the-secret-of-the-test\(option.name == "etcd-user-file" ? ":x" : "")\n".utf8),
                     attributes: [.posixPermissions: 0o600])
             }
             return files.map { ($0, $0) }
@@ -125,10 +129,11 @@ struct PrintConfigTests: CommandTests {
             base["SHAREDMEM_LISTEN"] = "https://127.0.0.1:0"
             base.merge(try await Self.tlsFiles(in: directory)) { $1 }
         }
-        if name.hasPrefix("follow-") {
-            base["SHAREDMEM_FOLLOW"] = "https://localhost:1"
-            base["SHAREDMEM_FOLLOW_CERT"] = try await Self.followFiles["follow-cert"]
-            base["SHAREDMEM_FOLLOW_KEY"] = try await Self.followFiles["follow-key"]
+        for source in ["follow", "etcd"] where name.hasPrefix("\(source)-") {
+            let prefix = "SHAREDMEM_\(source.uppercased())"
+            base[prefix] = "https://localhost:1"
+            base["\(prefix)_CERT"] = try await Self.clientFiles["cert"]
+            base["\(prefix)_KEY"] = try await Self.clientFiles["key"]
         }
         base[option.variable] = nil
         let environment = base
@@ -153,7 +158,10 @@ struct PrintConfigTests: CommandTests {
             #expect(both?.source == (isAdded ? "commandLineAndEnvironment" : "commandLine"))
         }
         // Each of these needs the others.
-        if ["tls-cert", "tls-key", "tls-client-ca", "follow-cert", "follow-key"].contains(name) { return }
+        if ["tls-cert", "tls-key", "tls-client-ca", "follow-cert", "follow-key", "etcd-cert", "etcd-key"].contains(name)
+        {
+            return
+        }
         #expect(try await setting([], "")?.source != "environment", "An empty variable counts as not set.")
     }
 

@@ -151,31 +151,38 @@ struct ServerOptionTests: CommandTests {
         case "group": try await group(variable)
         case "keep": try await keep(variable)
         case "keep-sync": try await keepSync(variable)
-        case "follow", "follow-token-file", "follow-ca", "follow-cert", "follow-key": try await follow(name, variable)
+        case "follow", "follow-token-file", "follow-ca", "follow-cert", "follow-key", "etcd", "etcd-prefix",
+            "etcd-user-file", "etcd-ca", "etcd-cert", "etcd-key":
+            try await source(name, variable)
         default: Issue.record("--\(name) has no test: add one")
         }
     }
 
     /// The value in the environment is bad; one on the command line takes its place.
-    private func follow(_ name: String, _ variable: String) async throws {
+    private func source(_ name: String, _ variable: String) async throws {
         let certificates = try await TestCertificates.shared()
-        let tokens = directory.path + "/token"
-        try "0123456789abcdef\n".write(toFile: tokens, atomically: true, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: tokens)
-        let good = [
-            "follow": "http://127.0.0.1:1", "follow-token-file": tokens, "follow-ca": certificates.certificate("ca"),
-            "follow-cert": certificates.certificate("server"), "follow-key": certificates.key("server"),
+        let secret = directory.path + "/secret"
+        let kind = name.hasPrefix("etcd") ? "etcd" : "follow"
+        try "0123456789:abcdef\n".write(toFile: secret, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: secret)
+        var good = [
+            kind: "http://127.0.0.1:1", "\(kind)-ca": certificates.certificate("ca"),
+            "\(kind)-cert": certificates.certificate("server"), "\(kind)-key": certificates.key("server"),
         ]
-        let others = good.filter { $0.key != name && (name != "follow" || $0.key == "follow") }
+        good[kind == "etcd" ? "etcd-user-file" : "follow-token-file"] = secret
+        if kind == "etcd" { good["etcd-prefix"] = "/texts" }
+        let others = good.filter { $0.key != name && (name != kind || $0.key == kind) }
         let arguments = others.flatMap { ["--\($0.key)", $0.value] }
         #expect(try await start(arguments, [variable: good[name] ?? ""]) == "")
         #expect(try await start(arguments + ["--\(name)", good[name] ?? ""], [variable: "nowhere"]) == "")
-        if name == "follow" {
+        if name == "etcd-prefix" {
+            #expect(try await start(arguments, [variable: "/x/"]).hasPrefix("64 Error: \(variable) '/x/' is not one: "))
+        } else if name == kind {
             #expect(
                 try await start(arguments, [variable: "nowhere"]).hasPrefix(
                     "64 Error: \(variable) 'nowhere' is not the URL"))
-        } else if name != "follow-token-file" {
-            let source = name == "follow-key" ? "--follow-cert" : variable
+        } else if !name.hasSuffix("-file") {
+            let source = name == "\(kind)-key" ? "--\(kind)-cert" : variable
             #expect(try await start(arguments, [variable: "nowhere"]).hasPrefix("64 Error: \(source) does not work: "))
         }
     }

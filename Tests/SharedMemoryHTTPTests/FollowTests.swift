@@ -411,14 +411,6 @@ struct FollowTests {
             relays = Array(servers.dropFirst())
         }
     }
-
-    private func unusedPort() throws -> UInt16 {
-        let address = try SocketAddress(host: "127.0.0.1", port: 0)
-        let socket = try Socket(family: address.family)
-        try socket.set(.reuseAddress)
-        try socket.bind(address)
-        return try #require(SocketAddress(of: socket.descriptor).numericHostAndPort?.port)
-    }
 }
 
 extension TestServer {

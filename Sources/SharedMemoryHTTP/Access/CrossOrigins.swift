@@ -44,7 +44,7 @@ struct CrossOrigins: Sendable {
             ResponseField(.allow, methods.rawValue), ResponseField(.accessControlAllowMethods, methods.rawValue),
             ResponseField(
                 .accessControlAllowHeaders,
-                "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
+                "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Idempotency-Key, "
                     + "Last-Event-ID, Prefer, X-Request-ID, traceparent"), ResponseField(.accessControlMaxAge, "600"),
         ]
     }

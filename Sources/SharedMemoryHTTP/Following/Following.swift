@@ -1,31 +1,36 @@
+import Etcd
 import HTTPMessages
 import LinuxSystem
 import MicroHTTPD
 import SharedMemory
 import Synchronization
 
-/// Replicates the text of other servers into a segment, and passes on to them what this server's clients set.
+/// Replicates the text of another server or of etcd into a segment, and passes on what this server's clients set.
 final class Following: Sendable {
     let replica: Replica
-    private let upstream: Upstream
+    private let source: any ReplicaSource
     private let log: ServerLog
-    private let writer: UpstreamWriter
+    private let writes: WriteQueue
     private let publisher: ReplicaPublisher
+    /// The name of this server in `Via`, by which servers notice that they follow each other.
+    private let ownName: String
     /// Empty before the start.
     private let loops = Mutex<[BackgroundLoop]>([])
 
     private static let consistencyTimeoutMilliseconds = 5000
 
+    /// - Parameter makeSource: gets the name of this server.
     init(
-        _ segment: SegmentFollower, _ configuration: FollowConfiguration, _ log: ServerLog
+        _ segment: SegmentFollower, _ log: ServerLog,
+        _ makeSource: (_ ownName: String) throws(ServerError) -> any ReplicaSource
     ) throws(ServerError) {
         self.log = log
-        let ownName = "sharedmem-" + String(UInt64.random(in: .min ... .max), radix: 16)
-        upstream = Upstream(try configuration.servers(), configuration.identity, ownName: ownName)
+        ownName = "sharedmem-" + String(UInt64.random(in: .min ... .max), radix: 16)
+        source = try makeSource(ownName)
         publisher = ReplicaPublisher(segment)
         do throws(SystemError) {
             replica = try Replica(segment.name, publisher, log)
-            writer = try UpstreamWriter(replica, upstream, log)
+            writes = try WriteQueue()
         } catch {
             throw .noResources(reason: error.reason)
         }
@@ -34,10 +39,10 @@ final class Following: Sendable {
     /// - Parameter onChange: called after each new version.
     func start(onChange: @escaping @Sendable () -> Void) throws(SystemError) {
         replica.start(onChange: onChange)
-        let loop = FollowLoop(replica, upstream, log)
+        let loop = FollowLoop(replica, source, log)
         let started = [
-            try BackgroundLoop(named: "sharedmem pass") { [writer] end in
-                writer.run(until: end)
+            try BackgroundLoop(named: "sharedmem pass") { [writes, source, replica, log] end in
+                writes.run(source.makeWriter(replica, log), until: end)
                 return false
             },
             try BackgroundLoop(named: "sharedmem follow") { end in
@@ -56,20 +61,18 @@ final class Following: Sendable {
     }
 
     /// The fields of a response about the text's age and the servers that it came through.
-    var fields: [ResponseField] { replica.fields(upstream.ownName) }
+    var fields: [ResponseField] { replica.fields(ownName) }
 
     /// Whether a request has passed through this server before.
-    func isLoop(_ head: RequestHead) -> Bool { head.via.contains(upstream.ownName) }
+    func isLoop(_ head: RequestHead) -> Bool { head.via.contains(ownName) }
 
     // MARK: Requests
 
-    /// Holds a PUT until the server that is followed has answered it.
-    func hold(
-        _ text: [UInt8], _ conditions: Conditions, via: String, _ origin: RequestOrigin?, _ answer: AwaitedAnswer
-    ) -> Reply {
-        .hold { [writer] connection in
-            writer.add(
-                UpstreamWriter.Write(text, conditions, via: via, origin) {
+    /// Holds a PUT until the source has answered it.
+    func hold(_ text: [UInt8], _ pending: PendingRequest, _ answer: AwaitedAnswer) -> Reply {
+        .hold { [writes] connection in
+            writes.add(
+                PassedWrite(text, pending) {
                     answer.give($0)
                     connection.resume()
                 })
@@ -79,9 +82,9 @@ final class Following: Sendable {
     /// Holds a GET until the text is known to be current.
     func holdUntilCurrent(_ answer: AwaitedAnswer) -> Reply {
         let since = Clock.boottimeMilliseconds
-        return .hold { [replica] connection in
+        return .hold { [replica, source] connection in
             replica.wait(for: .confirmation(since: since), timeoutMilliseconds: Self.consistencyTimeoutMilliseconds) {
-                answer.give($0 ? .response(.ok, Response()) : .problem(.notConfirmed))
+                answer.give($0 ? .response(.ok, Response()) : .problem(.notConfirmed(source.noun)))
                 connection.resume()
             }
         }

@@ -22,7 +22,9 @@ final class Replica: Sendable {
     /// What a request waits for.
     enum Goal {
         /// The adopted version is this one, or a later one of the same history.
-        case version(Version)
+        ///
+        /// A version that was the origin's at `orConfirmation`, after the awaited one had been set, is such a later one.
+        case version(Version, orConfirmation: Int)
         /// The adopted version was the origin's at this moment or later, in milliseconds of the boottime clock.
         case confirmation(since: Int)
     }
@@ -48,6 +50,8 @@ final class Replica: Sendable {
         var shown: Shown?
         /// The origin's version, even if its text cannot be shown.
         var known: Version?
+        /// The last versions of the present history, the newest one last.
+        var recent: [Version] = []
         /// When the known version was last confirmed; nil if it never was.
         var confirmed: Int?
         var isConnected = false
@@ -62,10 +66,21 @@ final class Replica: Sendable {
 
         func hasReached(_ goal: Goal) -> Bool {
             switch goal {
-            case .version(let version): known.map { $0 == version || $0.follows(version) } ?? false
-            case .confirmation(let since): confirmed.map { $0 >= since } ?? false
+            case .version(let version, let moment):
+                recent.contains(version) || known?.follows(version) == true || isConfirmed(since: moment)
+            case .confirmation(let since): isConfirmed(since: since)
             }
         }
+
+        private func isConfirmed(since moment: Int) -> Bool { confirmed.map { $0 >= moment } ?? false }
+
+        /// Makes a version the known one.
+        mutating func know(_ version: Version, isOtherHistory: Bool) {
+            known = version
+            recent = isOtherHistory ? [version] : recent.suffix(Self.recentCount - 1) + [version]
+        }
+
+        private static let recentCount = 64
     }
 
     init(
@@ -140,23 +155,28 @@ extension Replica {
 
     /// Shows a version of the origin's from now on, unless its text cannot be the segment's.
     ///
-    /// - Parameter moment: when the version was the origin's for certain; nil if that is not known.
-    func adopt(_ version: Version, _ text: [UInt8], at moment: Int?) {
-        if let known, known.instance != version.instance {
+    /// - Parameters:
+    ///   - moment: when the version was the origin's for certain; nil if that is not known.
+    ///   - isOtherHistory: whether the version is not one that came after the known one.
+    func adopt(_ version: Version, _ text: [UInt8], at moment: Int?, isOtherHistory: Bool = false) {
+        if isOtherHistory {
             counts.histories.add(1, ordering: .relaxed)
             log.foundOtherHistory(name, version)
         }
         // The origin has lost its text, after a reboot perhaps: the last one stays until it has another.
-        if version.number == 0, shown != nil || publisher.hasText { return refuse(version, "the origin has none") }
+        if version.number == 0, shown != nil || publisher.hasText {
+            return refuse(version, isOtherHistory, "the origin has none")
+        }
         do throws(SegmentError) {
             try publisher.checkAndPublish(text)
         } catch {
-            return refuse(version, "\(error)")
+            return refuse(version, isOtherHistory, "\(error)")
         }
         let shown = Shown(version: version, text: text, time: .now)
         // Only now: a request that waits for this version must find it in the segment.
         let onChange = state.withLock { state in
-            (state.shown, state.known) = (shown, version)
+            state.shown = shown
+            state.know(version, isOtherHistory: isOtherHistory)
             return state.onChange
         }
         log.adopted(name, version, byteCount: text.count)
@@ -165,8 +185,8 @@ extension Replica {
     }
 
     /// Remembers a version that cannot be shown: the last good text stays.
-    private func refuse(_ version: Version, _ reason: String) {
-        state.withLock { $0.known = version }
+    private func refuse(_ version: Version, _ isOtherHistory: Bool, _ reason: String) {
+        state.withLock { $0.know(version, isOtherHistory: isOtherHistory) }
         resumeWaiters()
         counts.refused.add(1, ordering: .relaxed)
         log.notShown(name, version, reason)

@@ -59,6 +59,7 @@ final class PendingRequest {
     var awaitedAnswer: AwaitedAnswer?
     /// How the request came to this server.
     let via: String
+    let idempotencyKey: String?
 
     init(_ action: Action, _ head: RequestHead, _ route: RequestCounts.RouteLabel?, _ origin: RequestOrigin?) {
         self.origin = origin
@@ -66,6 +67,7 @@ final class PendingRequest {
         self.action = action
         conditions = head.conditions
         via = head.via
+        idempotencyKey = head.idempotencyKey
         isChunked = head.isChunked
     }
 }

@@ -419,7 +419,7 @@ extension Service {
                 if let fault = body.fault { return .problem(.bodyNotKept(fault)) }
                 let text = body.withSpan { text in text.indices.map { text[$0] } }
                 if let problem = Problem.checking(text) { return .problem(problem) }
-                return following.hold(text, pending.conditions, via: pending.via, pending.origin, $0)
+                return following.hold(text, pending, $0)
             }
             if reply.status == .preconditionFailed { resource.counts.conflicts.add(1, ordering: .relaxed) }
             return reply

@@ -53,11 +53,7 @@ struct ServeCommand: ParsableCommand {
     @Flag(.keepSync) var keepsBeforeAnswering = false
     @Option(.keepInterval) var keepInterval: Int?
     @Option(.keepVersions) var keepVersions: Int?
-    @Option(.follow) var follow: [String] = []
-    @Option(.followTokenFile, completion: .file()) var followTokenFile: String?
-    @Option(.followCA, completion: .file()) var followCA: String?
-    @Option(.followCert, completion: .file()) var followCert: String?
-    @Option(.followKey, completion: .file()) var followKey: String?
+    @OptionGroup var source: SourceOptions
     @Option(.maxStaleness) var maxStaleness: Int?
     @Option(.grace) var grace: Int?
     @Option(.connections) var connections: Int?
@@ -85,10 +81,9 @@ struct ServeCommand: ParsableCommand {
     private var numbers: [(option: ServerOption, given: Int?)] {
         [
             (.maxSegments, maxSegments), (.keepInterval, keepInterval), (.keepVersions, keepVersions),
-            (.maxStaleness, maxStaleness), (.grace, grace),
-            (.connections, connections),
-            (.connectionsPerClient, connectionsPerClient),
-            (.watchers, watchers), (.maxWait, maxWait), (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
+            (.maxStaleness, maxStaleness), (.grace, grace), (.connections, connections),
+            (.connectionsPerClient, connectionsPerClient), (.watchers, watchers), (.maxWait, maxWait),
+            (.heartbeat, heartbeat), (.headerTimeout, headerTimeout),
             (.bodyTimeout, bodyTimeout), (.sendTimeout, sendTimeout), (.idleTimeout, idleTimeout),
             (.bytesInFlight, bytesInFlight?.number), (.threads, threads),
         ]
@@ -203,7 +198,7 @@ struct ServeCommand: ParsableCommand {
         configuration.group = try creation.group
         configuration.keepDirectory = try ServerOption.keep.value(keep)
         configuration.keepsBeforeAnswering = try ServerOption.keepSync.isSet(keepsBeforeAnswering)
-        configuration.follow = try followed
+        try source.configure(&configuration)
         for (option, given) in numbers {
             if let value = try option.number(given) { option.set(value, in: &configuration) }
         }
@@ -215,43 +210,6 @@ struct ServeCommand: ParsableCommand {
         configuration.logger = Logger(label: "sharedmem") { _ in LineLogHandler(format, level, writer) }
         for warning in UnknownVariables.warnings { configuration.logger.warning("\(warning)") }
         return configuration
-    }
-
-    /// Nil if the server is to follow none.
-    private var followed: FollowConfiguration? {
-        get throws {
-            let urls = try ServerOption.follow.values(follow)
-            let tokenFile = try ServerOption.followTokenFile.value(followTokenFile)
-            var followed = FollowConfiguration(urls)
-            followed.authorities = try ServerOption.followCA.value(followCA)
-            followed.certificate = try ServerOption.followCert.value(followCert)
-            followed.key = try ServerOption.followKey.value(followKey)
-            if urls.isEmpty {
-                let given: [(ServerOption, String?)] = [
-                    (.followTokenFile, tokenFile), (.followCA, followed.authorities),
-                    (.followCert, followed.certificate), (.followKey, followed.key),
-                ]
-                guard let option = given.first(where: { $0.1 != nil })?.0 else { return nil }
-                throw ValidationError("\(option.source) needs a server to follow: give --follow URL, too.")
-            }
-            if followed.key != nil, followed.certificate == nil {
-                throw ValidationError(
-                    "\(ServerOption.followKey.source) needs the key's certificate: give --follow-cert FILE, too.")
-            }
-            followed.token = try tokenFile.map(Self.onlyToken)
-            return followed
-        }
-    }
-
-    private static func onlyToken(inFile path: String) throws -> String {
-        let file = InputFile(path: path, kind: "token file", option: .followTokenFile, isSecret: true)
-        let tokens = try file.entries(file.read().bytes, AccessToken.parse)
-        guard tokens.count == 1 else {
-            throw Failure(
-                description:
-                    "The token file \(path) has \(tokens.count) tokens: leave only the one for the server to follow.")
-        }
-        return tokens[0].secret
     }
 
     private static func user(_ text: String) throws -> UInt32 {

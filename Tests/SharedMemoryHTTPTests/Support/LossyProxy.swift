@@ -7,9 +7,11 @@ import Testing
 final class LossyProxy: Sendable {
     enum Loss {
         case nothing
-        /// Requests to PUT arrive, and their answers do not: the connection ends instead.
+        /// Requests that set something arrive, and their answers do not: the connection ends instead.
         case answers
-        /// The next request to PUT does not arrive, and its connection ends.
+        /// The answer of the next one does not arrive; all else does.
+        case nextAnswer
+        /// The next request that sets something does not arrive, and its connection ends.
         case nextRequest
         /// Connections end at once, those that are open too.
         case connections
@@ -34,9 +36,12 @@ final class LossyProxy: Sendable {
         set { loss.withLock { $0 = newValue } }
     }
 
-    init(to server: TestServer) throws {
-        guard case .tcp(let host, let port) = server.address else { throw CocoaError(.featureUnsupported) }
-        target = try SocketAddress(host: host, port: port)
+    convenience init(to server: TestServer) throws { try self.init(to: server.url) }
+
+    /// - Parameter url: of HTTP.
+    init(to url: String) throws {
+        let parts = try #require(URLComponents(string: url))
+        target = try SocketAddress(host: parts.host ?? "", port: UInt16(parts.port ?? 0))
         let address = try SocketAddress(host: "127.0.0.1", port: 0)
         let listener = try Socket(family: address.family)
         try listener.bind(address)
@@ -77,12 +82,17 @@ final class LossyProxy: Sendable {
             guard let fromClient = received(client.descriptor), let fromServer = received(server.descriptor) else {
                 return
             }
-            if fromClient.starts(with: Array("PUT".utf8)) { isPut = true }
-            if fromClient.starts(with: Array("GET".utf8)) || fromClient.starts(with: Array("HEAD".utf8)) {
-                isPut = false
+            if let method = fromClient.firstIndex(of: UInt8(ascii: " ")), method <= 4 {
+                // Each request begins a piece of its own.
+                let begins = { (line: String) in fromClient.starts(with: Array(line.utf8)) }
+                isPut = begins("PUT ")
+                // A transaction of etcd that compares something.
+                if begins("POST /v3/kv/txn ") {
+                    isPut = String(decoding: fromClient, as: UTF8.self).contains("compare")
+                }
             }
             if isPut, !fromClient.isEmpty, loss.withLock({ $0.takeNextRequest() }) { return }
-            if isPut, !fromServer.isEmpty, case .answers = loses { return }
+            if isPut, !fromServer.isEmpty, loss.withLock({ $0.takeAnswer() }) { return }
             if !send(fromClient, to: server.descriptor) || !send(fromServer, to: client.descriptor) { return }
             if fromClient.isEmpty, fromServer.isEmpty {
                 wait(client.descriptor, server.descriptor)
@@ -130,5 +140,16 @@ extension LossyProxy.Loss {
         guard case .nextRequest = self else { return false }
         self = .nothing
         return true
+    }
+
+    /// Whether an answer is to be lost now.
+    fileprivate mutating func takeAnswer() -> Bool {
+        switch self {
+        case .answers: return true
+        case .nextAnswer:
+            self = .nothing
+            return true
+        default: return false
+        }
     }
 }

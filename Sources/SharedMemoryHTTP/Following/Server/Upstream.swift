@@ -15,9 +15,8 @@ final class Upstream: Sendable {
         (self.urls, self.identity, self.ownName) = (urls, identity, ownName)
     }
 
-    var url: ServerURL { urls[index.load(ordering: .relaxed) % urls.count] }
+    var current: ServerURL { urls[index.load(ordering: .relaxed) % urls.count] }
 
-    /// Makes the next server the current one.
     func advance() { index.add(1, ordering: .relaxed) }
 
     /// Connects to a server.

@@ -3,7 +3,7 @@ import LinuxSystem
 import SharedMemory
 
 /// Asks, over a connection of its own, whether the adopted version is still the current one.
-struct FollowCheck {
+struct UpstreamCheck {
     private let upstream: Upstream
     private let replica: Replica
     private var connection: HTTPConnection?
@@ -13,8 +13,6 @@ struct FollowCheck {
     private var lastProgress = Clock.coarseMilliseconds
 
     private static let timeoutMilliseconds = 1000
-    /// How long the stream may deliver nothing while it is behind.
-    private static let lagMilliseconds = 500
 
     init(_ upstream: Upstream, _ replica: Replica) { (self.upstream, self.replica) = (upstream, replica) }
 
@@ -46,14 +44,14 @@ struct FollowCheck {
 
     /// Throws if the stream has fallen behind.
     func endIfLate() throws(FollowEnd) {
-        guard let expected, Clock.coarseMilliseconds - lastProgress >= Self.lagMilliseconds else { return }
+        guard let expected, Clock.coarseMilliseconds - lastProgress >= FollowLoop.lagMilliseconds else { return }
         if replica.known == expected || replica.known?.follows(expected) == true { return }
         throw .again
     }
 
     private mutating func exchange(_ request: HTTPRequest) throws(FollowEnd) -> HTTPResponse {
         // A server ends a connection that was idle for long: then once more.
-        if let connection, connection.isReusable {
+        if let connection, connection.isOpen {
             connection.limits.renew(timeoutMilliseconds: Self.timeoutMilliseconds)
             if let response = try? connection.exchange(request) { return response }
         }

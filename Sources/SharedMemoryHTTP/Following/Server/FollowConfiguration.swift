@@ -1,4 +1,3 @@
-import GnuTLS
 import HTTPClient
 
 /// The servers whose text a server replicates.
@@ -43,18 +42,7 @@ public struct FollowConfiguration: Sendable {
             }
             servers.append(url)
         }
-        var authoritiesAlone = ClientIdentity()
-        authoritiesAlone.authorities = authorities
-        try Self.check(authoritiesAlone, ServerOption.followCA)
-        try Self.check(identity, ServerOption.followCert)
+        try identity.check(ServerOption.followCA, ServerOption.followCert)
         return servers
-    }
-
-    private static func check(_ identity: ClientIdentity, _ option: ServerOption) throws(ServerError) {
-        do throws(TLSError) {
-            try identity.check()
-        } catch {
-            throw .invalidOption(name: option.name, problem: "does not work: \(error.reason).")
-        }
     }
 }
