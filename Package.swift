@@ -105,7 +105,8 @@ let package = Package(
         .executableTarget(
             name: "sharedmem",
             dependencies: [
-                "HTTPClient", "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP", "SharedMemoryKeep",
+                "GnuTLS", "HTTPClient", "HTTPMessages", "LinuxSystem", "SharedMemory", "SharedMemoryHTTP",
+                "SharedMemoryKeep",
                 logging,
                 argumentParser,
             ],

@@ -41,7 +41,7 @@ struct SharedMem: ParsableCommand {
             }
         } catch let error
             where error is SegmentError || error is HealthcheckError || error is KeepError || error is SystemError
-            || error is Failure
+            || error is Failure || error is RemoteError
         {
             fail(error)
         } catch {

@@ -19,18 +19,27 @@ struct EditCommand: ParsableCommand {
             """)
 
     @OptionGroup var segment: SegmentArguments
+    @OptionGroup var remote: RemoteOptions
     @OptionGroup var creation: CreationOptions
     @OptionGroup var outcome: OutcomeOptions
     @OptionGroup var styling: StyleOptions
 
     func run() throws {
-        let options = try segment.location.options(creating: creation)
-        let name = try Segment.place(segment.chosenName, directory: options.directory).name
-        let edited = EditedSegment(name: name, options: options)
+        let edited = try edited
         var session = try EditSession(edited, try Editor.choose(), Style(styling.color, for: .standardError))
-        guard let (version, attached) = try session.run() else {
+        guard let version = try session.run() else {
             return try ByteStream.standardError.write("The text is unchanged, so nothing was set.\n")
         }
-        try outcome.report(version, of: attached)
+        try outcome.report(version, of: edited.name)
+    }
+
+    private var edited: any EditedText {
+        get throws {
+            let localOptions = segment.localOptions + creation.localOptions
+            if let text = try remote.text(segment.chosenName, localOptions) { return text }
+            let options = try segment.location.options(creating: creation)
+            let name = try Segment.place(segment.chosenName, directory: options.directory).name
+            return EditedSegment(name: name, options: options)
+        }
     }
 }

@@ -8,6 +8,7 @@ struct GetCommand: ParsableCommand {
         discussion: "Does not create the segment. If it does not exist, the command fails.")
 
     @OptionGroup var segment: SegmentArguments
+    @OptionGroup var remote: RemoteOptions
 
     @Flag(name: .shortAndLong, help: "Print the version on standard error.")
     var verbose = false
@@ -16,11 +17,20 @@ struct GetCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let snapshot = try Segment.read(
-            segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
-        let name = try Segment.place(segment.chosenName, directory: segment.location.directory).name
-        try ByteStream.standardOutput.write(
-            json ? encoded(SnapshotReport(snapshot, of: name)) : snapshot.text)
-        if verbose { try ByteStream.standardError.write("\(snapshot.version)\n") }
+        let (name, current) = try current
+        try ByteStream.standardOutput.write(json ? encoded(SnapshotReport(current, of: name)) : current.text)
+        if verbose { try ByteStream.standardError.write("\(current.version)\n") }
+    }
+
+    private var current: (name: String, VersionedText) {
+        get throws {
+            if let remote = try remote.text(segment.chosenName, segment.localOptions) {
+                return (remote.name, try remote.read())
+            }
+            let snapshot = try Segment.read(
+                segment.chosenName, directory: segment.location.directory, trustedOwners: try segment.location.trusted)
+            let name = try Segment.place(segment.chosenName, directory: segment.location.directory).name
+            return (name, VersionedText(snapshot))
+        }
     }
 }

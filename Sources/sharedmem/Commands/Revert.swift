@@ -29,7 +29,7 @@ struct RevertCommand: ParsableCommand {
         guard case .success(let result)? = outcome else {
             throw KeepError.notKept(name: kept.name, version: kept.version, found: [])
         }
-        try setting.outcome.report(try result.get(), of: attached)
+        try setting.outcome.report(try result.get(), of: attached.name)
     }
 }
 

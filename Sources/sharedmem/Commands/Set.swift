@@ -10,6 +10,7 @@ struct SetCommand: ParsableCommand {
             """)
 
     @OptionGroup var segment: SegmentArguments
+    @OptionGroup var remote: RemoteOptions
 
     /// The text, given as an argument by mistake.
     @Argument(help: .hidden) var words: [String] = []
@@ -42,6 +43,8 @@ struct SetCommand: ParsableCommand {
     }
 
     func run() throws {
+        let localOptions = segment.localOptions + creation.localOptions
+        if let remote = try remote.text(segment.chosenName, localOptions) { return try set(at: remote) }
         var target = SegmentTarget(
             name: segment.chosenName, options: try segment.location.options(creating: creation))
         // A segment that does not exist has no version to replace.
@@ -57,7 +60,14 @@ struct SetCommand: ParsableCommand {
     private func set(_ bytes: Span<UInt8>, in target: SegmentTarget, _ capacity: Int) throws {
         let attached = try target.attach(for: bytes, capacity: capacity)
         let version = try attached.set(utf8: bytes, ifVersion: setting.expected)
-        try setting.outcome.report(version, of: attached)
+        try setting.outcome.report(version, of: attached.name)
+    }
+
+    private func set(at remote: RemoteText) throws {
+        let bytes = try text.map { Array($0.utf8) } ?? standardInput(Segment.maximumCapacity).bytes
+        try Segment.check(utf8: bytes.span)
+        let version = try remote.set(bytes, if: setting.expected.map { ("If-Match", "\"\($0)\"") })
+        try setting.outcome.report(version, of: remote.name)
     }
 
     /// All of standard input; it is not read to its end if it is longer than the capacity.

@@ -21,6 +21,7 @@ struct WatchCommand: ParsableCommand {
             """)
 
     @OptionGroup var segment: SegmentArguments
+    @OptionGroup var remote: RemoteOptions
 
     @Option(
         name: .customLong("after"),
@@ -65,29 +66,37 @@ struct WatchCommand: ParsableCommand {
 
     func run() throws {
         TerminationSignals.handle()
-        var options = AttachmentOptions(
-            directory: segment.location.directory, creates: false,
-            trustedOwners: try segment.location.trusted)
-        options.isOperator = true
-        let follower = try SegmentFollower(segment.chosenName, options, fallsBackToReadOnly: true)
+        var watched = try watched
         // With --exec, the command writes the output, and finds out by itself if it is closed.
         let output = command.isEmpty ? ByteStream.standardOutput : nil
         var version = known
         while !TerminationSignals.wereReceived, output?.isAbandoned != true {
             // Waits a second at a time, to notice a signal that came just before the wait, and a reader that left.
             Program.reapOrphans()
-            let next = try follower.nextInterruptibly(after: version, waitsForSegment: waits, timeout: .seconds(1))
-            guard let snapshot = next else { continue }
-            version = snapshot.version
-            if verbose { report("\(snapshot.version)") }
+            guard let next = try watched.next(after: version, waits: waits) else { continue }
+            version = next.version
+            if verbose { report("\(next.version)") }
             if json {
-                try write(try encodedLine(SnapshotReport(snapshot, of: follower.name)))
+                try write(try encodedLine(SnapshotReport(next, of: watched.name)))
             } else if command.isEmpty {
-                try write(snapshot.text)
+                try write(next.text)
             } else {
-                try runCommand(with: snapshot)
+                try runCommand(with: next)
             }
             if once { return }
+        }
+    }
+
+    private var watched: any WatchedText {
+        get throws {
+            if let remote = try remote.text(segment.chosenName, segment.localOptions) {
+                return WatchedRemoteText(remote)
+            }
+            var options = AttachmentOptions(
+                directory: segment.location.directory, creates: false, trustedOwners: try segment.location.trusted)
+            options.isOperator = true
+            return WatchedSegment(
+                follower: try SegmentFollower(segment.chosenName, options, fallsBackToReadOnly: true))
         }
     }
 
@@ -99,9 +108,9 @@ struct WatchCommand: ParsableCommand {
     /// Writes a line on standard error; if that is full or closed, the watch goes on.
     private func report(_ line: String) { try? ByteStream.standardError.write(line + "\n", isInterruptible: true) }
 
-    private func runCommand(with snapshot: Snapshot) throws {
-        Environment["SHAREDMEM_VERSION"] = "\(snapshot.version)"
-        let end = try Result { () throws(SystemError) in try Program.run(command, input: snapshot.text) }
+    private func runCommand(with next: VersionedText) throws {
+        Environment["SHAREDMEM_VERSION"] = "\(next.version)"
+        let end = try Result { () throws(SystemError) in try Program.run(command, input: next.text) }
             .mapError { Failure(description: "'\(command[0])' cannot be run: \($0.reason).") }.get()
         if once { throw ExitCode(end.exitStatus) }
         if end.exitStatus != 0 { report("sharedmem: \(command[0]) \(end)") }

@@ -3,33 +3,33 @@ import SharedMemory
 
 /// A person's changes to the text, from the first look into the editor until they are set or abandoned.
 struct EditSession {
-    private let segment: EditedSegment
+    private let edited: any EditedText
     private let editor: Editor
     private let file: PrivateFile
     private let style: Style
     /// The text that the person's changes are made to.
-    private var base: EditedSegment.State
+    private var base: EditedState
     /// Whether the text had no line feed at its end, so that the one that editors add is not a change.
     private var endsOpen: Bool
 
-    init(_ segment: EditedSegment, _ editor: Editor, _ style: Style) throws {
-        (self.segment, self.editor, self.style) = (segment, editor, style)
-        base = try segment.state()
+    init(_ edited: any EditedText, _ editor: Editor, _ style: Style) throws {
+        (self.edited, self.editor, self.style) = (edited, editor, style)
+        base = try edited.state()
         endsOpen = Self.endsOpen(base.text)
         file = try PrivateFile(
-            named: Editor.fileName(segment.name, base.text), in: Environment["TMPDIR"] ?? "/tmp",
+            named: Editor.fileName(edited.name, base.text), in: Environment["TMPDIR"] ?? "/tmp",
             content: base.text)
     }
 
     /// - Returns: nil if the text is unchanged, so that nothing was set.
-    mutating func run() throws -> (version: Version, segment: Segment)? {
+    mutating func run() throws -> Version? {
         do {
             try editor.run(file.path)
             while true {
                 switch try save() {
-                case .done(let version, let segment):
+                case .done(let version):
                     file.remove()
-                    return (version, segment)
+                    return version
                 case .unchanged:
                     file.remove()
                     return nil
@@ -61,7 +61,7 @@ struct EditSession {
     }
 
     private enum Step {
-        case done(Version, Segment)
+        case done(Version)
         case unchanged, again, saveAgain, abandoned
     }
 
@@ -69,14 +69,14 @@ struct EditSession {
         let text = try read()
         if text.text.utf8.elementsEqual(base.text.utf8) { return .unchanged }
         if Merge.hasMarkers(text.text), !Merge.hasMarkers(base.text), try !confirmsMarkers() { return .again }
-        let outcome: EditedSegment.Outcome
+        let outcome: EditOutcome
         do {
-            outcome = try segment.set(text, inPlaceOf: base)
-        } catch let error as SegmentError {
+            outcome = try edited.set(text, inPlaceOf: base)
+        } catch  where error is SegmentError || error is RemoteError {
             return try choice("\(error)", [.again, .abandon]) == .again ? .again : .abandoned
         }
         switch outcome {
-        case .set(let version, let segment): return .done(version, segment)
+        case .set(let version): return .done(version)
         case .conflict(let current): return try resolve(text.text, current)
         }
     }
@@ -90,7 +90,7 @@ struct EditSession {
 
     // MARK: Conflicts
 
-    private mutating func resolve(_ mine: String, _ current: EditedSegment.State) throws -> Step {
+    private mutating func resolve(_ mine: String, _ current: EditedState) throws -> Step {
         let diff = UnifiedDiff(from: current.text, to: mine)
         let difference = diff.text(
             from: .init(name: "current", remark: current.label), to: .init(name: "yours"), style)

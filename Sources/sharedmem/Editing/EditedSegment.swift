@@ -2,43 +2,25 @@ import LinuxSystem
 import SharedMemory
 
 /// The segment whose text is edited.
-struct EditedSegment {
+struct EditedSegment: EditedText {
     let name: String
     let options: AttachmentOptions
 
-    /// The text as it is at a moment.
-    struct State {
-        let text: String
-        /// Nil if the segment does not exist.
-        let version: Version?
-
-        var label: String { version.map { "\($0)" } ?? "no segment" }
-    }
-
-    enum Outcome {
-        case set(Version, Segment)
-        /// Another writer has set the text, or the segment has come or gone.
-        case conflict(State)
-    }
-
-    func state() throws -> State {
+    func state() throws -> EditedState {
         do {
             let snapshot = try Segment.read(
                 name, directory: options.directory, trustedOwners: options.trustedOwners)
-            return State(text: snapshot.text, version: snapshot.version)
+            return EditedState(text: snapshot.text, version: snapshot.version)
         } catch SegmentError.notFound, SegmentError.leftover {
-            return State(text: "", version: nil)
+            return EditedState(text: "", version: nil)
         }
     }
 
-    /// Sets the text if it is still as it was.
-    ///
-    /// - Throws: if the segment cannot take the text.
-    func set(_ text: borrowing ReadBytes, inPlaceOf state: State) throws -> Outcome {
+    func set(_ text: borrowing ReadBytes, inPlaceOf state: EditedState) throws -> EditOutcome {
         try text.withSpan { try set($0, inPlaceOf: state) }
     }
 
-    private func set(_ text: Span<UInt8>, inPlaceOf state: State) throws -> Outcome {
+    private func set(_ text: Span<UInt8>, inPlaceOf state: EditedState) throws -> EditOutcome {
         try Segment.check(utf8: text)
         var options = options
         // A segment that was there and has gone is not created again without a word.
@@ -54,7 +36,7 @@ struct EditedSegment {
             let version = try segment.set(utf8: text) { current in
                 state.version.map { current.version == $0 } ?? (current.version.number == 0)
             }
-            return .set(version, segment)
+            return .set(version)
         } catch SegmentError.versionMismatch, SegmentError.notFound, SegmentError.unlinked {
             return .conflict(try self.state())
         }

@@ -1,13 +1,12 @@
 import LinuxSystem
-import SharedMemoryHTTP
 
 /// A file that an option names, and that is read as a whole.
 struct InputFile: Sendable {
     let path: String
     /// What errors call it, such as `token file`.
     let kind: String
-    /// The option that names it.
-    let option: ServerOption
+    /// The option that names it, or its variable.
+    let source: String
     /// Whether other users must not be able to read it.
     let isSecret: Bool
 
@@ -23,7 +22,7 @@ struct InputFile: Sendable {
             let reason = isOther ? "it is not a regular file" : error.reason
             throw Failure(
                 description:
-                    "The \(kind) \(path) cannot be read: \(reason). \(option.source) must name a file that this user "
+                    "The \(kind) \(path) cannot be read: \(reason). \(source) must name a file that this user "
                     + "can read.")
         }
         let othersMayReadOrWrite: UInt32 = 0o006
@@ -32,7 +31,7 @@ struct InputFile: Sendable {
         }
         guard bytes.count <= Self.limit else {
             throw Failure(
-                description: "\(path) is not a \(kind): it is longer than 1 MiB. \(option.source) must name one.")
+                description: "\(path) is not a \(kind): it is longer than 1 MiB. \(source) must name one.")
         }
         return bytes
     }

@@ -23,6 +23,10 @@ struct SegmentLocation: ParsableArguments {
         }
     }
 
+    var localOptions: [(name: String, isGiven: Bool)] {
+        [("--directory", isDirectoryGiven), ("--trust-owner", !trustedOwners.isEmpty)]
+    }
+
     var trusted: Set<TrustedOwner> {
         get throws(SegmentError) {
             var owners: Set<TrustedOwner> = []
@@ -50,6 +54,9 @@ struct SegmentArguments: ParsableArguments {
 
     /// Nil for the one that the environment names, or `shared`.
     var chosenName: String? { segment ?? name }
+
+    /// The options that are for segments on this host, and whether they are on the command line.
+    var localOptions: [(name: String, isGiven: Bool)] { location.localOptions }
 }
 
 /// What a segment is like if it is created.
@@ -57,6 +64,11 @@ struct CreationOptions: ParsableArguments {
     @Option(.capacity) private var byteCount: ByteCount?
     @Option(.mode) private var fileMode: FileMode?
     @Option(.group) private var groupName: String?
+
+    /// Those that are on the command line.
+    private(set) var localOptions: [(name: String, isGiven: Bool)] = []
+
+    private enum CodingKeys: CodingKey { case byteCount, fileMode, groupName }
 
     /// Nil for that of an existing segment, or the default.
     var capacity: Int? { byteCount?.number }
@@ -71,6 +83,7 @@ struct CreationOptions: ParsableArguments {
 
     // The library reads SHAREDMEM_CAPACITY: unlike --capacity, it applies only to a segment that is created.
     mutating func validate() throws {
+        localOptions = [("--capacity", byteCount != nil), ("--mode", fileMode != nil), ("--group", groupName != nil)]
         fileMode = try ServerOption.mode.value(fileMode)
         groupName = try ServerOption.group.value(groupName)
         try orInvalid { () throws(SegmentError) in _ = try group }

@@ -24,14 +24,14 @@ struct SnapshotReport: Encodable {
     let name: String
     let version: String
     let bytes: Int
-    /// Nil if the text was never set.
+    /// Nil if the text was never set, or if that is not known.
     @OrNull var changed: String?
     let text: String
 
-    init(_ snapshot: Snapshot, of name: String) {
-        (self.name, version, text) = (name, "\(snapshot.version)", snapshot.text)
-        bytes = snapshot.text.utf8.count
-        changed = snapshot.version.number == 0 ? nil : snapshot.publicationTime.rfc3339
+    init(_ current: VersionedText, of name: String) {
+        (self.name, version, text) = (name, "\(current.version)", current.text)
+        bytes = current.text.utf8.count
+        changed = current.changed
     }
 }
 

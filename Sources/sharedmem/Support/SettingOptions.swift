@@ -10,13 +10,13 @@ struct OutcomeOptions: ParsableArguments {
     @Flag(help: "Print the name and the new version as a JSON object.")
     var json = false
 
-    func report(_ version: Version, of segment: Segment) throws {
+    func report(_ version: Version, of name: String) throws {
         if json {
             struct Outcome: Encodable {
                 let name: String
                 let version: String
             }
-            try ByteStream.standardOutput.write(encoded(Outcome(name: segment.name, version: "\(version)")))
+            try ByteStream.standardOutput.write(encoded(Outcome(name: name, version: "\(version)")))
         }
         if verbose { try ByteStream.standardError.write("\(version)\n") }
     }

@@ -80,18 +80,13 @@ struct SourceOptions: ParsableArguments {
     }
 
     private static func onlyToken(inFile path: String) throws -> String {
-        let file = InputFile(path: path, kind: "token file", option: .followTokenFile, isSecret: true)
-        let tokens = try file.entries(file.read().bytes, AccessToken.parse)
-        guard tokens.count == 1 else {
-            throw Failure(
-                description:
-                    "The token file \(path) has \(tokens.count) tokens: leave only the one for the server to follow.")
-        }
-        return tokens[0].secret
+        let file = InputFile(
+            path: path, kind: "token file", source: ServerOption.followTokenFile.source, isSecret: true)
+        return try file.onlyToken(of: "the server to follow")
     }
 
     private static func user(inFile path: String) throws -> (name: String, password: String) {
-        let file = InputFile(path: path, kind: "user file", option: .etcdUserFile, isSecret: true)
+        let file = InputFile(path: path, kind: "user file", source: ServerOption.etcdUserFile.source, isSecret: true)
         let lines = String(decoding: try file.read().bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
         let parts = lines.first?.split(separator: ":", maxSplits: 1) ?? []
         guard lines.count == 1, parts.count == 2 else {

@@ -3,7 +3,7 @@ import SharedMemoryHTTP
 extension ReloadedFiles<[AccessToken]> {
     /// The file of a server's tokens.
     convenience init(tokens path: String) {
-        let file = InputFile(path: path, kind: "token file", option: .tokenFile, isSecret: true)
+        let file = InputFile(path: path, kind: "token file", source: ServerOption.tokenFile.source, isSecret: true)
         self.init([file]) { content throws(Failure) in
             try file.entries(content[0], AccessToken.parse)
         } replace: { tokens, server throws(ServerError) in

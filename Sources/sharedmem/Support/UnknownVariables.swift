@@ -10,7 +10,7 @@ enum UnknownVariables {
         [
             "SHAREDMEM_NAME", "SHAREDMEM_VERSION", "SHAREDMEM_HEALTHCHECK_CA", "SHAREDMEM_HEALTHCHECK_SERVER_NAME",
             "SHAREDMEM_HEALTHCHECK_CERT", "SHAREDMEM_HEALTHCHECK_KEY", "SHAREDMEM_LIBRARY",
-        ] + forTests
+        ] + RemoteOptions.variables + forTests
 
     /// Release builds have no pause points.
     #if DEBUG
