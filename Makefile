@@ -171,7 +171,7 @@ clean:
 # Less frequent work is done by scripts, which can also be run by themselves.
 SCRIPTS = torture keep sanitize mutants fuzz endurance crowd proxies clients browser monitoring model contract \
     slow-http soak shutdown bench bench-tls check-builds check-without-http check-examples check-wheel check-consumer \
-    check-deb docs containers kubernetes page fleet
+    check-deb docs containers kubernetes page fleet etcd
 .PHONY: $(SCRIPTS) bench-quick bench-check
 $(SCRIPTS):
 	Scripts/$@ $(ARGS)

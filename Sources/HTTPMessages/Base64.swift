@@ -15,7 +15,10 @@ package enum Base64 {
         for byte in bytes {
             (bits, count) = (bits << 8 | UInt32(byte), count + 1)
             guard count == 3 else { continue }
-            for shift in [18, 12, 6, 0] as [UInt32] { text.append(characters[Int(bits >> shift & 63)]) }
+            text.append(characters[Int(bits >> 18)])
+            text.append(characters[Int(bits >> 12 & 63)])
+            text.append(characters[Int(bits >> 6 & 63)])
+            text.append(characters[Int(bits & 63)])
             (bits, count) = (0, 0)
         }
         if count > 0 {
@@ -40,7 +43,9 @@ package enum Base64 {
             guard value != 0xFF else { return nil }
             (bits, count) = (bits << 6 | UInt32(value), count + 1)
             guard count == 4 else { continue }
-            bytes += [UInt8(bits >> 16 & 0xFF), UInt8(bits >> 8 & 0xFF), UInt8(bits & 0xFF)]
+            bytes.append(UInt8(truncatingIfNeeded: bits >> 16))
+            bytes.append(UInt8(truncatingIfNeeded: bits >> 8))
+            bytes.append(UInt8(truncatingIfNeeded: bits))
             (bits, count) = (0, 0)
         }
         switch count {
