@@ -43,6 +43,7 @@ package enum HeaderName: String, Sendable {
     case traceParent = "traceparent"
     case transferEncoding = "Transfer-Encoding"
     case vary = "Vary"
+    case versionOrder = "Sharedmem-Version-Order"
     case via = "Via"
     case wwwAuthenticate = "WWW-Authenticate"
 

@@ -93,8 +93,9 @@ struct EtcdTests {
     func relay() async throws {
         let etcd = try await TestEtcd()
         let server = try await server(etcd)
-        let relay = try TestServer { $0.follow = FollowConfiguration([server.url]) }
-        for number in 0..<5 {
+        let proxy = try LossyProxy(to: server)
+        let relay = try TestServer { $0.follow = FollowConfiguration([proxy.url]) }
+        for number in 0..<9 {
             let answer = try (number % 2 == 0 ? relay : server).set("\(number)")
             #expect(answer.status == 204)
             for place in [relay, server] {
@@ -106,6 +107,14 @@ struct EtcdTests {
         _ = try server.set("newer")
         let answer = try relay.set("refused", ["If-Match: \(old)"])
         #expect(answer.status == 412)
+        // A later version is adopted from the event stream, and is no other history.
+        for place in [relay, server] {
+            #expect(
+                try place.request("GET", "/metrics").text.contains(
+                    "sharedmem_replica_histories_total{segment=\"text\"} 0\n"))
+            #expect(try place.request()["Sharedmem-Version-Order"] == "revision")
+        }
+        #expect(proxy.connectionCount <= 4)
     }
 
     // MARK: Lost answers

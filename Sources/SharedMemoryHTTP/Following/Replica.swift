@@ -57,6 +57,7 @@ final class Replica: Sendable {
         var isConnected = false
         /// The servers between the origin and this one, as `Via` lists them.
         var via = ""
+        var order = VersionOrder.instance
         var waiters: [(goal: Goal, deadline: Int, resume: @Sendable (Bool) -> Void)] = []
         var isStopped = false
         /// Told of each new version.
@@ -67,7 +68,8 @@ final class Replica: Sendable {
         func hasReached(_ goal: Goal) -> Bool {
             switch goal {
             case .version(let version, let moment):
-                recent.contains(version) || known?.follows(version) == true || isConfirmed(since: moment)
+                recent.contains(version) || known?.follows(version, in: .instance) == true
+                    || isConfirmed(since: moment)
             case .confirmation(let since): isConfirmed(since: since)
             }
         }
@@ -121,20 +123,23 @@ final class Replica: Sendable {
     ///
     /// A response is sent for up to a second after it is made, and the age is in whole seconds.
     func fields(_ ownName: String) -> [ResponseField] {
-        let via = state.withLock { $0.via }
+        let (via, order) = state.withLock { ($0.via, $0.order) }
         let age = ageMilliseconds.map { [ResponseField(.age, "\(($0 + 1999) / 1000)")] } ?? []
-        return age + [ResponseField(.via, via.isEmpty ? "1.1 \(ownName)" : "\(via), 1.1 \(ownName)")]
+        let mark = order == .revision ? [ResponseField(.versionOrder, order.rawValue)] : []
+        return age + mark + [ResponseField(.via, via.isEmpty ? "1.1 \(ownName)" : "\(via), 1.1 \(ownName)")]
     }
 }
 
 // MARK: For the loop
 
 extension Replica {
-    func connected(via: String) {
+    func connected(via: String, _ order: VersionOrder) {
         state.withLock { state in
-            (state.isConnected, state.via, state.faults) = (true, via, [:])
+            (state.isConnected, state.via, state.order, state.faults) = (true, via, order, [:])
         }
     }
+
+    var order: VersionOrder { state.withLock { $0.order } }
 
     /// - Returns: whether this reason is new since a server was last followed.
     func disconnected(from url: ServerURL, because reason: String) -> Bool {
@@ -253,7 +258,17 @@ extension Replica {
     }
 }
 
+/// What makes one version later than another.
+enum VersionOrder: String {
+    /// A larger number of the same instance.
+    case instance
+    /// A larger number: etcd's revision. Each version has an instance of its own, the id of the PUT that set it.
+    case revision
+}
+
 extension Version {
     /// Whether this is a later version of the same history.
-    func follows(_ other: Version) -> Bool { instance == other.instance && number > other.number }
+    func follows(_ other: Version, in order: VersionOrder) -> Bool {
+        (order == .revision || instance == other.instance) && number > other.number
+    }
 }

@@ -67,7 +67,7 @@ final class EtcdSource: ReplicaSource {
             return (connection, try connection.read(keys))
         }
         if !replica.isConnected { log.follows(replica.name, current) }
-        replica.connected(via: "")
+        replica.connected(via: "", .revision)
         try take(state, at: moment, replica)
         limits.renew(timeoutMilliseconds: Self.tryMilliseconds)
         let watch = try FollowEnd.from { () throws(EtcdFault) in try connection.watch(keys, from: state.revision + 1) }

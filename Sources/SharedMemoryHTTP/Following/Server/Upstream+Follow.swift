@@ -22,12 +22,12 @@ extension Upstream: ReplicaSource {
         let moment = Clock.boottimeMilliseconds
         let answer = try begin(connection, replica.name)
         if !replica.isConnected { log.follows(replica.name, current) }
-        replica.connected(via: answer.via)
+        replica.connected(via: answer.via, answer.order)
         if answer.version == replica.known {
             replica.confirm(at: moment)
         } else {
-            let isOtherHistory = replica.known.map { $0.instance != answer.version.instance } ?? false
-            replica.adopt(answer.version, answer.text, at: moment, isOtherHistory: isOtherHistory)
+            let isLater = replica.known.map { answer.version.follows($0, in: answer.order) } ?? true
+            replica.adopt(answer.version, answer.text, at: moment, isOtherHistory: !isLater)
         }
         try openStream(connection, replica)
         limits.interruption = replica.wakeUp.descriptor
@@ -37,7 +37,7 @@ extension Upstream: ReplicaSource {
     /// Gets the current text.
     private func begin(
         _ connection: HTTPConnection, _ name: String
-    ) throws(FollowEnd) -> (version: Version, text: [UInt8], via: String) {
+    ) throws(FollowEnd) -> (version: Version, text: [UInt8], via: String, order: VersionOrder) {
         var request = request("GET", name)
         request.add("Prefer", "consistent")
         let response = try FollowEnd.from { () throws(HTTPFault) in try connection.exchange(request) }
@@ -46,7 +46,7 @@ extension Upstream: ReplicaSource {
         while true {
             connection.limits.renew(timeoutMilliseconds: FollowLoop.timeoutMilliseconds)
             let piece = try FollowEnd.from { () throws(HTTPFault) in try connection.readSome() }
-            if piece.isEmpty { return (version, text, response["via"] ?? "") }
+            if piece.isEmpty { return (version, text, response["via"] ?? "", Self.order(response)) }
             text += piece
             if text.count > Segment.maximumCapacity { throw FollowEnd(reason: "sends more than any segment can have") }
         }
@@ -110,7 +110,7 @@ extension Upstream: ReplicaSource {
         }
         if version == replica.known { return }
         // What is older, or of another history, counts only when the server is asked for it.
-        guard replica.known.map({ version.follows($0) }) ?? true else { throw .again }
+        guard replica.known.map({ version.follows($0, in: replica.order) }) ?? true else { throw .again }
         // A carriage return comes as U+0000, which the text never contains.
         let text = event.data.contains(0) ? event.data.map { $0 == 0 ? UInt8(ascii: "\r") : $0 } : event.data
         // The event may have been under way for long: it confirms nothing.

@@ -47,6 +47,10 @@ final class Upstream: Sendable {
         return version
     }
 
+    static func order(_ response: HTTPResponse) -> VersionOrder {
+        response["sharedmem-version-order"].flatMap(VersionOrder.init) ?? .instance
+    }
+
     /// The version in the `ETag`.
     static func version(_ response: HTTPResponse) -> Version? {
         guard let tag = response["etag"], tag.hasPrefix("\""), tag.hasSuffix("\""), tag.utf8.count > 2 else {

@@ -33,7 +33,7 @@ struct UpstreamCheck {
             return
         }
         expected = nil
-        replica.connected(via: response["via"] ?? "")
+        replica.connected(via: response["via"] ?? "", Upstream.order(response))
         // A server that follows another one says how old its text is, and nothing if it does not know.
         if response["via"] == nil || isConsistent {
             replica.confirm(at: moment)
@@ -45,7 +45,7 @@ struct UpstreamCheck {
     /// Throws if the stream has fallen behind.
     func endIfLate() throws(FollowEnd) {
         guard let expected, Clock.coarseMilliseconds - lastProgress >= FollowLoop.lagMilliseconds else { return }
-        if replica.known == expected || replica.known?.follows(expected) == true { return }
+        if replica.known == expected || replica.known?.follows(expected, in: replica.order) == true { return }
         throw .again
     }
 
