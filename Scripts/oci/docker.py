@@ -81,17 +81,22 @@ def publish(container, ports):
     container.publish(host[0] if host else "0.0.0.0", int(port), int(inner_port))
 
 
+def compose_file(path):
+    """The content of a valid file for docker compose."""
+    text = (ROOT / path).read_text()
+    try:
+        compose_spec.PyCompose.from_yaml(text)
+    except ValueError as error:
+        sys.exit(f"{path} is invalid: {error}")
+    return yaml.safe_load(text)
+
+
 class Compose:
     """The services and volumes of compose.yaml."""
 
     def __init__(self, stage, image):
         self.stage, self.image = stage, image
-        text = (ROOT / "compose.yaml").read_text()
-        try:
-            compose_spec.PyCompose.from_yaml(text)
-        except ValueError as error:
-            sys.exit(f"compose.yaml is invalid: {error}")
-        self.file = yaml.safe_load(text)
+        self.file = compose_file("compose.yaml")
         self.services, self.started = self.file["services"], {}
         expect(set(self.file) == {"services", "volumes"}, f"compose.yaml has {sorted(self.file)}")
         self.volumes = {name: self.volume(**volume) for name, volume in self.file["volumes"].items()}
