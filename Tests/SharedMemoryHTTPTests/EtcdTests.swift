@@ -385,6 +385,23 @@ struct EtcdTests {
         #expect(wrong.status == 502 && wrong.text.contains("authentication failed"), "\(wrong.text)")
     }
 
+    @Test("etcd is trusted by its certificate, and users log in through TLS")
+    func encrypted() async throws {
+        let certificates = try await TestCertificates.shared()
+        let etcd = try await TestEtcd([], certificates)
+        try await etcd.control("user", "add", "root:secret")
+        try await etcd.control("user", "grant-role", "root", "root")
+        try await etcd.control("auth", "enable")
+        let server = try await server(etcd) {
+            $0.etcd?.authorities = certificates.certificate("ca")
+            $0.etcd?.user = ("root", "secret")
+        }
+        #expect(try server.set("through TLS").status == 204)
+        #expect(try server.segment().get() == "through TLS")
+        let untrusting = try TestServer { $0.etcd = EtcdConfiguration([etcd.url]) }
+        #expect(try untrusting.set("x").status == 503)
+    }
+
     // MARK: Requests and configurations
 
     @Test(

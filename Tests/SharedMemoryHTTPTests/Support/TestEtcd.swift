@@ -25,14 +25,17 @@ final class TestEtcd: Sendable {
         return ([own] + path).first { FileManager.default.isExecutableFile(atPath: "\($0)/etcd") }
     }()
 
-    init(_ options: [String] = []) async throws {
+    /// For TLS; nil without it.
+    private let certificates: TestCertificates?
+
+    init(_ options: [String] = [], _ certificates: TestCertificates? = nil) async throws {
         directory = try TemporaryDirectory()
-        self.options = options
+        (self.options, self.certificates) = (options, certificates)
         (clientPort, peerPort) = (try unusedPort(), try unusedPort())
         try await start()
     }
 
-    var url: String { "http://127.0.0.1:\(clientPort)" }
+    var url: String { certificates == nil ? "http://127.0.0.1:\(clientPort)" : "https://localhost:\(clientPort)" }
 
     private var dataDirectory: String { "\(directory.path)/data-\(state.withLock { $0.generation })" }
 
@@ -40,6 +43,9 @@ final class TestEtcd: Sendable {
 
     func start() async throws {
         let peer = "http://127.0.0.1:\(peerPort)"
+        let tls = certificates.map {
+            ["--cert-file", $0.certificate("server"), "--key-file", $0.key("server")]
+        }
         let process = try ChildProcess(
             Self.program("etcd"),
             [
@@ -47,11 +53,10 @@ final class TestEtcd: Sendable {
                 "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster",
                 "default=\(peer)",
                 "--unsafe-no-fsync",
-            ] + options)
+            ] + options + (tls ?? []))
         state.withLock { $0.process = process }
-        try await eventually("etcd's health") {
-            let answer = try? RawClient(host: "127.0.0.1", port: clientPort).request("GET", "/health")
-            return answer?.text.contains("true") == true ? () : nil
+        try await eventually("etcd serving") {
+            process.errorsSoFar.contains("ready to serve client requests") ? () : nil
         }
     }
 
@@ -69,7 +74,8 @@ final class TestEtcd: Sendable {
     @discardableResult
     func control(_ arguments: String...) async throws -> String {
         let result = try await ChildProcess.run(
-            Self.program("etcdctl"), ["--endpoints", url] + arguments,
+            Self.program("etcdctl"),
+            ["--endpoints", url] + (certificates.map { ["--cacert", $0.certificate("ca")] } ?? []) + arguments,
             environment: ["ETCDCTL_API": "3"])
         if result.status != 0 { throw SystemFailure(description: "etcdctl \(arguments): \(result.errors)") }
         return result.text
