@@ -83,12 +83,13 @@ def publish(container, ports):
 
 def compose_file(path):
     """The content of a valid file for docker compose."""
-    text = (ROOT / path).read_text()
+    content = yaml.safe_load((ROOT / path).read_text())
     try:
-        compose_spec.PyCompose.from_yaml(text)
+        # The parser does not know YAML's merge keys, which docker compose does.
+        compose_spec.PyCompose.from_yaml(yaml.safe_dump(content))
     except ValueError as error:
         sys.exit(f"{path} is invalid: {error}")
-    return yaml.safe_load(text)
+    return content
 
 
 class Compose:
