@@ -76,9 +76,8 @@ package final class EtcdCluster: Sendable {
         } catch let error where error.saysThatThereAreNoUsers {
             login.withLock { $0 = Login() }
         } catch {
-            if case .refused = error {
-                login.withLock { $0.refusal = (error, Clock.coarseMilliseconds) }
-            }
+            // A member without a leader refuses, too, and the next one may not.
+            if error.isForPermission { login.withLock { $0.refusal = (error, Clock.coarseMilliseconds) } }
             throw error
         }
     }

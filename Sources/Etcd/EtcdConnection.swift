@@ -97,11 +97,14 @@ package final class EtcdConnection {
 
     private func call(_ path: String, _ body: String) throws(EtcdFault) -> JSONValue {
         let (body, token) = (Array(body.utf8), cluster.token)
+        let milliseconds = limits.deadline - Clock.coarseMilliseconds
         do throws(EtcdFault) {
             return try exchange(path, body, token: token)
         } catch let error where error.asksForLogin {
-            // What lacked a token was not carried out.
+            // What lacked a token was not carried out. It has its time again, once the login has.
+            limits.renew(timeoutMilliseconds: milliseconds)
             try cluster.logIn(at: member, insteadOf: token, limits)
+            limits.renew(timeoutMilliseconds: milliseconds)
             return try exchange(path, body, token: cluster.token)
         }
     }

@@ -47,6 +47,12 @@ package struct HTTPResponse: Sendable {
         return values.isEmpty ? nil : values.joined(separator: ", ")
     }
 
+    /// What is between the quotes of a strong `ETag`; nil if there is none.
+    package var entityTag: String? {
+        guard let tag = self["etag"], tag.hasPrefix("\""), tag.hasSuffix("\""), tag.utf8.count > 2 else { return nil }
+        return String(tag.dropFirst().dropLast())
+    }
+
     /// - Parameter method: the request's.
     func framing(for method: String) throws(HTTPFault) -> Framing {
         if method == "HEAD" || status == 204 || status == 304 || status < 200 { return .length(0) }

@@ -8,6 +8,9 @@ package struct ReceivedEvent: Equatable, Sendable {
     package var data: [UInt8] = []
 
     package init() {}
+
+    /// The text that the data is, in a stream of this service: a carriage return comes as U+0000, which no text contains.
+    package var text: [UInt8] { data.contains(0) ? data.map { $0 == 0 ? UInt8(ascii: "\r") : $0 } : data }
 }
 
 /// Reads an event stream (HTML, 9.2.6) from pieces of any size.

@@ -60,7 +60,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
 /// A refusal, sent as `application/problem+json`.
 ///
 /// The text stays as it was, except if the problem is ``ProblemType/notKept``, or perhaps ``ProblemType/outcomeUnknown``.
-package final class Problem: Sendable {
+package final class Problem: Error, Sendable {
     package let type: ProblemType
     package let detail: String
     package let members: [(name: String, value: MemberValue)]

@@ -174,13 +174,9 @@ package struct ServerOption: Sendable {
             """)
     package static let followTokenFile = ServerOption(
         "follow-token-file", value: "file", help: "The token to send to --follow servers, alone in a file.")
-    package static let followCA = ServerOption(
-        "follow-ca", value: "file",
-        help: "The PEM certificates of the authorities to trust at https URLs of --follow, instead of the system's.")
-    package static let followCert = ServerOption(
-        "follow-cert", value: "file", help: "A PEM certificate to present to --follow servers.")
-    package static let followKey = ServerOption(
-        "follow-key", value: "file", help: "The PEM key of that certificate, if it is not in the same file.")
+    package static let followCA = authorities(atURLsOf: "follow")
+    package static let followCert = certificate(presentedTo: "--follow servers", "follow")
+    package static let followKey = certificateKey("follow")
     package static let etcd = ServerOption(
         "etcd", value: "url",
         help: """
@@ -192,16 +188,29 @@ package struct ServerOption: Sendable {
         help: "What the keys in etcd begin with, before /NAME/text and /NAME/write.")
     package static let etcdUserFile = ServerOption(
         "etcd-user-file", value: "file", help: "The user of etcd, as USER:PASSWORD, alone in a file.")
-    package static let etcdCA = ServerOption(
-        "etcd-ca", value: "file",
-        help: "The PEM certificates of the authorities to trust at https URLs of --etcd, instead of the system's.")
-    package static let etcdCert = ServerOption(
-        "etcd-cert", value: "file", help: "A PEM certificate to present to etcd.")
-    package static let etcdKey = ServerOption(
-        "etcd-key", value: "file", help: "The PEM key of that certificate, if it is not in the same file.")
+    package static let etcdCA = authorities(atURLsOf: "etcd")
+    package static let etcdCert = certificate(presentedTo: "etcd", "etcd")
+    package static let etcdKey = certificateKey("etcd")
     package static let maxStaleness = ServerOption(
         "max-staleness", \.maximumStalenessSeconds, unit: "seconds",
         help: "With --follow or --etcd, be unready once the text has not been confirmed for so long.")
+
+    private static func authorities(atURLsOf option: String) -> ServerOption {
+        ServerOption(
+            "\(option)-ca", value: "file",
+            help:
+                "The PEM certificates of the authorities to trust at https URLs of --\(option), instead of the system's."
+        )
+    }
+
+    private static func certificate(presentedTo whom: String, _ option: String) -> ServerOption {
+        ServerOption("\(option)-cert", value: "file", help: "A PEM certificate to present to \(whom).")
+    }
+
+    private static func certificateKey(_ option: String) -> ServerOption {
+        ServerOption(
+            "\(option)-key", value: "file", help: "The PEM key of that certificate, if it is not in the same file.")
+    }
 
     package static let grace = ServerOption(
         "grace", \.graceSeconds.optional, in: 0...1_000_000, unit: "seconds",

@@ -2,6 +2,7 @@ import Foundation
 import HTTPClient
 import SharedMemory
 import SharedMemoryHTTP
+import Synchronization
 import TestSupport
 import TestTraits
 import Testing
@@ -56,20 +57,7 @@ struct EtcdTests {
         let servers = [try await server(etcd), try await server(etcd)]
         _ = try servers[0].set("0")
         let count = 30
-        let plain = try await withThrowingTaskGroup(of: [String].self) { group in
-            for (index, server) in servers.enumerated() {
-                for client in 0..<2 {
-                    group.addTask {
-                        try (0..<count).map { number in
-                            let answer = try server.set("\(index) \(client) \(number)")
-                            #expect(answer.status == 204)
-                            return answer["ETag"] ?? ""
-                        }
-                    }
-                }
-            }
-            return try await group.reduce(into: []) { $0 += $1 }
-        }
+        let plain = try await TestServer.setOften(servers, count: count)
         #expect(Set(plain).count == 4 * count)
         _ = try servers[0].set("0")
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -400,6 +388,37 @@ struct EtcdTests {
         #expect(try server.segment().get() == "through TLS")
         let untrusting = try TestServer { $0.etcd = EtcdConfiguration([etcd.url]) }
         #expect(try untrusting.set("x").status == 503)
+    }
+
+    @Test("A member that cannot log anyone in keeps no other one from it; a wrong password is not sent again at once")
+    func logins() async throws {
+        let state = #"{"header":{"cluster_id":"1","revision":"5"}}"#
+        let isKnown = Flag()
+        let withoutLeader = try ScriptedServer { line in
+            line.contains("authenticate") ? (503, #"{"error":"etcdserver: no leader","code":14}"#) : (401, "{}")
+        }
+        let right = try ScriptedServer { line in
+            if line.contains("authenticate") { isKnown.raise() }
+            return line.contains("authenticate")
+                ? (200, #"{"token":"t"}"#) : isKnown.isRaised ? (200, state) : (401, "{}")
+        }
+        let logins = Atomic(0)
+        let refusing = try ScriptedServer { line in
+            if line.contains("authenticate") { logins.add(1, ordering: .relaxed) }
+            return (400, #"{"error":"etcdserver: user name is empty, or authentication failed","code":3}"#)
+        }
+        let user = EtcdUser(name: "a", password: "b")
+        let members = try [withoutLeader, right, refusing].map { try #require(ServerURL($0.url)) }
+        let cluster = EtcdCluster(members, ClientIdentity(), user)
+        let keys = EtcdKeys(prefix: "/p", name: "n")
+        func read(_ cluster: EtcdCluster, at member: Int) throws -> EtcdState {
+            try cluster.connect(to: members[member], ClientLimits(timeoutMilliseconds: 60_000)).read(keys)
+        }
+        #expect(throws: EtcdFault.self) { try read(cluster, at: 0) }
+        #expect(try read(cluster, at: 1).current == .none)
+        let other = EtcdCluster(members, ClientIdentity(), user)
+        for _ in 0..<3 { #expect(throws: EtcdFault.self) { try read(other, at: 2) } }
+        #expect(logins.load(ordering: .relaxed) == 1)
     }
 
     // MARK: Requests and configurations

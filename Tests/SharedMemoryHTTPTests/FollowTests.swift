@@ -127,20 +127,7 @@ struct FollowTests {
         let origin = try TestServer()
         let relays = [try await relay(of: origin), try await relay(of: origin)]
         let count = 40
-        let tags = try await withThrowingTaskGroup(of: [String].self) { group in
-            for (index, relay) in relays.enumerated() {
-                for client in 0..<2 {
-                    group.addTask {
-                        try (0..<count).map { number in
-                            let answer = try relay.set("\(index) \(client) \(number)")
-                            #expect(answer.status == 204)
-                            return answer["ETag"] ?? ""
-                        }
-                    }
-                }
-            }
-            return try await group.reduce(into: []) { $0 += $1 }
-        }
+        let tags = try await TestServer.setOften(relays, count: count)
         #expect(Set(tags).count == 4 * count)
         #expect(try origin.segment().version.number == UInt64(4 * count))
     }

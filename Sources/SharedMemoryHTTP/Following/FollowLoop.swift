@@ -10,8 +10,6 @@ struct FollowLoop: Sendable {
     static let tickMilliseconds = 250
     /// For connecting, and then for each piece of the text.
     static let timeoutMilliseconds = 5000
-    /// How long what the source has shown may be missing from what it reports of itself.
-    static let lagMilliseconds = 500
     private static let pauseMilliseconds = 50...1000
 
     init(_ replica: Replica, _ source: any ReplicaSource, _ log: ServerLog) {

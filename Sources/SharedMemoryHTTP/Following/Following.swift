@@ -42,7 +42,7 @@ final class Following: Sendable {
         let loop = FollowLoop(replica, source, log)
         let started = [
             try BackgroundLoop(named: "sharedmem pass") { [writes, source, replica, log] end in
-                writes.run(source.makeWriter(replica, log), until: end)
+                writes.run(source.makeWriter(replica), log, until: end)
                 return false
             },
             try BackgroundLoop(named: "sharedmem follow") { end in

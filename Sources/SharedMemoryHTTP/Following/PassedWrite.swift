@@ -73,9 +73,9 @@ final class WriteQueue: Sendable {
     }
 
     /// Passes on the PUTs one after another until `end` is signalled, and answers all that are left then.
-    func run(_ writer: any ReplicaWriter, until end: borrowing EventDescriptor) {
+    func run(_ writer: any ReplicaWriter, _ log: ServerLog, until end: borrowing EventDescriptor) {
         repeat {
-            for write in take() { writer.perform(write, until: end) }
+            for write in take() { writer.perform(write, log, until: end) }
         } while wakeUp.wait(orUntil: end)
         inbox.withLock { $0.isStopped = true }
         for write in take() { write.answer(.problem(.draining)) }
@@ -90,30 +90,11 @@ final class WriteQueue: Sendable {
 }
 
 extension Problem {
-    /// - Parameter advice: how the client finds out.
-    static func outcomeUnknown(
-        _ noun: String, _ base: Version, advice: String = "Get the text to find out.",
-        members: [(name: String, value: MemberValue)] = []
-    ) -> Problem {
-        Problem(
-            .outcomeUnknown,
-            "\(noun) did not answer. The text may be set, or may yet be, but only in place of version \(base). \(advice)",
-            members: [("base", .text("\(base)"))] + members)
-    }
-
     fileprivate static func setButNotSeen(_ version: Version) -> Problem {
         Problem(
             .outcomeUnknown,
             "The text was set as version \(version), but this server has yet to see it. Get the text to find out.",
             members: [("version", .text("\(version)"))], headers: [(.entityTag, EntityTag(version).quoted)])
-    }
-
-    static func originUnreachable(_ noun: String) -> Problem {
-        .unavailable("Nothing was set. \(noun) cannot be reached. Try again.")
-    }
-
-    static func badOrigin(_ noun: String, _ reason: String) -> Problem {
-        Problem(.badOrigin, "\(noun) \(reason). Ask its operator.")
     }
 
     static let loop = Problem(

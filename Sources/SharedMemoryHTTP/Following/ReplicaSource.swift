@@ -14,7 +14,7 @@ protocol ReplicaSource: Sendable {
     /// Follows the current server until that has to begin again, there or elsewhere.
     func follow(_ replica: Replica, _ log: ServerLog, until end: borrowing EventDescriptor) throws(FollowEnd)
 
-    func makeWriter(_ replica: Replica, _ log: ServerLog) -> any ReplicaWriter
+    func makeWriter(_ replica: Replica) -> any ReplicaWriter
 }
 
 /// Why following a server has ended.
@@ -33,29 +33,4 @@ struct FollowEnd: Error {
             throw FollowEnd(reason: "does not answer: \(error)")
         }
     }
-}
-
-/// Sets text at a replica's source.
-///
-/// For one thread.
-protocol ReplicaWriter: AnyObject {
-    /// Passes on a PUT, and answers it.
-    ///
-    /// - Parameter end: once it is signalled, no further try begins.
-    func perform(_ write: PassedWrite, until end: borrowing EventDescriptor)
-}
-
-/// A connection that is kept from one PUT to the next.
-struct KeptConnection<Connection> {
-    let connection: Connection
-    /// How many servers after the current one.
-    let offset: Int
-    private var lastUse = Clock.coarseMilliseconds
-
-    init(_ connection: Connection, _ offset: Int) { (self.connection, self.offset) = (connection, offset) }
-
-    mutating func noteUse() { lastUse = Clock.coarseMilliseconds }
-
-    /// A server may end an idle connection just as a PUT is sent: then it is unknown whether the PUT was applied.
-    var isFresh: Bool { Clock.coarseMilliseconds - lastUse < 5000 }
 }

@@ -103,7 +103,7 @@ struct RemoteText: Sendable {
     }
 
     private static func version(_ response: HTTPResponse) -> Version? {
-        response["etag"].flatMap { Version($0.trimmingPrefixAndSuffix("\"")) }
+        response.entityTag.flatMap { Version($0) }
     }
 
     /// What a response says that is no success.
@@ -132,11 +132,5 @@ struct RemoteError: Error, CustomStringConvertible {
     init(_ server: ServerURL, _ problem: String, status: Int = 0, isTemporary: Bool = false) {
         description = "\(server) \(problem)\(problem.hasSuffix(".") ? "" : ".")"
         (self.status, self.isTemporary) = (status, isTemporary)
-    }
-}
-
-extension String {
-    fileprivate func trimmingPrefixAndSuffix(_ mark: String) -> String {
-        hasPrefix(mark) && hasSuffix(mark) && utf8.count >= 2 ? String(dropFirst().dropLast()) : self
     }
 }

@@ -123,8 +123,6 @@ struct WatchedRemoteText: WatchedText {
         guard let version = Version(event.id) else {
             throw RemoteError(remote.server, "sends an event without a version, so it is not a sharedmem server")
         }
-        // A carriage return comes as U+0000, which the text never contains.
-        let text = event.data.map { $0 == 0 ? UInt8(ascii: "\r") : $0 }
-        arrived.append(VersionedText(version: version, text: String(decoding: text, as: UTF8.self), changed: nil))
+        arrived.append(VersionedText(version: version, text: String(decoding: event.text, as: UTF8.self), changed: nil))
     }
 }

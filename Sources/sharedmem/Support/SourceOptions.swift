@@ -25,22 +25,15 @@ struct SourceOptions: ParsableArguments {
         get throws {
             let urls = try ServerOption.follow.values(follow)
             let tokenFile = try ServerOption.followTokenFile.value(followTokenFile)
-            var followed = FollowConfiguration(urls)
-            followed.authorities = try ServerOption.followCA.value(followCA)
-            followed.certificate = try ServerOption.followCert.value(followCert)
-            followed.key = try ServerOption.followKey.value(followKey)
-            if urls.isEmpty {
-                try Self.checkNone(
-                    of: [
-                        (.followTokenFile, tokenFile), (.followCA, followed.authorities),
-                        (.followCert, followed.certificate), (.followKey, followed.key),
-                    ], without: "a server to follow: give --follow URL")
+            let files = try Files((.followCA, followCA), (.followCert, followCert), (.followKey, followKey))
+            guard !urls.isEmpty else {
+                try files.checkAbsence(
+                    with: (.followTokenFile, tokenFile), without: "a server to follow: give --follow URL")
                 return nil
             }
-            if followed.key != nil, followed.certificate == nil {
-                throw ValidationError(
-                    "\(ServerOption.followKey.source) needs the key's certificate: give --follow-cert FILE, too.")
-            }
+            try files.check()
+            var followed = FollowConfiguration(urls)
+            (followed.authorities, followed.certificate, followed.key) = (files.ca, files.cert, files.key)
             followed.token = try tokenFile.map(Self.onlyToken)
             return followed
         }
@@ -50,33 +43,47 @@ struct SourceOptions: ParsableArguments {
     private var etcdCluster: EtcdConfiguration? {
         get throws {
             let urls = try ServerOption.etcd.values(etcd)
-            let prefix = try ServerOption.etcdPrefix.value(etcdPrefix)
             let userFile = try ServerOption.etcdUserFile.value(etcdUserFile)
-            var cluster = EtcdConfiguration(urls)
-            cluster.authorities = try ServerOption.etcdCA.value(etcdCA)
-            cluster.certificate = try ServerOption.etcdCert.value(etcdCert)
-            cluster.key = try ServerOption.etcdKey.value(etcdKey)
-            if urls.isEmpty {
-                try Self.checkNone(
-                    of: [
-                        (.etcdUserFile, userFile), (.etcdCA, cluster.authorities), (.etcdCert, cluster.certificate),
-                        (.etcdKey, cluster.key),
-                    ], without: "a member of etcd: give --etcd URL")
+            let files = try Files((.etcdCA, etcdCA), (.etcdCert, etcdCert), (.etcdKey, etcdKey))
+            guard !urls.isEmpty else {
+                // The prefix has a default, which `--print-config` shows and which may be given as well.
+                try files.checkAbsence(with: (.etcdUserFile, userFile), without: "a member of etcd: give --etcd URL")
                 return nil
             }
-            if cluster.key != nil, cluster.certificate == nil {
-                throw ValidationError(
-                    "\(ServerOption.etcdKey.source) needs the key's certificate: give --etcd-cert FILE, too.")
-            }
-            if let prefix { cluster.prefix = prefix }
+            try files.check()
+            var cluster = EtcdConfiguration(urls)
+            (cluster.authorities, cluster.certificate, cluster.key) = (files.ca, files.cert, files.key)
+            if let prefix = try ServerOption.etcdPrefix.value(etcdPrefix) { cluster.prefix = prefix }
             cluster.user = try userFile.map(Self.user)
             return cluster
         }
     }
 
-    private static func checkNone(of options: [(ServerOption, String?)], without needed: String) throws {
-        guard let option = options.first(where: { $0.1 != nil })?.0 else { return }
-        throw ValidationError("\(option.source) needs \(needed), too.")
+    /// The PEM files with which the server connects to its source.
+    private struct Files {
+        typealias Given = (option: ServerOption, path: String?)
+
+        private let options: [Given]
+
+        init(_ ca: Given, _ cert: Given, _ key: Given) throws {
+            options = try [ca, cert, key].map { ($0.option, try $0.option.value($0.path)) }
+        }
+
+        var ca: String? { options[0].path }
+        var cert: String? { options[1].path }
+        var key: String? { options[2].path }
+
+        func check() throws {
+            guard key != nil, cert == nil else { return }
+            throw ValidationError(
+                "\(options[2].option.source) needs the key's certificate: give --\(options[1].option.name) FILE, too.")
+        }
+
+        /// Throws if an option is given although there is no source.
+        func checkAbsence(with other: Given, without source: String) throws {
+            guard let given = ([other] + options).first(where: { $0.path != nil }) else { return }
+            throw ValidationError("\(given.option.source) needs \(source), too.")
+        }
     }
 
     private static func onlyToken(inFile path: String) throws -> String {

@@ -71,6 +71,26 @@ final class TestServer: Sendable {
         try request("PUT", "/shared", fields, body: Array(text.utf8))
     }
 
+    /// Has two clients of each server set different text so many times.
+    ///
+    /// - Returns: the entity tags.
+    static func setOften(_ servers: [TestServer], count: Int) async throws -> [String] {
+        try await withThrowingTaskGroup(of: [String].self) { group in
+            for (index, server) in servers.enumerated() {
+                for client in 0..<2 {
+                    group.addTask {
+                        try (0..<count).map { number in
+                            let answer = try server.set("\(index) \(client) \(number)")
+                            if answer.status != 204 { throw SystemFailure(description: "a PUT is answered \(answer)") }
+                            return answer["ETag"] ?? ""
+                        }
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+    }
+
     /// A process that has set the text and stopped before it notified anyone.
     func writerStoppedBeforeNotifying() async throws -> ChildProcess {
         let writer = try ChildProcess.probe(

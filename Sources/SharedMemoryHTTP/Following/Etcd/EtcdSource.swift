@@ -55,7 +55,7 @@ final class EtcdSource: ReplicaSource {
         try cluster.connect(to: member(offset), limits)
     }
 
-    func makeWriter(_ replica: Replica, _ log: ServerLog) -> any ReplicaWriter { EtcdWriter(replica, self, log) }
+    func makeWriter(_ replica: Replica) -> any ReplicaWriter { EtcdWriter(replica, self) }
 
     // MARK: Following
 
@@ -134,7 +134,7 @@ final class EtcdSource: ReplicaSource {
                 nextCheck = Clock.coarseMilliseconds + FollowLoop.checkIntervalMilliseconds
                 lastTurn = Clock.boottimeMilliseconds
             }
-            try check.endIfLate()
+            if let late = check.lag.overdue(at: replica) { throw FollowEnd(reason: "does not report version \(late)") }
         }
     }
 
@@ -145,7 +145,7 @@ final class EtcdSource: ReplicaSource {
         do throws(EtcdFault) {
             defer { replica.wakeUp.clear() }
             let changes = try watch.read()
-            check.noteArrival()
+            check.lag.noteArrival()
             return changes
         } catch .http(.timedOut) {
             return []
@@ -164,15 +164,9 @@ private struct EtcdCheck {
     private let source: EtcdSource
     private let replica: Replica
     private var connection: EtcdConnection?
-    /// The version that the member has shown, and that the watch has yet to report.
-    private var expected: Version?
-    /// When the member showed it, or the watch last reported anything.
-    private var lastProgress = Clock.coarseMilliseconds
+    var lag = StreamLag()
 
     init(_ source: EtcdSource, _ replica: Replica) { (self.source, self.replica) = (source, replica) }
-
-    /// Notes that the watch has reported something: a long text takes its time.
-    mutating func noteArrival() { lastProgress = Clock.coarseMilliseconds }
 
     mutating func perform() throws(FollowEnd) {
         guard let known = replica.known else { throw .again }
@@ -180,21 +174,13 @@ private struct EtcdCheck {
         let state = try ask(wholeText: known.number > 0 && known.instance == 0)
         let version = state.current.version
         if version == known, known.instance != 0 || known.number == 0 || replica.hasAdopted(state.current) {
-            expected = nil
+            lag.expectNothing()
             replica.confirm(at: moment)
         } else if version.number > known.number {
-            if expected != version { (expected, lastProgress) = (version, Clock.coarseMilliseconds) }
+            lag.expect(version)
         } else {
             throw .again
         }
-    }
-
-    /// Throws if the watch has fallen behind.
-    func endIfLate() throws(FollowEnd) {
-        guard let expected, Clock.coarseMilliseconds - lastProgress >= FollowLoop.lagMilliseconds,
-            let known = replica.known, known.number < expected.number
-        else { return }
-        throw FollowEnd(reason: "does not report version \(expected)")
     }
 
     private mutating func ask(wholeText: Bool) throws(FollowEnd) -> EtcdState {

@@ -14,7 +14,7 @@ import SharedMemory
 extension Upstream: ReplicaSource {
     var noun: String { "The server that this one follows" }
 
-    func makeWriter(_ replica: Replica, _ log: ServerLog) -> any ReplicaWriter { UpstreamWriter(replica, self, log) }
+    func makeWriter(_ replica: Replica) -> any ReplicaWriter { UpstreamWriter(replica, self) }
 
     func follow(_ replica: Replica, _ log: ServerLog, until end: borrowing EventDescriptor) throws(FollowEnd) {
         let limits = ClientLimits(timeoutMilliseconds: FollowLoop.timeoutMilliseconds, interruption: end.descriptor)
@@ -73,7 +73,7 @@ extension Upstream: ReplicaSource {
         while !end.isSignalled() {
             connection.limits.renew(timeoutMilliseconds: FollowLoop.tickMilliseconds)
             let bytes = try piece(of: connection, replica)
-            if !bytes.isEmpty { check.noteArrival() }
+            if !bytes.isEmpty { check.lag.noteArrival() }
             guard let parts = try? parser.read(bytes) else {
                 throw FollowEnd(reason: "sends an event that is longer than any text")
             }
@@ -83,7 +83,7 @@ extension Upstream: ReplicaSource {
                 try check.perform()
                 nextCheck = Clock.coarseMilliseconds + FollowLoop.checkIntervalMilliseconds
             }
-            try check.endIfLate()
+            if check.lag.overdue(at: replica) != nil { throw .again }
         }
     }
 
@@ -111,9 +111,7 @@ extension Upstream: ReplicaSource {
         if version == replica.known { return }
         // What is older, or of another history, counts only when the server is asked for it.
         guard replica.known.map({ version.follows($0, in: replica.order) }) ?? true else { throw .again }
-        // A carriage return comes as U+0000, which the text never contains.
-        let text = event.data.contains(0) ? event.data.map { $0 == 0 ? UInt8(ascii: "\r") : $0 } : event.data
         // The event may have been under way for long: it confirms nothing.
-        replica.adopt(version, text, at: nil)
+        replica.adopt(version, event.text, at: nil)
     }
 }

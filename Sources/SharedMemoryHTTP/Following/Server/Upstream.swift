@@ -52,10 +52,5 @@ final class Upstream: Sendable {
     }
 
     /// The version in the `ETag`.
-    static func version(_ response: HTTPResponse) -> Version? {
-        guard let tag = response["etag"], tag.hasPrefix("\""), tag.hasSuffix("\""), tag.utf8.count > 2 else {
-            return nil
-        }
-        return Version(String(tag.dropFirst().dropLast()))
-    }
+    static func version(_ response: HTTPResponse) -> Version? { response.entityTag.flatMap(Version.init) }
 }

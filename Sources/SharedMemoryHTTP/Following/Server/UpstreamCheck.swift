@@ -7,17 +7,11 @@ struct UpstreamCheck {
     private let upstream: Upstream
     private let replica: Replica
     private var connection: HTTPConnection?
-    /// The version that the server has reported, and that the stream has yet to deliver.
-    private var expected: Version?
-    /// When the server reported it, or the stream last delivered anything.
-    private var lastProgress = Clock.coarseMilliseconds
+    var lag = StreamLag()
 
     private static let timeoutMilliseconds = 1000
 
     init(_ upstream: Upstream, _ replica: Replica) { (self.upstream, self.replica) = (upstream, replica) }
-
-    /// Notes that the stream has delivered something: a long event takes its time.
-    mutating func noteArrival() { lastProgress = Clock.coarseMilliseconds }
 
     mutating func perform() throws(FollowEnd) {
         guard let known = replica.known else { throw .again }
@@ -29,10 +23,9 @@ struct UpstreamCheck {
         let response = try exchange(request)
         let version = try upstream.version(in: response)
         guard version == known else {
-            if expected != version { (expected, lastProgress) = (version, Clock.coarseMilliseconds) }
-            return
+            return lag.expect(version)
         }
-        expected = nil
+        lag.expectNothing()
         replica.connected(via: response["via"] ?? "", Upstream.order(response))
         // A server that follows another one says how old its text is, and nothing if it does not know.
         if response["via"] == nil || isConsistent {
@@ -40,13 +33,6 @@ struct UpstreamCheck {
         } else if let age = response["age"].flatMap({ Int($0) }), age >= 0 {
             replica.confirm(at: moment - age * 1000)
         }
-    }
-
-    /// Throws if the stream has fallen behind.
-    func endIfLate() throws(FollowEnd) {
-        guard let expected, Clock.coarseMilliseconds - lastProgress >= FollowLoop.lagMilliseconds else { return }
-        if replica.known == expected || replica.known?.follows(expected, in: replica.order) == true { return }
-        throw .again
     }
 
     private mutating func exchange(_ request: HTTPRequest) throws(FollowEnd) -> HTTPResponse {
