@@ -53,7 +53,7 @@ package final class EtcdCluster: Sendable {
     /// - Parameter rejected: the token that etcd has rejected; nil for none.
     func logIn(at member: ServerURL, insteadOf rejected: String?, _ limits: ClientLimits) throws(EtcdFault) {
         guard let user else {
-            throw .refused(status: 401, code: 16, message: "it has users, and none is given: give --etcd-user-file")
+            throw .refused(status: 401, message: "it has users, and none is given: give --etcd-user-file")
         }
         let refusal = login.withLock { login in
             login.refusal.flatMap {

@@ -5,8 +5,8 @@ import HTTPMessages
 package enum EtcdFault: Error, Equatable, Sendable, CustomStringConvertible {
     /// There was no answer.
     case http(HTTPFault)
-    /// An error of etcd's, with the code of gRPC.
-    case refused(status: Int, code: Int, message: String)
+    /// etcd has answered with an error.
+    case refused(status: Int, message: String)
     /// A watch has ended, because the revisions that it asked for are compacted, or for another reason.
     case canceled(isCompacted: Bool, reason: String)
     case malformed(reason: String)
@@ -15,24 +15,23 @@ package enum EtcdFault: Error, Equatable, Sendable, CustomStringConvertible {
         // Newer versions have no `error`; that of a watch is an object.
         let error = answer?["error"].flatMap { $0.string == nil ? $0 : nil } ?? answer
         let message = error?["message"]?.string ?? error?["error"]?.string ?? "status \(status)"
-        self = .refused(
-            status: status, code: error?["code"]?.integer() ?? error?["grpc_code"]?.integer() ?? 0, message: message)
+        self = .refused(status: status, message: message)
     }
 
     package var description: String {
         switch self {
         case .http(let fault): "\(fault)"
-        case .refused(_, _, let message): "it says: \(message)"
+        case .refused(_, let message): "it says: \(message)"
         case .canceled(_, let reason): "it has canceled the watch: \(reason)"
         case .malformed(let reason): "its answer is not one of etcd's: \(reason)"
         }
     }
 
-    private var message: String { if case .refused(_, _, let message) = self { message } else { "" } }
+    private var message: String { if case .refused(_, let message) = self { message } else { "" } }
 
     /// Whether the request lacks a token that is valid now.
     var asksForLogin: Bool {
-        guard case .refused(let status, _, let message) = self else { return false }
+        guard case .refused(let status, let message) = self else { return false }
         return status == 401 || message.contains("user name is empty") || message.contains("invalid auth token")
             || message.contains("revision of auth store is old")
     }
@@ -48,13 +47,13 @@ package enum EtcdFault: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// Whether the user may not do this, so that nothing was done.
     package var isForPermission: Bool {
-        guard case .refused(let status, _, _) = self else { return false }
+        guard case .refused(let status, _) = self else { return false }
         return status == 401 || status == 403 || asksForLogin || message.contains("authentication failed")
     }
 
-    /// Whether etcd does not take such a request, so that nothing was done.
+    /// Whether etcd rejects the request itself, so that nothing was done.
     package var isForRequest: Bool {
-        if case .refused(let status, _, _) = self { status == 400 || status == 404 } else { false }
+        if case .refused(let status, _) = self { status == 400 || status == 404 } else { false }
     }
 
     /// Whether etcd cannot have received the request.

@@ -20,7 +20,9 @@ package struct EtcdKeys: Sendable {
 
 /// The text that etcd has, and its version.
 package struct EtcdText: Equatable, Sendable {
-    /// The write id and the revision; the write id is 0 if the text was set by hand, and both are if there is no text.
+    /// The write id and the revision.
+    ///
+    /// The write id is 0 if the text was set by hand; both are 0 if there is no text.
     package let version: Version
     package let text: [UInt8]
 
@@ -29,9 +31,9 @@ package struct EtcdText: Equatable, Sendable {
 
 /// What etcd answers about the text.
 package struct EtcdState: Equatable, Sendable {
-    /// Another cluster, or one that was restored with another token, has another one.
+    /// Differs between clusters, and after a restore with another token.
     package let cluster: String
-    /// The revision of all of etcd when it answered.
+    /// etcd's revision, across all its keys, when it answered.
     package let revision: UInt64
     package let current: EtcdText
 }
@@ -39,7 +41,7 @@ package struct EtcdState: Equatable, Sendable {
 /// What a transaction has done.
 package enum EtcdOutcome: Equatable, Sendable {
     case set(Version)
-    /// Nothing, because the text is not the one that it was to replace.
+    /// Another version than the one to replace is the current one.
     case notSet(EtcdState)
 }
 

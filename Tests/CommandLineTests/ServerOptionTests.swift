@@ -176,7 +176,9 @@ struct ServerOptionTests: CommandTests {
         #expect(try await start(arguments, [variable: good[name] ?? ""]) == "")
         #expect(try await start(arguments + ["--\(name)", good[name] ?? ""], [variable: "nowhere"]) == "")
         if name == "etcd-prefix" {
-            #expect(try await start(arguments, [variable: "/x/"]).hasPrefix("64 Error: \(variable) '/x/' is not one: "))
+            #expect(
+                try await start(arguments, [variable: "/x/"]).hasPrefix(
+                    "64 Error: \(variable) '/x/' is no prefix of keys: "))
         } else if name == kind {
             #expect(
                 try await start(arguments, [variable: "nowhere"]).hasPrefix(

@@ -56,7 +56,7 @@ enum WriteVerdict {
     case unsent
     /// It may have been carried out, or may yet be.
     case open
-    /// Nobody will ever tell what became of the tries.
+    /// What became of the tries cannot be found out any more.
     case undecidable
 }
 

@@ -42,7 +42,7 @@ struct RemoteOptions: ParsableArguments {
 
     static let variables = ["", "_TOKEN_FILE", "_CA", "_CERT", "_KEY"].map { "SHAREDMEM_URL\($0)" }
 
-    /// The text of a name at the server; nil if none is given.
+    /// The text of a name at the server; nil if no server is given.
     ///
     /// - Parameter localOptions: options that are for segments on this host, and whether they are on the command line.
     func text(_ name: String?, _ localOptions: [(name: String, isGiven: Bool)]) throws -> RemoteText? {
@@ -57,7 +57,7 @@ struct RemoteOptions: ParsableArguments {
             throw ValidationError("\(option.name) is for a segment on this host: leave it out, or leave \(source) out.")
         }
         var identity = ClientIdentity()
-        identity.token = try (urlTokenFile ?? Environment["SHAREDMEM_URL_TOKEN_FILE"]).map(Self.token)
+        identity.token = try token
         identity.authorities = urlCA ?? Environment["SHAREDMEM_URL_CA"]
         identity.certificate = urlCert ?? Environment["SHAREDMEM_URL_CERT"]
         identity.key = urlKey ?? Environment["SHAREDMEM_URL_KEY"]
@@ -73,14 +73,19 @@ struct RemoteOptions: ParsableArguments {
         return RemoteText(server: server, name: chosen, identity: identity)
     }
 
-    private static func token(inFile path: String) throws -> String {
-        let file = InputFile(path: path, kind: "token file", source: "--url-token-file", isSecret: true)
-        return try file.onlyToken(of: "the server")
+    private var token: String? {
+        get throws {
+            let variable = "SHAREDMEM_URL_TOKEN_FILE"
+            guard let path = urlTokenFile ?? Environment[variable] else { return nil }
+            let source = urlTokenFile == nil ? variable : "--url-token-file"
+            return try InputFile(path: path, kind: "token file", source: source, isSecret: true).onlyToken(
+                of: "the server")
+        }
     }
 }
 
 extension InputFile {
-    /// The token of a file that has no other.
+    /// The only token in the file, which is for a server.
     func onlyToken(of server: String) throws(Failure) -> String {
         let tokens = try entries(try read().bytes, AccessToken.parse)
         guard tokens.count == 1 else {

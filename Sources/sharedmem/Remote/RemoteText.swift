@@ -106,7 +106,7 @@ struct RemoteText: Sendable {
         response.entityTag.flatMap { Version($0) }
     }
 
-    /// What a response says that is no success.
+    /// Why a response is no success, in the server's words.
     private func failure(_ response: HTTPResponse, _ connection: HTTPConnection) throws -> RemoteError {
         guard response["content-type"] == "application/problem+json" else { return noServer(response) }
         let detail = JSONValue(try readAll(connection))?["detail"]?.string ?? "status \(response.status)"
@@ -121,7 +121,7 @@ struct RemoteText: Sendable {
     }
 }
 
-/// Why a server has not done what it was asked.
+/// Why a server has not done what a command asked of it.
 struct RemoteError: Error, CustomStringConvertible {
     let description: String
     /// 0 without an answer.

@@ -47,7 +47,8 @@ public struct EtcdConfiguration: Sendable {
             throw .invalidOption(
                 name: ServerOption.etcdPrefix.name,
                 problem:
-                    "'\(prefix)' is not one: use visible ASCII characters without a slash at the end, as /sharedmem.")
+                    "'\(prefix)' is no prefix of keys: use visible ASCII characters without a slash at the end, as /sharedmem."
+            )
         }
         try identity.check(ServerOption.etcdCA, ServerOption.etcdCert)
         return EtcdCluster(members, identity, user.map { EtcdUser(name: $0.name, password: $0.password) })

@@ -135,7 +135,7 @@ extension WriteBase {
 extension EtcdFault {
     /// To follow "etcd".
     fileprivate var reason: String {
-        if case .refused(_, _, let message) = self { "refuses: \(message)" } else { "fails: \(self)" }
+        if case .refused(_, let message) = self { "refuses: \(message)" } else { "fails: \(self)" }
     }
 }
 
