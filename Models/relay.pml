@@ -1,5 +1,5 @@
 /*
- * A relay, which follows a server instead of etcd, and passes on what its clients PUT. Modelled before there is code.
+ * A relay, which follows a server instead of etcd, and passes on what its clients PUT.
  *
  * [R1] to [R3] are the steps of following, [P1] and [P2] of passing on. The fleet's text is one linearizable history. Its
  * servers do what replication.pml has shown: they know the outcome of a write id, they may be behind, and they never go back,

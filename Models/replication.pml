@@ -1,5 +1,5 @@
 /*
- * Replication through etcd: how a server writes the text of the fleet, and how it adopts it. Modelled before there is code.
+ * Replication through etcd: how a server writes the text of the fleet, and how it adopts it.
  *
  * [W1] to [W4] are the steps of a PUT, [F1] to [F4] of following, and [A] is the one place that adopts a version.
  * etcd is one linearizable store with the keys `text` and `write`. A try is the transaction of a PUT, sent once. etcd carries

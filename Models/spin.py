@@ -45,6 +45,8 @@ SMALL = {
     "restored": ("replication", "PUTS=2 FOLLOWS=0 RETRIES=1 ABSENT=1 RESTORES=1"),
     "servers": ("replication", "PUTS=2 CRASHES=1"),
     "history": ("replication", "PUTS=1 CONDITIONAL=0 HANDS=2 STALE=1 RESTORES=1"),
+    "mark": ("mark", "CHANGES=2 CRASHES=2 RELEASES=2"),
+    "mark of two": ("mark", "SERVERS=2"),
     "relay": ("relay", "PUTS=2"),
     "origin": ("relay", "PUTS=2 CONDITIONAL=0 OTHERS=1 PLAIN=1"),
     "relay killed": ("relay", "PUTS=1 OTHERS=1 CRASHES=1"),
@@ -70,6 +72,7 @@ LARGE = {
     "restored and killed": ("replication", "PUTS=2 FOLLOWS=0 RETRIES=1 ABSENT=1 RESTORES=1 CRASHES=1"),
     "history of two puts": ("replication", "PUTS=2 RESTORES=1"),
     "two servers": ("replication", "PUTS=1 SERVERS=2 CONDITIONAL=0 HANDS=1 RESTORES=1"),
+    "mark beside setters": ("mark", "SERVERS=2 SETTERS=2"),
     "relay in a history": ("relay", "PUTS=1 OTHERS=1 RESTORES=1 CRASHES=1"),
     "unheard reader": ("waiting", "PUBLISHERS=2 SETS=2 OTHER_SETS=1 WAITERS=1 READERS=1 TIMEOUTS=1 CRASHES=1"),
 }
