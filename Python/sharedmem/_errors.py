@@ -39,6 +39,10 @@ class ReadOnlyError(Error):
     """The segment was attached with `read_only=True` (EROFS)."""
 
 
+class ReplicatedError(Error):
+    """A server replicates the text from elsewhere (EREMOTEIO). Set it through that server."""
+
+
 class BusyError(Error):
     """Text is still borrowed from the segment (EBUSY)."""
 
@@ -106,6 +110,7 @@ CLASSES: dict[int, type[Error]] = {
     errno.ERANGE: Error,  # only for buffers, which the package sizes itself
     errno.ESTALE: VersionMismatchError,
     errno.EROFS: ReadOnlyError,
+    errno.EREMOTEIO: ReplicatedError,
     errno.EBUSY: BusyError,
     errno.EAGAIN: TryAgainError,
     errno.ETIMEDOUT: WaitTimeoutError,

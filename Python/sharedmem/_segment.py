@@ -93,7 +93,7 @@ class Segment:
         With `if_version`, the text is set only if that is still its version, in one atomic step: otherwise,
         VersionMismatchError gives the current version.
 
-        Raises TooLongError, InvalidTextError, ReadOnlyError, NoSpaceError, TryAgainError or DamagedError.
+        Raises TooLongError, InvalidTextError, ReadOnlyError, ReplicatedError, NoSpaceError, TryAgainError or DamagedError.
         """
         if not isinstance(text, str):
             raise TypeError(f"the text must be a str, not {type(text).__name__}: decode bytes first.")

@@ -10,6 +10,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
     case notFound = "not-found"
     case methodNotAllowed = "method-not-allowed"
     case requestTimeout = "request-timeout"
+    case replicated = "replicated"
     case preconditionFailed = "precondition-failed"
     case tooLong = "too-long"
     case unsupportedMediaType = "unsupported-media-type"
@@ -39,6 +40,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
         case .notFound: (.notFound, "Not found")
         case .methodNotAllowed: (.methodNotAllowed, "Method not allowed")
         case .requestTimeout: (.requestTimeout, "Request timeout")
+        case .replicated: (.conflict, "The text comes from elsewhere")
         case .preconditionFailed: (.preconditionFailed, "Precondition failed")
         case .tooLong: (.contentTooLarge, "Text too long")
         case .unsupportedMediaType: (.unsupportedMediaType, "Unsupported media type")

@@ -3,7 +3,8 @@ package enum Status: UInt32, CaseIterable, Sendable {
     case ok = 200, created = 201, noContent = 204
     case notModified = 304
     case badRequest = 400, unauthorized = 401, forbidden = 403, notFound = 404, methodNotAllowed = 405
-    case requestTimeout = 408, preconditionFailed = 412, contentTooLarge = 413, unsupportedMediaType = 415
+    case requestTimeout = 408, conflict = 409, preconditionFailed = 412, contentTooLarge = 413, unsupportedMediaType =
+        415
     case expectationFailed = 417, misdirectedRequest = 421, requestHeaderFieldsTooLarge = 431
     case internalServerError = 500, notImplemented = 501, badGateway = 502, serviceUnavailable = 503
     case gatewayTimeout = 504, insufficientStorage = 507, loopDetected = 508
@@ -16,7 +17,8 @@ package enum Status: UInt32, CaseIterable, Sendable {
         case .noContent: 2
         case .notModified: 3
         case .badRequest, .unauthorized, .forbidden, .notFound, .methodNotAllowed: Int(rawValue) - 396
-        case .requestTimeout, .preconditionFailed, .contentTooLarge, .unsupportedMediaType, .expectationFailed:
+        case .requestTimeout, .conflict, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
+            .expectationFailed:
             Int(rawValue) - 398
         case .misdirectedRequest: 20
         case .requestHeaderFieldsTooLarge: 21

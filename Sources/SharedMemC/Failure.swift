@@ -56,11 +56,12 @@ extension SegmentError {
         case .notUTF8, .containsNUL: EILSEQ
         case .versionMismatch: ESTALE
         case .readOnly: EROFS
+        case .replicated: EREMOTEIO
         case .notFound, .leftover: ENOENT
         case .unlinked: EIDRM
         case .descriptorLost: EBADF
         case .capacityMismatch, .permissionsMismatch: EEXIST
-        case .stillAttached: EBUSY
+        case .stillAttached, .stillReplicated: EBUSY
         case .notASegment, .otherLayout: ENOTSUP
         case .untrustedOwner, .groupNotPermitted: EPERM
         case .leftBehind: EOWNERDEAD

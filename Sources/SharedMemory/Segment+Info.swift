@@ -31,6 +31,8 @@ public struct SegmentInfo: Sendable {
     public let rowLimit: Int
     /// The process that set the text; nil for version 0.
     public let setter: SettingProcess?
+    /// How the text is replicated from elsewhere; nil if it is not.
+    public let replication: Replication?
     /// The number of attachments, one for each process and kind of access; nil where `/proc/locks` cannot be read.
     public let attachmentCount: Int?
     /// The processes that have a row, because they have read in place or set the text.
@@ -263,6 +265,7 @@ extension Attachment {
             setter: setter.map {
                 SettingProcess(processID: $0.processID, user: $0.user, program: $0.programName)
             },
+            replication: try replication,
             attachmentCount: locks.count(on: open.status.identity, byte: Layout.lifetimeLock), attached: attached)
     }
 }

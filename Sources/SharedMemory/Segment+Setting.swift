@@ -8,7 +8,7 @@ extension Segment {
     ///   - expected: if not nil, the text is set only if it replaces this version.
     /// - Throws: ``SegmentError/tooLong(byteCount:capacity:)``, ``SegmentError/containsNUL(offset:)``,
     ///   ``SegmentError/versionMismatch(current:)``, ``SegmentError/noSpace(path:byteCount:)``,
-    ///   ``SegmentError/readOnly(name:)``.
+    ///   ``SegmentError/readOnly(name:)``, ``SegmentError/replicated(name:url:)``.
     @discardableResult
     public func set(_ text: String, ifVersion expected: Version? = nil) throws(SegmentError) -> Version {
         try unsafe text.utf8Span.span.withUnsafeBytes { bytes throws(SegmentError) in
@@ -71,10 +71,10 @@ extension Segment {
         return try reference().attachment.membership.publication(path)
     }
 
-    private func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
+    func publish(_ draft: Draft, if condition: SetCondition?, isReplica: Bool = false) throws(SegmentError) -> Version {
         defer { extendLifetime(self) }
         return try reference().with { attachment in
-            Result { () throws(SegmentError) in try attachment.publish(draft, if: condition) }
+            Result { () throws(SegmentError) in try attachment.publish(draft, if: condition, isReplica: isReplica) }
         }.get()
     }
 

@@ -61,7 +61,8 @@ public final class Server: Sendable {
         let list = SegmentList(directory: configuration.directory, trustedOwners: configuration.trustedOwners) {
             keeper?.follow($0, $1)
         }
-        let segments = try configuration.attachSegments(budget, keeper, list, log, localChanges)
+        let segments = try configuration.attachSegments(
+            budget, keeper, list, log, localChanges, ReplicationMark.naming(listeners.map(\.address)))
         let catalog = try configuration.catalog(
             segments, keeping: kept, keeper, list, budget, log, localChanges)
         let capacity = max(segments.compactMap(\.capacity).max() ?? 0, catalog.directory?.capacity ?? 0)
@@ -254,7 +255,7 @@ extension ServerConfiguration {
 
     fileprivate func attachSegments(
         _ budget: ByteBudget, _ keeper: Keeper?, _ list: SegmentList, _ log: ServerLog,
-        _ localChanges: LocalChangeLog
+        _ localChanges: LocalChangeLog, _ mark: ReplicationMark
     ) throws(ServerError) -> [SegmentResource] {
         let options = attachmentOptions
         let cluster = try etcd?.cluster()
@@ -276,22 +277,22 @@ extension ServerConfiguration {
             } catch {
                 throw .segment(name: name, error)
             }
-            let following = try following(follower, cluster, log)
+            let following = try following(follower, mark, cluster, log)
             // A kept version has a number of this server's segment, which no client of a followed text is shown.
             return SegmentResource(follower, budget, log, following == nil ? keeper : nil, following: following)
         }
     }
 
     private func following(
-        _ segment: SegmentFollower, _ cluster: EtcdCluster?, _ log: ServerLog
+        _ segment: SegmentFollower, _ mark: ReplicationMark, _ cluster: EtcdCluster?, _ log: ServerLog
     ) throws(ServerError) -> Following? {
         if let follow {
-            return try Following(segment, log) { ownName throws(ServerError) in
+            return try Following(segment, mark, log) { ownName throws(ServerError) in
                 Upstream(try follow.servers(), follow.identity, ownName: ownName)
             }
         }
         guard let etcd, let cluster else { return nil }
-        return try Following(segment, log) { _ in EtcdSource(cluster, prefix: etcd.prefix, name: segment.name) }
+        return try Following(segment, mark, log) { _ in EtcdSource(cluster, prefix: etcd.prefix, name: segment.name) }
     }
 
     fileprivate var daemonLimits: Daemon.Limits {
@@ -300,6 +301,20 @@ extension ServerConfiguration {
             connectionCountPerAddress: connectionLimitPerAddress,
             time: TimeLimits(
                 headSeconds: headSeconds, bodySeconds: bodySeconds, sendSeconds: sendSeconds, idleSeconds: idleSeconds))
+    }
+}
+
+extension ReplicationMark {
+    /// Names the first of these addresses to which processes on the host can connect as `localhost`.
+    fileprivate static func naming(_ addresses: [ListenAddress]) -> ReplicationMark {
+        let hosts = ["127.0.0.1", "0.0.0.0", "::1", "::"]
+        for address in addresses {
+            if case .tcp(let host, let port) = address, hosts.contains(host) { return ReplicationMark(port: port) }
+            if case .https(let host, let port) = address, hosts.contains(host) {
+                return ReplicationMark(port: port, isEncrypted: true)
+            }
+        }
+        return ReplicationMark(port: nil)
     }
 }
 

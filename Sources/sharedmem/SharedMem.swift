@@ -20,7 +20,8 @@ struct SharedMem: ParsableCommand {
         subcommands: [
             ServeCommand.self, GetCommand.self, SetCommand.self, EditCommand.self, DiffCommand.self, WatchCommand.self,
             MirrorCommand.self, InfoCommand.self, ListCommand.self, TopCommand.self, ChmodCommand.self,
-            UnlinkCommand.self, MigrateCommand.self, HistoryCommand.self, RevertCommand.self, DoctorCommand.self,
+            UnlinkCommand.self, ReleaseCommand.self, MigrateCommand.self, HistoryCommand.self, RevertCommand.self,
+            DoctorCommand.self,
             HealthcheckCommand.self, VersionCommand.self,
         ])
 

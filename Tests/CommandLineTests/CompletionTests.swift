@@ -29,7 +29,8 @@ struct CompletionTests: CommandTests {
     @Test(
         "Names of segments are offered wherever a name is expected",
         arguments: [
-            ["get"], ["set"], ["edit"], ["diff"], ["watch"], ["mirror"], ["info"], ["chmod"], ["doctor"], ["migrate"],
+            ["get"], ["set"], ["edit"], ["diff"], ["watch"], ["mirror"], ["info"], ["chmod"], ["doctor"], ["release"],
+            ["migrate"],
             ["unlink"],
             ["history"], ["revert"], ["serve"], ["get", "--name"], ["diff", "alpha", "--to"],
         ])

@@ -148,6 +148,17 @@ struct DoctorTests {
         DoctorCase(
             cause: "removed", variant: "and created again",
             setUp: "hold $place $name; rm $place/$name.sharedmem; \(set)"),
+        DoctorCase(cause: "replicated", setUp: "\(set); \(patch(204, "\\220\\037\\1"))"),
+        DoctorCase(
+            cause: "replicated", isNote: true, variant: "by a server",
+            setUp: """
+                \(set); \(patch(204, "\\220\\037\\1"))
+                python3 -c 'import fcntl, struct, sys
+                file = open(sys.argv[1], "r+b", 0)
+                fcntl.fcntl(file, 37, struct.pack("hhqqi", fcntl.F_WRLCK, 0, 8, 1, 0))
+                print("locked", flush=True)
+                sys.stdin.read()' $place/$name.sharedmem <"$records/input" 9>&- >"$records/said" 2>&1 & begun
+                """, isRepairable: false),
     ]
 
     /// Changes bytes of the segment's file.

@@ -47,6 +47,7 @@ struct JSONTests: CommandTests {
         try await expect(new, matches: "get")
         #expect(new.contains("\"changed\" : null"))
         try await expect(try await output("migrate", "a", "--json"), matches: "migrate")
+        try await expect(try await output("release", "a", "--json"), matches: "release")
         try await expect(try await output("version", "--json"), matches: "version")
         #expect(try await output("version").hasSuffix(", layout version 2\n"))
     }
@@ -56,6 +57,9 @@ struct JSONTests: CommandTests {
         try await sharedmem("set", "a", "--text", "hello")
         let segment = try Segment.attach("b", AttachmentOptions(lifetime: .persistent, directory: directory.path))
         try Data("junk".utf8).write(to: URL(fileURLWithPath: directory.path(of: "c")))
+        let file = try #require(FileHandle(forWritingAtPath: directory.path(of: "a")))
+        try file.seek(toOffset: 204)
+        try file.write(contentsOf: [0x90, 0x1f, 1, 0])
         for name in ["a", "b"] { try await expect(try await output("info", name, "--json"), matches: "info") }
         let list = try await output("list", "--json")
         try await expect(list, matches: "list")

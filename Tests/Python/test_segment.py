@@ -4,6 +4,7 @@ import copy
 import datetime
 import os
 import pickle
+import struct
 import time
 
 import sharedmem
@@ -132,6 +133,9 @@ class SegmentTests(SegmentCase):
             file.write("not a segment")
         self.addCleanup(os.remove, f"{self.directory}/other.sharedmem")
         version = segment.set("before")
+        replica = self.attach("replica")
+        with open(f"{self.directory}/replica.sharedmem", "r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), struct.pack("<I", 1 << 16 | 8080), 204)  # the mark, as docs/format.md describes it
         for kind, builtin, call in [
             (sharedmem.InvalidArgumentError, ValueError, lambda: sharedmem.attach(".hidden")),
             (sharedmem.InvalidArgumentError, ValueError, lambda: sharedmem.attach("a\0b")),
@@ -141,6 +145,7 @@ class SegmentTests(SegmentCase):
             (sharedmem.InvalidTextError, ValueError, lambda: segment.set("a\0b")),
             (sharedmem.InvalidTextError, ValueError, lambda: segment.set("a\ud800b")),
             (sharedmem.ReadOnlyError, OSError, lambda: reader.set("x")),
+            (sharedmem.ReplicatedError, OSError, lambda: replica.set("x")),
             (sharedmem.NotFoundError, FileNotFoundError, lambda: sharedmem.attach("missing", create=False)),
             (sharedmem.NotFoundError, FileNotFoundError, lambda: sharedmem.info("missing")),
             (sharedmem.NotFoundError, FileNotFoundError, lambda: sharedmem.unlink("missing")),

@@ -164,13 +164,52 @@ struct FollowTests {
 
     // MARK: Local processes
 
-    @Test("Text that another process puts into the segment is never served, and set back")
+    @Test("Processes cannot set the text of a relay's segment, while it runs and after, until the segment is released")
+    func marked() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("right")
+        let relay = try await relay(of: origin)
+        let segment = try relay.segment()
+        guard case .tcp(_, let port) = relay.server.addresses[0] else { fatalError() }
+        let refusal = SegmentError.replicated(name: "text", url: "http://localhost:\(port)/shared/text")
+        #expect(throws: refusal) { try segment.set("wrong") }
+        #expect(throws: SegmentError.stillReplicated(name: "text")) {
+            try Segment.release("text", directory: relay.directory.path)
+        }
+        // Nor can another server on the host.
+        let other = try TestServer { $0.directory = relay.directory.path }
+        let answer = try other.set("wrong")
+        #expect(answer.status == 409 && answer.text.contains("/openapi.yaml#/components/examples/replicated"))
+        #expect(answer.text.contains("http://localhost:\(port)/shared/text"))
+        try await checkContract(answer, "PUT", 409)
+        #expect(try relay.set("new").status == 204)
+        try await eventually("the text") { try other.request().text == "new" ? () : nil }
+        relay.server.stop()
+        #expect(throws: refusal) { try segment.set("wrong") }
+        #expect(try other.set("wrong").status == 409)
+        #expect(try Segment.release("text", directory: relay.directory.path))
+        #expect(try other.set("released").status == 204)
+        #expect(try segment.get() == "released")
+    }
+
+    @Test("A relay marks its segment before it has reached the origin")
+    func markedAtOnce() async throws {
+        let origin = try TestServer()
+        let proxy = try LossyProxy(to: origin)
+        proxy.loses = .connections
+        let relay = try TestServer { $0.follow = FollowConfiguration([proxy.url]) }
+        #expect(throws: SegmentError.self) { try relay.segment().set("lost") }
+        #expect(try relay.segment().version.number == 0)
+    }
+
+    @Test("Text that another process puts into the segment all the same is never served, and set back")
     func foreign() async throws {
         let origin = try TestServer()
         let tag = try origin.set("right")["ETag"]
         let relay = try await relay(of: origin)
         let segment = try relay.segment()
-        try segment.set("wrong")
+        // As a library does that does not know the mark.
+        _ = try segment.set(replica: Array("wrong".utf8).span)
         let answer = try relay.request()
         #expect(answer.text == "right" && answer["ETag"] == tag)
         try await eventually("the right text") { try segment.get() == "right" ? () : nil }

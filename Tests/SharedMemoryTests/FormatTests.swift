@@ -23,7 +23,7 @@ struct FormatTests {
         #expect(MemoryLayout<SlotLine>.stride == 64)
         #expect(MemoryLayout<RowLine>.stride == 64)
         #expect(Layout.currentOffset == 128 && Layout.marksOffset == 256 && Layout.pinsOffset == 320)
-        #expect(Layout.persistentOffset == 192 && Layout.wakesAlwaysOffset == 200)
+        #expect(Layout.persistentOffset == 192 && Layout.wakesAlwaysOffset == 200 && Layout.replicationOffset == 204)
         #expect(Layout.lifetimeLock == 12 && Layout.nameLock == 0)
         let usual = Geometry(capacity: 1 << 20)
         #expect((usual.pinCount, usual.rowCount, usual.slotCount) == (1024, 1024, 2049))
@@ -87,13 +87,14 @@ struct FormatTests {
         view.state.persistent.store(1, ordering: .relaxed)
         view.state.retired.store(2, ordering: .relaxed)
         view.state.wakesAlways.store(3, ordering: .relaxed)
+        view.state.replication.store(4, ordering: .relaxed)
         #expect(try number(at: format.pinOffset(pin)) == 11)
         #expect(
             try (0..<8).map { try number(at: format.slotHeaderOffset(slot) + 8 * $0) }
                 == [12, 13, 14, 15, 16, 17 << 32 | 16, 1, 2])
         #expect(
             try (0..<6).map { try number(at: format.rowOffset(row) + 8 * $0) } == [17 << 32 | 16, 1, 2, 3, 4, 19])
-        #expect(try (number(at: 192), number(at: 200)) == (1 | 2 << 32, 3))
+        #expect(try (number(at: 192), number(at: 200)) == (1 | 2 << 32, 3 | 4 << 32))
         #expect(try (number(at: 208), number(at: 216)) == (21, 22))
         #expect(try number(at: 136) == 23)
         for (index, table) in Table.allCases.enumerated() {

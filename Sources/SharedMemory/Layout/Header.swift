@@ -45,7 +45,8 @@ struct StateLine: ~Copyable {
     let retired: Atomic<UInt32>
     /// 1 if readers that cannot announce that they wait may be waiting.
     let wakesAlways: Atomic<UInt32>
-    private let reserved: UInt32
+    /// A ``ReplicationMark`` once a server has replicated text from elsewhere into the segment, until it is released; else 0.
+    let replication: Atomic<UInt32>
     /// One more than the highest number whose replacement any waiter has waited for.
     let awaited: Atomic<UInt64>
     /// All waiters for the replacement of a lower number than this have been woken.

@@ -10,6 +10,7 @@ enum Layout {
     static let currentOffset = 128
     static let persistentOffset = 192
     static let wakesAlwaysOffset = 200
+    static let replicationOffset = 204
     static let marksOffset = 256
     static let pinsOffset = 320
 

@@ -17,14 +17,20 @@ extension Attachment {
     /// This is lock-free across processes: a writer that is stopped in the middle of it delays no other process. In one
     /// process, threads that set take turns.
     ///
-    /// - Parameter condition: evaluated again after each lost race; the text replaces the publication for which it last
-    ///   returned true.
+    /// - Parameters:
+    ///   - condition: evaluated again after each lost race; the text replaces the publication for which it last returned true.
+    ///   - isReplica: whether the text was replicated from elsewhere, and so may be set in a segment with that mark.
     /// - Throws: ``SegmentError/versionMismatch(current:)`` if the condition returns false, and as ``Draft/check()``.
-    func publish(_ draft: Draft, if condition: SetCondition?) throws(SegmentError) -> Version {
+    func publish(
+        _ draft: Draft, if condition: SetCondition?, isReplica: Bool = false
+    ) throws(SegmentError) -> Version {
         let geometry = membership.view.geometry
         guard membership.isWritable else {
             throw reasonForReadingOnly ?? .readOnly(name: open.file.name.description)
         }
+        // Once this process has seen replicated text, it sees the mark, which was stored before. If the mark is stored after
+        // this, the server sets its own text again.
+        guard isReplica || membership.view.state.replication.load(ordering: .relaxed) == 0 else { throw replicated }
         let byteCount = unsafe draft.bytes.count
         // The length comes first: if the text is too long, it is not read.
         guard byteCount <= geometry.capacity else { throw .tooLong(byteCount: byteCount, capacity: geometry.capacity) }

@@ -21,13 +21,13 @@ final class Following: Sendable {
 
     /// - Parameter makeSource: gets the name of this server.
     init(
-        _ segment: SegmentFollower, _ log: ServerLog,
+        _ segment: SegmentFollower, _ mark: ReplicationMark, _ log: ServerLog,
         _ makeSource: (_ ownName: String) throws(ServerError) -> any ReplicaSource
     ) throws(ServerError) {
         self.log = log
         ownName = "sharedmem-" + String(UInt64.random(in: .min ... .max), radix: 16)
         source = try makeSource(ownName)
-        publisher = ReplicaPublisher(segment)
+        publisher = ReplicaPublisher(segment, mark)
         do throws(SystemError) {
             replica = try Replica(segment.name, publisher, log)
             writes = try WriteQueue()
@@ -38,6 +38,7 @@ final class Following: Sendable {
 
     /// - Parameter onChange: called after each new version.
     func start(onChange: @escaping @Sendable () -> Void) throws(SystemError) {
+        publisher.start()
         replica.start(onChange: onChange)
         let loop = FollowLoop(replica, source, log)
         let started = [

@@ -8,6 +8,7 @@ import Synchronization
 /// what the others set.
 final class ReplicaPublisher: Sendable {
     private let follower: SegmentFollower
+    private let mark: ReplicationMark
     private let state = Mutex(State())
 
     private struct State {
@@ -16,6 +17,8 @@ final class ReplicaPublisher: Sendable {
         var owned: OwnedSegment?
         /// The segment's version with this text; nil if the text has yet to be set.
         var published: Version?
+        /// Whether this server has set the text of the owned segment, or found it there.
+        var hasPublished = false
     }
 
     /// A segment, and the lock on its file.
@@ -24,21 +27,26 @@ final class ReplicaPublisher: Sendable {
         private let descriptor: Mutex<FileDescriptor>
 
         /// - Returns: nil if another server has the lock.
-        init?(_ segment: Segment) throws(SystemError) {
+        init?(_ segment: Segment, _ mark: ReplicationMark) throws {
             let descriptor = try FileDescriptor.open(segment.path, .readWrite)
             guard try descriptor.tryLockExclusive(byte: Segment.followerLock) else { return nil }
+            // Before the text: no process that has seen replicated text may set its own. The mark stays when the server ends.
+            try segment.mark(mark)
             self.segment = segment
             self.descriptor = Mutex(descriptor)
         }
     }
 
-    init(_ follower: SegmentFollower) { self.follower = follower }
+    init(_ follower: SegmentFollower, _ mark: ReplicationMark) { (self.follower, self.mark) = (follower, mark) }
 
     /// Whether the segment has text, perhaps from before a restart.
     var hasText: Bool { (try? follower.attach().publicationInfo().byteCount).map { $0 > 0 } ?? false }
 
     /// Whether this server sets the text, and not another one on the host.
     var isOwner: Bool { state.withLock { $0.owned != nil } }
+
+    /// Marks the segment, even before the source's text is known: what a process set now would be lost.
+    func start() { state.withLock { own(&$0) } }
 
     /// Sets the text.
     ///
@@ -61,11 +69,10 @@ final class ReplicaPublisher: Sendable {
     /// - Returns: whether another process had set that.
     func restore() -> Bool {
         state.withLock { state in
-            guard state.text != nil, let segment = try? follower.attach() else { return false }
-            if let published = state.published, state.owned?.segment === segment, (try? segment.version) == published {
-                return false
-            }
-            let isForeign = state.published != nil && state.owned?.segment === segment
+            guard let segment = try? follower.attach() else { return false }
+            let isOwned = state.owned?.segment === segment
+            if isOwned, let published = state.published, (try? segment.version) == published { return false }
+            let isForeign = isOwned && state.published != nil
             publish(&state)
             return isForeign
         }
@@ -74,23 +81,26 @@ final class ReplicaPublisher: Sendable {
     /// Leaves the segment, with its text, to another server.
     func stop() { state.withLock { $0 = State() } }
 
+    /// Makes this server the one that sets the segment's text, unless another server is.
+    private func own(_ state: inout State) {
+        guard let segment = try? follower.attach(), state.owned?.segment !== segment else { return }
+        // First: the new segment may have the same file.
+        state.owned = nil
+        state.owned = try? OwnedSegment(segment, mark)
+        state.hasPublished = false
+    }
+
     private func publish(_ state: inout State) {
-        guard let text = state.text, let segment = try? follower.attach() else { return }
-        var isNew = false
-        if state.owned?.segment !== segment {
-            // First: the new segment may have the same file.
-            state.owned = nil
-            state.owned = try? OwnedSegment(segment)
-            isNew = true
-        }
-        guard state.owned != nil else { return state.published = nil }
+        own(&state)
+        guard let text = state.text, let segment = state.owned?.segment else { return state.published = nil }
         do throws(SegmentError) {
             // After a restart, the segment often has the text already.
-            if isNew, let version = try segment.versionOfText(equalTo: text) {
+            if !state.hasPublished, let version = try segment.versionOfText(equalTo: text) {
                 state.published = version
             } else {
-                state.published = try segment.set(utf8: text.span)
+                state.published = try segment.set(replica: text.span)
             }
+            state.hasPublished = true
         } catch {
             state.published = nil
         }

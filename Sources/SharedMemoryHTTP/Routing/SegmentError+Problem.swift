@@ -22,6 +22,12 @@ extension SegmentError {
                 "The text contains U+0000 at offset \(offset), where C programs would see the text end. Remove it.",
                 offset: offset)
         case .versionMismatch(let current): .preconditionFailed(current: EntityTag(current))
+        case .replicated(let name, let url):
+            Problem(
+                .replicated,
+                "Another server replicates the text of '\(name)' from elsewhere, and nothing was set. Set it through that server"
+                    + (url.map { ", at \($0) on this server's host" } ?? "")
+                    + ". If there is none any more, have an operator run 'sharedmem release \(name)'.")
         case .noSpace:
             Problem(
                 .noSpace,

@@ -39,6 +39,9 @@ struct EditCommand: ParsableCommand {
             if let text = try remote.text(segment.chosenName, localOptions) { return text }
             let options = try segment.location.options(creating: creation)
             let name = try Segment.place(segment.chosenName, directory: options.directory).name
+            // Before anything is written, rather than when it is to be set.
+            let info = try? Segment.info(name, directory: options.directory, trustedOwners: options.trustedOwners)
+            if let replication = info?.replication { throw SegmentError.replicated(name: name, url: replication.url) }
             return EditedSegment(name: name, options: options)
         }
     }

@@ -27,9 +27,14 @@ struct InfoCommand: ParsableCommand {
         try ByteStream.standardOutput.write(json ? try encoded(object) : Self.page(info, processes))
     }
 
+    private static func description(_ replication: Replication) -> String {
+        guard replication.isUnderWay else { return "yes, but no server does so now" }
+        return "yes, by the server" + (replication.url.map { " at \($0)" } ?? "")
+    }
+
     private static func page(_ info: SegmentInfo, _ processes: [SegmentProcess]) -> String {
         let report = SegmentReport(info, processes)
-        var rows = [
+        var rows: [[String]] = [
             ["name", info.name],
             ["path", info.path],
             ["capacity", "\(info.capacity) bytes"],
@@ -40,6 +45,7 @@ struct InfoCommand: ParsableCommand {
                 "set by",
                 report.setter.map { "\($0.program), process \($0.processID), user \($0.user)" } ?? "nobody",
             ],
+            ["replicated", info.replication.map(Self.description) ?? "no"],
             ["created", report.creationTime],
             ["lifetime", info.lifetime == .persistent ? "persistent" : "while attached"],
             ["mode", "\(report.mode), owner \(info.owner), group \(info.group)"],

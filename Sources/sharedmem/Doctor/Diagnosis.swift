@@ -21,7 +21,8 @@ struct Diagnosis {
             if !found.contains(where: \.isProblem) { found += examination.missingFindings }
             found += examination.accessFindings + examination.capacityFindings + examination.mountFindings
             found += examination.linkFindings + examination.similarNameFindings + examination.tableFindings
-            found += examination.stoppedFindings + examination.oldVersionFindings
+            found += examination.replicationFindings + examination.stoppedFindings
+            found += examination.oldVersionFindings
         }
         found += asked.filter { $0.cause != .anotherName } + examination.unseenFindings
         findings = found.filter(\.isProblem) + found.filter { !$0.isProblem }

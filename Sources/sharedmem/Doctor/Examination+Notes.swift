@@ -71,6 +71,27 @@ extension Examination {
         return findings
     }
 
+    var replicationFindings: [Finding] {
+        guard let replication = info?.replication else { return [] }
+        if replication.isUnderWay {
+            return [
+                .note(
+                    .replicated, place.path,
+                    seen: "A server replicates the text from elsewhere" + (replication.url.map { ": \($0)." } ?? "."),
+                    why: "Only through that server can the text be set; programs on this host are refused.")
+            ]
+        }
+        return [
+            .problem(
+                .replicated, place.path,
+                seen: "The text was replicated from elsewhere, and no server does so now.",
+                why:
+                    "It may be old, and programs on this host cannot set it. Start the server again; or, if there will be none, "
+                    + "release the segment.",
+                fix: [question.command("release")])
+        ]
+    }
+
     var stoppedFindings: [Finding] {
         Set(sameUsers.map(\.process)).sorted { $0.processID < $1.processID }.filter(\.isStopped).map { process in
             .note(

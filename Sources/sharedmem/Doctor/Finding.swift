@@ -33,6 +33,8 @@ struct Finding: Encodable, Equatable {
             pinsTaken
         // The processes.
         case notAttached, stopped, oldVersion, unseen
+        // Where the text comes from.
+        case replicated
         // Anything else.
         case busy, system
 

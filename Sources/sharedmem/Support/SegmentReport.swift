@@ -19,6 +19,7 @@ struct SegmentReport: Encodable {
     let pinLimit: Int
     let rowLimit: Int
     let setter: Setter?
+    let replication: Replication?
     /// The number of attachments, one for each process and kind of access; nil if it cannot be found out.
     let attachmentCount: Int?
     let attached: [Process]
@@ -47,6 +48,11 @@ struct SegmentReport: Encodable {
         let attachmentTime: String
     }
 
+    struct Replication: Encodable {
+        let url: String?
+        let isUnderWay: Bool
+    }
+
     init(_ info: SegmentInfo, _ processes: [SegmentProcess]? = nil) {
         name = info.name
         path = info.path
@@ -64,6 +70,7 @@ struct SegmentReport: Encodable {
         pinLimit = info.pinLimit
         rowLimit = info.rowLimit
         setter = info.setter.map(Setter.init)
+        replication = info.replication.map { Replication(url: $0.url, isUnderWay: $0.isUnderWay) }
         attachmentCount = info.attachmentCount
         let haveRow = Set(info.attached.map(\.processID))
         withoutRow = processes?.filter { !haveRow.contains($0.processID) }

@@ -2,6 +2,7 @@
 
 #include "handle.h"
 
+#include <fcntl.h>
 #include <grp.h>
 
 #define ATTACH_REFUSED(name, options, error)                                                                           \
@@ -100,6 +101,21 @@ static void existing_only_creates_nothing(void) {
     CHECK(!exists("test"));
     sharedmem_t *segment = attach(), *other = attach_with(0, SHAREDMEM_EXISTING);
     CHECK(other && sharedmem_detach(other) == 0 && sharedmem_detach(segment) == 0);
+}
+
+static void replicated_text_is_set_elsewhere(void) {
+    sharedmem_t *segment = attach();
+    set(segment, "uno");
+    char path[300];
+    snprintf(path, sizeof path, "%s/test.sharedmem", getenv("SHAREDMEM_DIRECTORY"));
+    int file = open(path, O_RDWR);
+    // As docs/format.md describes it.
+    uint32_t mark = 1 << 16 | 8080;
+    CHECK(file != -1 && pwrite(file, &mark, sizeof mark, 204) == sizeof mark);
+    REFUSED(sharedmem_set(segment, "dos", 3, NULL), EREMOTEIO);
+    CHECK(strstr(sharedmem_last_error(), "http://localhost:8080/shared/test"));
+    CHECK(close(file) == 0);
+    CHECK(sharedmem_detach(segment) == 0);
 }
 
 static void read_only_reads_only(void) {
@@ -229,7 +245,7 @@ static void scalars_say_what_options_say(void) {
 
 MAIN(TEST(names_are_checked), TEST(options_of_other_versions_are_told), TEST(capacity_is_fixed_when_created),
      TEST(environment_is_checked), TEST(group_is_that_of_the_options),
-     TEST(existing_only_creates_nothing), TEST(read_only_reads_only), TEST(persistent_stays), TEST(mode_is_the_files),
+     TEST(existing_only_creates_nothing), TEST(read_only_reads_only), TEST(replicated_text_is_set_elsewhere), TEST(persistent_stays), TEST(mode_is_the_files),
      TEST(directory_is_one_on_a_tmpfs), TEST(what_is_no_segment_is_left_alone), TEST(owners_are_trusted_by_name),
      TEST(attaching_without_end_uses_nothing_up), TEST(sizes_of_tables_are_the_creators),
      TEST(options_of_the_first_version_are_understood), TEST(scalars_say_what_options_say))
