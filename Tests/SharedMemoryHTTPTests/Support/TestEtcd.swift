@@ -18,11 +18,14 @@ final class TestEtcd: Sendable {
         var generation = 0
     }
 
-    /// Nil if etcd is not installed; then `Scripts/bootstrap test` installs it.
+    /// The directory of etcd's programs: `ETCD_DIRECTORY`, or what `Scripts/bootstrap test` has installed, or the system's.
+    ///
+    /// Nil if etcd is not installed.
     static let programs: String? = {
+        let chosen = ProcessInfo.processInfo.environment["ETCD_DIRECTORY"].map { [$0] } ?? []
         let own = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../../../.build/etcd/usr/bin"
         let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        return ([own] + path).first { FileManager.default.isExecutableFile(atPath: "\($0)/etcd") }
+        return (chosen + [own] + path).first { FileManager.default.isExecutableFile(atPath: "\($0)/etcd") }
     }()
 
     /// For TLS; nil without it.
