@@ -45,6 +45,8 @@ package final class EtcdCluster: Sendable {
 
     // MARK: Login
 
+    var hasUser: Bool { user != nil }
+
     /// Nil if none is needed, or before the first login.
     var token: String? { login.withLock { $0.token } }
 

@@ -100,7 +100,8 @@ package final class EtcdConnection {
         let milliseconds = limits.deadline - Clock.coarseMilliseconds
         do throws(EtcdFault) {
             return try exchange(path, body, token: token)
-        } catch let error where error.asksForLogin {
+        } catch let error where error.asksForLogin || (error.isForPermission && token == nil && cluster.hasUser) {
+            // Without a token, a member that asks for certificates takes the request for its gateway's own.
             // What lacked a token was not carried out. It has its time again, once the login has.
             limits.renew(timeoutMilliseconds: milliseconds)
             try cluster.logIn(at: member, insteadOf: token, limits)
@@ -124,7 +125,7 @@ package final class EtcdConnection {
         if let token { request.add("Authorization", token) }
         request.body = body
         let response = try timely { () throws(HTTPFault) in try http.exchange(request) }
-        if response.status != 200 { throw EtcdFault(response.status, JSONValue(try readAll())) }
+        if response.status != 200 { throw EtcdFault(response.status, try readAll()) }
     }
 
     /// A long answer takes its time, so each piece of it has a time limit of its own.

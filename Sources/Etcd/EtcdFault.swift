@@ -11,6 +11,18 @@ package enum EtcdFault: Error, Equatable, Sendable, CustomStringConvertible {
     case canceled(isCompacted: Bool, reason: String)
     case malformed(reason: String)
 
+    init(_ status: Int, _ body: [UInt8]) {
+        if let answer = JSONValue(body) {
+            self.init(status, answer)
+        } else {
+            // etcd's gateway has words of its own, and so has a proxy.
+            let line = body.prefix(200).prefix { $0 >= 0x20 && $0 < 0x7f }
+            self = .refused(
+                status: status,
+                message: "status \(status)" + (line.isEmpty ? "" : ", " + String(decoding: line, as: UTF8.self)))
+        }
+    }
+
     init(_ status: Int, _ answer: JSONValue?) {
         // Newer versions have no `error`; that of a watch is an object.
         let error = answer?["error"].flatMap { $0.string == nil ? $0 : nil } ?? answer

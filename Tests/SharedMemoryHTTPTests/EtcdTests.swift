@@ -390,6 +390,32 @@ struct EtcdTests {
         #expect(try untrusting.set("x").status == 503)
     }
 
+    @Test(
+        "With users, etcd takes a client's certificate that has no common name, and the answer tells why it takes no other"
+    )
+    func encryptedBothWays() async throws {
+        let certificates = try await TestCertificates.shared()
+        let etcd = try await TestEtcd([], certificates, asksForCertificates: true)
+        try await etcd.control("user", "add", "root:secret")
+        try await etcd.control("user", "grant-role", "root", "root")
+        try await etcd.control("auth", "enable")
+        func configure(_ configuration: inout ServerConfiguration, as client: String) {
+            configuration.etcd?.authorities = certificates.certificate("ca")
+            configuration.etcd?.certificate = certificates.certificate(client)
+            configuration.etcd?.key = certificates.key(client)
+            configuration.etcd?.user = ("root", "secret")
+        }
+        let server = try await server(etcd) { configure(&$0, as: "nameless") }
+        #expect(try server.set("with both").status == 204)
+        #expect(try server.segment().get() == "with both")
+        let named = try TestServer {
+            $0.etcd = EtcdConfiguration([etcd.url])
+            configure(&$0, as: "writer")
+        }
+        let answer = try named.set("x")
+        #expect(answer.status == 502 && answer.text.contains("CommonName"), "\(answer.status) \(answer.text)")
+    }
+
     @Test("A member that cannot log anyone in keeps no other one from it; a wrong password is not sent again at once")
     func logins() async throws {
         let state = #"{"header":{"cluster_id":"1","revision":"5"}}"#

@@ -20,12 +20,13 @@ public struct TestCertificates: Sendable {
         guard result.status == 0 else { throw SystemFailure(description: "certtool: \(result.errors)") }
     }
 
-    /// The PEM file of a certificate: the authorities `ca` and `otherCA`, the servers `server` and `renewed`, or a client.
+    /// The PEM file of a certificate: the authorities `ca` and `otherCA`, the servers `server` and `renewed`, a `member` of etcd,
+    /// or a client.
     public func certificate(_ name: String) -> String { "\(directory)/\(name).pem" }
 
     /// The PEM file of the key of a server, or of any client.
     public func key(_ name: String) -> String {
-        ["server", "renewed"].contains(name) ? "\(directory)/\(name).key" : "\(directory)/client.key"
+        ["server", "renewed", "member"].contains(name) ? "\(directory)/\(name).key" : "\(directory)/client.key"
     }
 
     /// The file for each option of `sharedmem serve` that is about TLS; the one with the roles is written to a directory.
@@ -53,7 +54,7 @@ public struct TestCertificates: Sendable {
 
     private static let script = """
         cd "$1"
-        for name in ca otherCA server renewed client; do
+        for name in ca otherCA server renewed member client; do
             certtool --generate-privkey --key-type ecdsa --curve secp256r1 --outfile $name.key >/dev/null 2>&1
         done
         chmod 600 ./*.key
@@ -72,6 +73,10 @@ public struct TestCertificates: Sendable {
             sign $name $name ca "cn = $name" 'dns_name = localhost' 'ip_address = 127.0.0.1' tls_www_server \\
                 'expiration_days = 30'
         done
+        # Its gateway connects to itself with it.
+        sign member member ca 'dns_name = localhost' 'ip_address = 127.0.0.1' tls_www_server tls_www_client \\
+            'expiration_days = 30'
+        sign nameless client ca 'organization = example' tls_www_client 'expiration_days = 30'
         for name in reader writer admin some lapsed unnamed; do
             sign $name client ca "cn = $name" tls_www_client 'expiration_days = 30'
         done

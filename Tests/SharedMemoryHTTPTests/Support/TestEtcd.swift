@@ -30,10 +30,14 @@ final class TestEtcd: Sendable {
 
     /// For TLS; nil without it.
     private let certificates: TestCertificates?
+    /// Whether it accepts only clients with certificates.
+    private let asksForCertificates: Bool
 
-    init(_ options: [String] = [], _ certificates: TestCertificates? = nil) async throws {
+    init(
+        _ options: [String] = [], _ certificates: TestCertificates? = nil, asksForCertificates: Bool = false
+    ) async throws {
         directory = try TemporaryDirectory()
-        (self.options, self.certificates) = (options, certificates)
+        (self.options, self.certificates, self.asksForCertificates) = (options, certificates, asksForCertificates)
         (clientPort, peerPort) = (try unusedPort(), try unusedPort())
         try await start()
     }
@@ -47,7 +51,8 @@ final class TestEtcd: Sendable {
     func start() async throws {
         let peer = "http://127.0.0.1:\(peerPort)"
         let tls = certificates.map {
-            ["--cert-file", $0.certificate("server"), "--key-file", $0.key("server")]
+            ["--cert-file", $0.certificate("member"), "--key-file", $0.key("member")]
+                + ["--client-cert-auth", "--trusted-ca-file", $0.certificate("ca")].prefix(asksForCertificates ? 3 : 0)
         }
         let process = try ChildProcess(
             Self.program("etcd"),
@@ -78,7 +83,13 @@ final class TestEtcd: Sendable {
     func control(_ arguments: String...) async throws -> String {
         let result = try await ChildProcess.run(
             Self.program("etcdctl"),
-            ["--endpoints", url] + (certificates.map { ["--cacert", $0.certificate("ca")] } ?? []) + arguments,
+            ["--endpoints", url]
+                + (certificates.map {
+                    [
+                        "--cacert", $0.certificate("ca"), "--cert", $0.certificate("nameless"), "--key",
+                        $0.key("nameless"),
+                    ]
+                } ?? []) + arguments,
             environment: ["ETCDCTL_API": "3"])
         if result.status != 0 { throw SystemFailure(description: "etcdctl \(arguments): \(result.errors)") }
         return result.text
