@@ -220,6 +220,24 @@ struct FollowTests {
         try await eventually("the text in a new segment") { try relay.segment().get() == "right" ? () : nil }
     }
 
+    @Test("A relay that starts again finds its text in the segment, and does not set it once more")
+    func restarted() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("x")
+        let first = try await relay(of: origin)
+        let segment = try first.segment()
+        let version = try segment.version
+        first.server.stop()
+        let second = try await relay(of: origin) { $0.directory = first.directory.path }
+        #expect(try segment.version == version)
+        // But a version that the origin sets with the same text is another one here, too.
+        _ = try origin.set("x")
+        try await eventually("the next version") {
+            try segment.version.number == version.number + 1 ? () : nil
+        }
+        extendLifetime(second)
+    }
+
     @Test("Of two servers on one host, one sets the text in the segment, and the other one takes over when it stops")
     func twoServers() async throws {
         let origin = try TestServer()

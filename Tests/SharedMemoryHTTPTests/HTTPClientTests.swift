@@ -145,6 +145,21 @@ struct HTTPClientTests {
         #expect(throws: HTTPFault.interrupted) { _ = try connection.exchange(HTTPRequest("GET", "/shared")) }
     }
 
+    @Test("A kept connection is open until the server ends it")
+    func keptConnection() async throws {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        for holdsOpen in [true, false] {
+            let connection = try CannedServer(answer, holdsOpen: holdsOpen).connection()
+            _ = try connection.exchange(HTTPRequest("GET", "/shared"))
+            #expect(try connection.readAll(limit: 5).isEmpty && connection.isReusable)
+            if holdsOpen {
+                #expect(connection.isOpen)
+            } else {
+                try await eventually("the end of the connection") { connection.isOpen ? nil : () }
+            }
+        }
+    }
+
     @Test("Without a server, nothing was sent")
     func unreachable() throws {
         let address = try SocketAddress(host: "127.0.0.1", port: 0)

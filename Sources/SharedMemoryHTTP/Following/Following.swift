@@ -82,9 +82,9 @@ final class Following: Sendable {
 
     /// Holds a GET until the text is known to be current.
     func holdUntilCurrent(_ answer: AwaitedAnswer) -> Reply {
-        let since = Clock.boottimeMilliseconds
+        let arrival = Clock.boottimeMilliseconds
         return .hold { [replica, source] connection in
-            replica.wait(for: .confirmation(since: since), timeoutMilliseconds: Self.consistencyTimeoutMilliseconds) {
+            replica.wait(for: .confirmation(after: arrival), timeoutMilliseconds: Self.consistencyTimeoutMilliseconds) {
                 answer.give($0 ? .response(.ok, Response()) : .problem(.notConfirmed(source.noun)))
                 connection.resume()
             }

@@ -39,7 +39,8 @@ struct PassedWrite: Sendable {
     func answer(with version: Version, onceAdoptedBy replica: Replica, _ log: ServerLog) {
         if let origin { log.set(replica.name, version, byteCount: text.count, origin) }
         let left = max(0, deadline - Clock.coarseMilliseconds)
-        replica.wait(for: .version(version, orConfirmation: Clock.boottimeMilliseconds), timeoutMilliseconds: left) {
+        replica.wait(for: .version(version, orConfirmationAfter: Clock.boottimeMilliseconds), timeoutMilliseconds: left)
+        {
             answer($0 ? SetOutcome.set(version).answer : .problem(.setButNotSeen(version)))
         }
     }

@@ -23,10 +23,10 @@ final class Replica: Sendable {
     enum Goal {
         /// The adopted version is this one, or a later one of the same history.
         ///
-        /// A version that was the origin's at `orConfirmation`, after the awaited one had been set, is such a later one.
-        case version(Version, orConfirmation: Int)
-        /// The adopted version was the origin's at this moment or later, in milliseconds of the boottime clock.
-        case confirmation(since: Int)
+        /// A version that was the origin's after the moment, when the awaited one had been set, is such a later one.
+        case version(Version, orConfirmationAfter: Int)
+        /// The adopted version was the origin's after this moment, in milliseconds of the boottime clock.
+        case confirmation(after: Int)
     }
 
     let name: String
@@ -69,12 +69,13 @@ final class Replica: Sendable {
             switch goal {
             case .version(let version, let moment):
                 recent.contains(version) || known?.follows(version, in: .instance) == true
-                    || isConfirmed(since: moment)
-            case .confirmation(let since): isConfirmed(since: since)
+                    || isConfirmed(after: moment)
+            case .confirmation(let moment): isConfirmed(after: moment)
             }
         }
 
-        private func isConfirmed(since moment: Int) -> Bool { confirmed.map { $0 >= moment } ?? false }
+        /// A confirmation in the same millisecond may have been asked for before.
+        private func isConfirmed(after moment: Int) -> Bool { confirmed.map { $0 > moment } ?? false }
 
         /// Makes a version the known one.
         mutating func know(_ version: Version, isOtherHistory: Bool) {
