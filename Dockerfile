@@ -29,8 +29,8 @@ COPY Sources Sources
 COPY Tests Tests
 # Packed relocations save a megabyte. Only this linker marks them so that glibc accepts them; its warning about `mktemp`
 # concerns a function of Foundation that is never called. The compiler's hash of a module and the linker's of it all are left
-# out, because they differ from build to build. Of libstdc++, the command needs a twentieth: the linker finds it in /static,
-# and there only the static one.
+# out, because they differ from build to build. The command needs a twentieth of libstdc++, so it gets that part from the
+# static library: the linker looks into /static first, where there is no other.
 RUN mkdir /static && ln -s /usr/lib/gcc/*/*/libstdc++.a /static \
     && swift build -c release --static-swift-stdlib --product sharedmem \
         -Xswiftc -use-ld=bfd -Xlinker -z -Xlinker pack-relative-relocs -Xlinker -L/static \

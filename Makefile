@@ -25,7 +25,7 @@ OUT = .build/make
 # the toolchain's own, because gold warns about a `mktemp` in Foundation that is never called.
 RELEASE = swift build -c release --scratch-path $(OUT) -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
 EXPORTS = Packaging/libSharedMem.map
-# Where the linker finds libstdc++ for the command, and finds only the static one: the command needs 0.1 MB of its 2.2.
+# Where the linker looks for libstdc++ first, and finds the static library: the command needs 0.1 MB of its 2.2.
 STATIC = $(OUT)/static
 
 COMMAND     = $(OUT)/release/sharedmem

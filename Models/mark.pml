@@ -1,9 +1,9 @@
 /*
- * A replicated segment, and the processes on its host: a server marks the segment, and local sets are refused from then on.
+ * A replicated segment and the processes on its host: a server marks the segment, and local sets are refused from then on.
  *
  * [S1] to [S4] are the steps of a server that replicates, [L1] and [L2] of a local set, and [R1] to [R3] of a release. Of
- * several servers, the one with the lock on the segment's file replicates. The kernel takes the lock from a killed process. The
- * mark stays, whatever becomes of the server: what a process sets would be lost when a server runs again.
+ * several servers, the one with the lock on the segment's file replicates. The kernel releases the lock of a killed process. The
+ * mark outlives the server: without it, a local set would be overwritten when a server runs again.
  * Macros in `#ifdef`s are mutants. Each breaks one thing, and Models/mutants checks that Spin finds the fault.
  */
 
@@ -11,10 +11,10 @@
 #define SERVERS 1
 #endif
 #ifndef SETS
-#define SETS 2      /* local sets, by one process after another, */
+#define SETS 2      /* local sets, in total, */
 #endif
 #ifndef SETTERS
-#define SETTERS 1   /* and how many processes do so */
+#define SETTERS 1   /* and the processes that make them */
 #endif
 #ifndef CHANGES
 #define CHANGES 1   /* of the source's text */
@@ -39,7 +39,7 @@ bool isKilled[SERVERS];
 /* Only the properties use these. */
 bool isReplicated;  /* processes have seen replicated text since the last release */
 byte releases, crashes, setsLeft = SETS, finished;
-byte textEpoch;     /* how many releases had been carried out when the set of the local text began */
+byte textEpoch;     /* the releases before the set of the current local text began */
 byte lockEpoch[SERVERS];
 byte over;
 bool isQuiet;
@@ -48,7 +48,7 @@ bool isQuiet;
 #define IF_ALIVE(condition, ...) atomic { !isKilled[s] && (condition) -> __VA_ARGS__ }
 #define KILLED atomic { isKilled[s] -> goto start }
 
-/* What other processes have set is replaced only by a server that was started again after it had been permitted. */
+/* A server overwrites a local text only if it took the lock after the release that permitted this text. */
 inline publish(t) {
     assert(text < LOCAL || lockEpoch[s] >= textEpoch);
     text = t; number++; published = number;
@@ -94,7 +94,7 @@ start:
     fi;
 #endif
 
-    /* [S4] Later versions, and what other processes have set all the same. */
+    /* [S4] It publishes later versions, and overwrites local sets that slipped through. */
     do
     :: IF_ALIVE(adopted < source, adopted = source; publish(adopted))
 #ifndef NOT_SET_BACK

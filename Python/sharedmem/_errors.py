@@ -40,7 +40,7 @@ class ReadOnlyError(Error):
 
 
 class ReplicatedError(Error):
-    """A server replicates the text from elsewhere (EREMOTEIO). Set it through that server."""
+    """The segment is replicated (EREMOTEIO). Set the text through the server that replicates it."""
 
 
 class BusyError(Error):

@@ -33,7 +33,7 @@ const char *sharedmem_strerror(int error) {
     case EILSEQ: return "The text is not UTF-8, or contains U+0000: correct it.";
     case ESTALE: return "The text has changed: read it again, then set it.";
     case EROFS: return "The segment is attached read-only: attach it with write access to set its text.";
-    case EREMOTEIO: return "The segment's text comes from elsewhere: set it through the server that replicates it.";
+    case EREMOTEIO: return "The segment is replicated: set the text through the server that replicates it.";
     case EBUSY: return "A borrow or a reader is open: release or close it first.";
     case EAGAIN: return "The segment stayed busy: try again.";
     case ETIMEDOUT: return "The text did not change within the timeout: wait again, or for longer.";

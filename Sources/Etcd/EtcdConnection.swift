@@ -101,7 +101,7 @@ package final class EtcdConnection {
         do throws(EtcdFault) {
             return try exchange(path, body, token: token)
         } catch let error where error.asksForLogin || (error.isForPermission && token == nil && cluster.hasUser) {
-            // Without a token, a member that asks for certificates takes the request for its gateway's own.
+            // A member with --client-cert-auth takes a request without a token for one of its own gateway's, and denies permission.
             // What lacked a token was not carried out. It has its time again, once the login has.
             limits.renew(timeoutMilliseconds: milliseconds)
             try cluster.logIn(at: member, insteadOf: token, limits)

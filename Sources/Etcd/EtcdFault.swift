@@ -15,7 +15,7 @@ package enum EtcdFault: Error, Equatable, Sendable, CustomStringConvertible {
         if let answer = JSONValue(body) {
             self.init(status, answer)
         } else {
-            // etcd's gateway has words of its own, and so has a proxy.
+            // etcd's gateway, or a proxy, may answer with plain text instead of JSON.
             let line = body.prefix(200).prefix { $0 >= 0x20 && $0 < 0x7f }
             self = .refused(
                 status: status,

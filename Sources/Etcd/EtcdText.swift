@@ -31,7 +31,7 @@ package struct EtcdText: Equatable, Sendable {
 
 /// What etcd answers about the text.
 package struct EtcdState: Equatable, Sendable {
-    /// Differs between clusters, and after a restore with another token.
+    /// The cluster's id, which is another one after a restore with another token.
     package let cluster: String
     /// etcd's revision, across all its keys, when it answered.
     package let revision: UInt64
@@ -41,7 +41,7 @@ package struct EtcdState: Equatable, Sendable {
 /// What a transaction has done.
 package enum EtcdOutcome: Equatable, Sendable {
     case set(Version)
-    /// Another version than the one to replace is the current one.
+    /// Nothing was set, because the current version is not the one to replace.
     case notSet(EtcdState)
 }
 

@@ -40,7 +40,7 @@ package enum ProblemType: String, CaseIterable, Sendable {
         case .notFound: (.notFound, "Not found")
         case .methodNotAllowed: (.methodNotAllowed, "Method not allowed")
         case .requestTimeout: (.requestTimeout, "Request timeout")
-        case .replicated: (.conflict, "The text comes from elsewhere")
+        case .replicated: (.conflict, "The segment is replicated")
         case .preconditionFailed: (.preconditionFailed, "Precondition failed")
         case .tooLong: (.contentTooLarge, "Text too long")
         case .unsupportedMediaType: (.unsupportedMediaType, "Unsupported media type")

@@ -31,7 +31,7 @@ public struct SegmentInfo: Sendable {
     public let rowLimit: Int
     /// The process that set the text; nil for version 0.
     public let setter: SettingProcess?
-    /// How the text is replicated from elsewhere; nil if it is not.
+    /// The replication of the text; nil if the segment is not replicated.
     public let replication: Replication?
     /// The number of attachments, one for each process and kind of access; nil where `/proc/locks` cannot be read.
     public let attachmentCount: Int?

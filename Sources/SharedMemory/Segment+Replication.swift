@@ -1,18 +1,18 @@
 import LinuxSystem
 import Synchronization
 
-/// How a segment's text is replicated from elsewhere.
+/// The replication of a segment's text from another server or from etcd.
 ///
-/// Only a server that replicates it sets the text. The segment stays a replica when no server runs, until it is released: the
-/// next server would replace what another process has set.
+/// Only the server that replicates the segment sets its text. This remains so while no server runs, because the next one would
+/// overwrite what another process had set. ``Segment/release(_:directory:trustedOwners:)`` ends it.
 public struct Replication: Hashable, Sendable {
-    /// Where the server accepts text from this host; nil if it does not listen there, as far as is known.
+    /// Where the server accepts text from this host; nil if no TCP port is known that `localhost` reaches.
     public let url: String?
     /// Whether a server replicates the text now.
     public let isUnderWay: Bool
 }
 
-/// What a server leaves in a segment whose text it replicates.
+/// The mark by which a server reserves the text of a segment for itself.
 package struct ReplicationMark: RawRepresentable, Hashable, Sendable {
     /// The port, if any, and two flags; never 0.
     package let rawValue: UInt32
@@ -26,12 +26,12 @@ package struct ReplicationMark: RawRepresentable, Hashable, Sendable {
         self.rawValue = rawValue
     }
 
-    /// - Parameter port: where the server listens on the host itself; nil if it does not.
+    /// - Parameter port: the server's TCP port that `localhost` reaches; nil if there is none.
     package init(port: UInt16?, isEncrypted: Bool = false) {
         rawValue = Self.isReplica | (isEncrypted ? Self.isEncrypted : 0) | UInt32(port ?? 0)
     }
 
-    /// Where the server accepts text for a segment.
+    /// Where the server accepts text for a segment; nil if the mark has no port.
     func url(of segment: String) -> String? {
         let port = UInt16(truncatingIfNeeded: rawValue)
         guard port != 0 else { return nil }
@@ -40,7 +40,7 @@ package struct ReplicationMark: RawRepresentable, Hashable, Sendable {
 }
 
 extension Segment {
-    /// Has only servers that replicate the text set it, from now on.
+    /// Marks the segment: from now on, only a server that replicates it sets its text.
     package func mark(_ mark: ReplicationMark) throws(SegmentError) {
         defer { extendLifetime(self) }
         // Before any replicated text is published.
@@ -54,11 +54,11 @@ extension Segment {
         }
     }
 
-    /// Lets any process set the text of a segment again that a server has replicated from elsewhere.
+    /// Releases a replicated segment: from now on, any process can set its text.
     ///
-    /// The text stays. If a server is started to replicate the text again, it replaces what was set meanwhile.
+    /// The text stays. If a server replicates the segment again later, it overwrites what was set meanwhile.
     ///
-    /// - Returns: false if the segment was no replica.
+    /// - Returns: false if the segment was not replicated.
     /// - Throws: ``SegmentError/stillReplicated(name:)``; ``SegmentError/notFound(name:directory:found:)``,
     ///   ``SegmentError/leftover(name:directory:)``, ``SegmentError/untrustedOwner(path:owner:)``,
     ///   ``SegmentError/notASegment(path:reason:)``, ``SegmentError/otherLayout(path:version:ownVersion:)``,

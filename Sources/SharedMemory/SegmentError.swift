@@ -32,8 +32,8 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     case versionMismatch(current: Version)
     /// The segment is attached read-only.
     case readOnly(name: String)
-    /// A server replicates the text from elsewhere, and would replace any other; `url` is where it accepts text from this host,
-    /// or nil.
+    /// Only the server that replicates the segment sets its text; `url` is where that server accepts text from this host, or nil
+    /// if that is not known.
     case replicated(name: String, url: String?)
 
     // The segment and its file.
@@ -53,7 +53,7 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     case permissionsMismatch(path: String, mode: UInt32, group: UInt32, owner: UInt32)
     /// The segment cannot be migrated, because processes are attached to it.
     case stillAttached(name: String)
-    /// The segment cannot be released, because a server replicates its text.
+    /// The segment cannot be released, because a server replicates it.
     case stillReplicated(name: String)
     /// The name leads to a file that this library cannot use.
     case notASegment(path: String, reason: String)
@@ -130,9 +130,9 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
         case .readOnly(let name):
             "The segment '\(name)' is attached read-only: attach it with write access to set its text."
         case .replicated(let name, let url):
-            "The text of '\(name)' comes from elsewhere, and a server would replace what is set here: set it through that server"
+            "The text of '\(name)' was not set, because a server replicates the segment: set it through that server"
                 + (url.map { " (curl --upload-file FILE \($0))" } ?? "")
-                + ", or, if no server is to replicate it any more, run `sharedmem release \(name)` first."
+                + ". If no server will replicate it again, run `sharedmem release \(name)`, then set it."
         case .notFound(let name, let directory, let found):
             "There is no segment '\(name)' in \(directory) ("
                 + (found.isEmpty ? "no segments there" : "segments there: " + Self.some(of: found))
@@ -155,7 +155,7 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
         case .stillAttached(let name):
             "Processes are attached to the segment '\(name)': end all programs that use it, then migrate it."
         case .stillReplicated(let name):
-            "A server replicates the text of '\(name)': stop the server, then release the segment."
+            "A server replicates the segment '\(name)': stop the server, or start it again without this name, then release the segment."
         case .notASegment(let path, let reason):
             "\(path) is not a segment that this version can use: \(reason). The file was left as it is: move it away, or "
                 + "use another name."

@@ -305,7 +305,7 @@ extension ServerConfiguration {
 }
 
 extension ReplicationMark {
-    /// Names the first of these addresses to which processes on the host can connect as `localhost`.
+    /// A mark with the port of the first address that processes on the host can reach as `localhost`.
     fileprivate static func naming(_ addresses: [ListenAddress]) -> ReplicationMark {
         let hosts = ["127.0.0.1", "0.0.0.0", "::1", "::"]
         for address in addresses {

@@ -60,7 +60,7 @@ struct ProblemTests {
     @Test("Each type has a name for a URL and a title, both its own")
     func names() {
         let types = ProblemType.allCases
-        #expect(types.count == 22)
+        #expect(types.count == 23)
         #expect(Set(types.map(\.title)).count == types.count)
         for type in types {
             #expect(type.rawValue.wholeMatch(of: /[a-z]+(-[a-z]+)*/) != nil)

@@ -391,7 +391,7 @@ struct EtcdTests {
     }
 
     @Test(
-        "With users, etcd takes a client's certificate that has no common name, and the answer tells why it takes no other"
+        "If etcd has users, a client's certificate must have no common name; the answer says so if it has one"
     )
     func encryptedBothWays() async throws {
         let certificates = try await TestCertificates.shared()

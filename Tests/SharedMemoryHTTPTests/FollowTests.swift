@@ -202,7 +202,7 @@ struct FollowTests {
         #expect(try relay.segment().version.number == 0)
     }
 
-    @Test("Text that another process puts into the segment all the same is never served, and set back")
+    @Test("Text that another process puts into the segment all the same is never served, and is overwritten")
     func foreign() async throws {
         let origin = try TestServer()
         let tag = try origin.set("right")["ETag"]

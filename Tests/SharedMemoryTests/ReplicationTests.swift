@@ -6,7 +6,7 @@ import Testing
 
 @testable import SharedMemory
 
-/// Segments with the mark that a server leaves which replicates the text from elsewhere.
+/// Segments that a server has marked, because it replicates them.
 @Suite("Replicated segments", .fewAtATime)
 struct ReplicationTests: SegmentTestCase {
     let directory: TemporaryDirectory
@@ -37,7 +37,7 @@ struct ReplicationTests: SegmentTestCase {
         #expect(throws: refusal) { try segment.set(utf8: Array("x".utf8).span) }
         #expect(throws: refusal) { try segment.update { $0 + "x" } }
         #expect(throws: refusal) { try attachApart().set("x") }
-        // What cannot be text is said first.
+        // A read-only attachment is reported first.
         #expect(throws: SegmentError.readOnly(name: name)) { try attach(.readOnly).set("x") }
         #expect(try segment.snapshot() == Segment.read(name, directory: directory.path))
         #expect(try segment.get() == "local" && segment.version == version)
@@ -62,7 +62,7 @@ struct ReplicationTests: SegmentTestCase {
     }
 
     @Test(
-        "A process that has begun to set the text before the segment was marked ends its set, which the server undoes")
+        "A set that began before the segment was marked succeeds")
     func begun() async throws {
         let segment = try attach(.readWrite, .persistent)
         let child = try await probe(stoppedAt: .setChosen, .set("late"))
@@ -98,7 +98,7 @@ struct ReplicationTests: SegmentTestCase {
         _ = try replicate()
     }
 
-    @Test("Releasing creates nothing, and needs the right to write")
+    @Test("Releasing what is no segment fails, and creates nothing")
     func notReleased() throws {
         let missing = #expect(throws: SegmentError.self) { try release() }
         #expect(missing == .notFound(name: name, directory: directory.path, found: []))

@@ -29,7 +29,7 @@
 //     ERANGE     the text did not fit the buffer
 //     ESTALE     the text has changed since the expected version
 //     EROFS      the handle is read-only
-//     EREMOTEIO  a server replicates the text from elsewhere: set it through that server
+//     EREMOTEIO  the segment is replicated: set the text through the server that replicates it
 //     EBUSY      a borrow or a reader is still open
 //     EAGAIN     the segment stayed busy; try again
 //     ETIMEDOUT  the timeout expired
@@ -198,7 +198,7 @@ ssize_t sharedmem_capacity(sharedmem_t *segment);
 ///     EMSGSIZE   the text is longer than the segment's capacity
 ///     EILSEQ     the text is not UTF-8, or contains U+0000. sharedmem_last_error() gives the offset
 ///     EROFS      the handle is read-only
-///     EREMOTEIO  a server replicates the text from elsewhere. sharedmem_last_error() says how to set it there
+///     EREMOTEIO  the segment is replicated. sharedmem_last_error() says where to set the text
 ///     ENOSPC     the tmpfs is full
 ///     EAGAIN     all of the segment's slots for new text stayed in use, or living processes held all rows for ten seconds
 ///     EUCLEAN    the segment is damaged

@@ -19,7 +19,7 @@ enum Layout {
 
     /// The byte that every attachment holds a shared lock on: the first one of `lifetime`.
     static let lifetimeLock = 12
-    /// Held by the server that replicates another server's text into the segment.
+    /// Held by the server that replicates text into the segment, and by a process that releases the segment.
     static let followerLock = 8
     /// The byte that a process locks to unlink the file's name.
     static let nameLock = 0

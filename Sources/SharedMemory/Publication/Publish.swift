@@ -19,7 +19,7 @@ extension Attachment {
     ///
     /// - Parameters:
     ///   - condition: evaluated again after each lost race; the text replaces the publication for which it last returned true.
-    ///   - isReplica: whether the text was replicated from elsewhere, and so may be set in a segment with that mark.
+    ///   - isReplica: whether a server sets text that it replicates, which it may do in a marked segment.
     /// - Throws: ``SegmentError/versionMismatch(current:)`` if the condition returns false, and as ``Draft/check()``.
     func publish(
         _ draft: Draft, if condition: SetCondition?, isReplica: Bool = false
@@ -29,7 +29,7 @@ extension Attachment {
             throw reasonForReadingOnly ?? .readOnly(name: open.file.name.description)
         }
         // Once this process has seen replicated text, it sees the mark, which was stored before. If the mark is stored after
-        // this, the server sets its own text again.
+        // this, the server overwrites the text.
         guard isReplica || membership.view.state.replication.load(ordering: .relaxed) == 0 else { throw replicated }
         let byteCount = unsafe draft.bytes.count
         // The length comes first: if the text is too long, it is not read.

@@ -23,7 +23,7 @@ final class Replica: Sendable {
     enum Goal {
         /// The adopted version is this one, or a later one of the same history.
         ///
-        /// A version that was the origin's after the moment, when the awaited one had been set, is such a later one.
+        /// The awaited one had been set by that moment, so whatever is confirmed after it is that one or a later one.
         case version(Version, orConfirmationAfter: Int)
         /// The adopted version was the origin's after this moment, in milliseconds of the boottime clock.
         case confirmation(after: Int)
@@ -74,7 +74,7 @@ final class Replica: Sendable {
             }
         }
 
-        /// A confirmation in the same millisecond may have been asked for before.
+        /// A confirmation of the same millisecond may have been asked for before the moment.
         private func isConfirmed(after moment: Int) -> Bool { confirmed.map { $0 > moment } ?? false }
 
         /// Makes a version the known one.

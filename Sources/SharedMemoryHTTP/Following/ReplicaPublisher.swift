@@ -30,7 +30,7 @@ final class ReplicaPublisher: Sendable {
         init?(_ segment: Segment, _ mark: ReplicationMark) throws {
             let descriptor = try FileDescriptor.open(segment.path, .readWrite)
             guard try descriptor.tryLockExclusive(byte: Segment.followerLock) else { return nil }
-            // Before the text: no process that has seen replicated text may set its own. The mark stays when the server ends.
+            // Before the text: no process that has seen replicated text may set its own. The mark stays after the server has stopped.
             try segment.mark(mark)
             self.segment = segment
             self.descriptor = Mutex(descriptor)
@@ -45,7 +45,7 @@ final class ReplicaPublisher: Sendable {
     /// Whether this server sets the text, and not another one on the host.
     var isOwner: Bool { state.withLock { $0.owned != nil } }
 
-    /// Marks the segment, even before the source's text is known: what a process set now would be lost.
+    /// Marks the segment, even before the source's text is known: a local set would be overwritten soon.
     func start() { state.withLock { own(&$0) } }
 
     /// Sets the text.

@@ -56,7 +56,7 @@ enum WriteVerdict {
     case unsent
     /// It may have been carried out, or may yet be.
     case open
-    /// What became of the tries cannot be found out any more.
+    /// The outcome of the tries can no longer be found out.
     case undecidable
 }
 

@@ -20,7 +20,7 @@ extension ServerLog {
 
     func setBack(_ name: String) {
         logger.warning(
-            "another process has set the text, and it was set back: set it through the server",
+            "another process has set the text, and the server has overwritten it: set it through the server",
             metadata: ["segment": "\(name)"])
     }
 

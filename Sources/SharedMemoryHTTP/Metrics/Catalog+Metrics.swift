@@ -80,7 +80,9 @@ extension Catalog {
         add("age_seconds", .gauge, "How long ago the text was last known to be the origin's.") {
             $0.ageMilliseconds.map { Double($0) / 1000 }
         }
-        addCounter("foreign_sets", "Texts that other processes have put into the segment, and that were set back.") {
+        addCounter(
+            "foreign_sets", "Texts that other processes have put into the segment, and that the server has overwritten."
+        ) {
             $0.foreign.load(ordering: .relaxed)
         }
         addCounter("refused_versions", "Versions of the origin that are not shown.") {

@@ -25,9 +25,9 @@ extension SegmentError {
         case .replicated(let name, let url):
             Problem(
                 .replicated,
-                "Another server replicates the text of '\(name)' from elsewhere, and nothing was set. Set it through that server"
-                    + (url.map { ", at \($0) on this server's host" } ?? "")
-                    + ". If there is none any more, have an operator run 'sharedmem release \(name)'.")
+                "Nothing was set, because another server on this host replicates '\(name)'. Set the text through that server"
+                    + (url.map { " (on this host, \($0))" } ?? "")
+                    + ". If no server will replicate it again, ask an operator to run 'sharedmem release \(name)'.")
         case .noSpace:
             Problem(
                 .noSpace,

@@ -39,7 +39,7 @@ struct EditCommand: ParsableCommand {
             if let text = try remote.text(segment.chosenName, localOptions) { return text }
             let options = try segment.location.options(creating: creation)
             let name = try Segment.place(segment.chosenName, directory: options.directory).name
-            // Before anything is written, rather than when it is to be set.
+            // Before the user begins to write, rather than when the text is set.
             let info = try? Segment.info(name, directory: options.directory, trustedOwners: options.trustedOwners)
             if let replication = info?.replication { throw SegmentError.replicated(name: name, url: replication.url) }
             return EditedSegment(name: name, options: options)

@@ -28,7 +28,7 @@ struct InfoCommand: ParsableCommand {
     }
 
     private static func description(_ replication: Replication) -> String {
-        guard replication.isUnderWay else { return "yes, but no server does so now" }
+        guard replication.isUnderWay else { return "yes, but no server is replicating it now" }
         return "yes, by the server" + (replication.url.map { " at \($0)" } ?? "")
     }
 
@@ -45,7 +45,7 @@ struct InfoCommand: ParsableCommand {
                 "set by",
                 report.setter.map { "\($0.program), process \($0.processID), user \($0.user)" } ?? "nobody",
             ],
-            ["replicated", info.replication.map(Self.description) ?? "no"],
+            ["replica", info.replication.map(Self.description) ?? "no"],
             ["created", report.creationTime],
             ["lifetime", info.lifetime == .persistent ? "persistent" : "while attached"],
             ["mode", "\(report.mode), owner \(info.owner), group \(info.group)"],

@@ -4,13 +4,13 @@ import SharedMemory
 
 struct ReleaseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "release", abstract: "Let programs on this host set text that was replicated from elsewhere.",
+        commandName: "release", abstract: "Let programs on this host set the text of a replicated segment again.",
         discussion: """
-            While a server replicates the text of another server or of etcd (serve --follow, serve --etcd), text is set through \
-            that server only, and setting it in the segment fails. This stays so when no server runs: the next one would replace \
-            what was set. Release the segment if there will be none.
+            While a server replicates a segment (serve --follow, serve --etcd), only that server sets its text. This remains so \
+            after the server has stopped, because the next server would overwrite what others had set. If no server will \
+            replicate the segment again, release it.
 
-            The text stays. The command fails while a server replicates it.
+            The text stays. The command fails while a server replicates the segment.
             """)
 
     @Argument(help: "The segment's name.", completion: .segments)
@@ -23,7 +23,7 @@ struct ReleaseCommand: ParsableCommand {
 
     private struct Report: Encodable {
         let name: String
-        /// False if the text was not replicated.
+        /// False if the segment was not replicated.
         let isReleased: Bool
     }
 
@@ -35,6 +35,7 @@ struct ReleaseCommand: ParsableCommand {
         }
         try ByteStream.standardOutput.write(
             isReleased
-                ? "Programs on this host can set '\(name)'.\n" : "'\(name)' is not replicated: nothing was changed.\n")
+                ? "Programs on this host can set the text of '\(name)'.\n"
+                : "'\(name)' is not replicated, so nothing was changed.\n")
     }
 }

@@ -77,17 +77,18 @@ extension Examination {
             return [
                 .note(
                     .replicated, place.path,
-                    seen: "A server replicates the text from elsewhere" + (replication.url.map { ": \($0)." } ?? "."),
-                    why: "Only through that server can the text be set; programs on this host are refused.")
+                    seen: "A server on this host replicates the segment"
+                        + (replication.url.map { ", at \($0)." } ?? "."),
+                    why: "Set the text through that server. Setting it in the segment fails.")
             ]
         }
         return [
             .problem(
                 .replicated, place.path,
-                seen: "The text was replicated from elsewhere, and no server does so now.",
+                seen: "The segment is marked as replicated, but no server is replicating it.",
                 why:
-                    "It may be old, and programs on this host cannot set it. Start the server again; or, if there will be none, "
-                    + "release the segment.",
+                    "The text may be old, and programs on this host cannot set it. Start the server again. If no server will "
+                    + "replicate the segment again, release it.",
                 fix: [question.command("release")])
         ]
     }
