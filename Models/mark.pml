@@ -1,7 +1,7 @@
 /*
  * A replicated segment and the processes on its host: a server marks the segment, and local sets are refused from then on.
  *
- * [S1] to [S4] are the steps of a server that replicates, [L1] and [L2] of a local set, and [R1] to [R3] of a release. Of
+ * [S1] to [S4] are the steps of a server that replicates, [L1] to [L3] of a local set, and [R1] to [R3] of a release. Of
  * several servers, the one with the lock on the segment's file replicates. The kernel releases the lock of a killed process. The
  * mark outlives the server: without it, a local set would be overwritten when a server runs again.
  * Macros in `#ifdef`s are mutants. Each breaks one thing, and Models/mutants checks that Spin finds the fault.
@@ -15,6 +15,9 @@
 #endif
 #ifndef SETTERS
 #define SETTERS 1   /* and the processes that make them */
+#endif
+#ifndef OLD_SETS
+#define OLD_SETS 0  /* 1: a set may be an older library's, which does not look at the mark */
 #endif
 #ifndef CHANGES
 #define CHANGES 1   /* of the source's text */
@@ -56,6 +59,7 @@ inline publish(t) {
 }
 
 inline takeMark() {
+    wasMarked = mark;
 #ifdef MARKED_ONLY_WITH_NEW_TEXT
     if :: text != adopted -> mark = true :: else fi
 #else
@@ -65,9 +69,10 @@ inline takeMark() {
 
 proctype Server(byte s) {
     byte adopted, published;
+    bool wasMarked;
 
 start:
-    atomic { isKilled[s] = false; published = 0; adopted = source };
+    atomic { isKilled[s] = false; published = 0; wasMarked = false; adopted = source };
 
     /* [S1] The lock, or later. */
     if
@@ -86,10 +91,15 @@ start:
 #else
     /* [S2] The mark, */
     if :: IF_ALIVE(true, takeMark()) :: KILLED fi;
-    /* [S3] then the text, unless the segment has it, as after a restart. */
+    /* [S3] then the text, unless the segment has it, as after a restart. A server that ends before that leaves no mark behind. */
     if
-    :: IF_ALIVE(text == adopted, published = number; isReplicated = true)
+    :: IF_ALIVE(text == adopted, published = number)
     :: IF_ALIVE(text != adopted, publish(adopted))
+#ifdef MARK_CLEARED_THAT_WAS_THERE
+    :: IF_ALIVE(!isQuiet && lock == s + 1, mark = false; lock = 0; goto start)
+#else
+    :: IF_ALIVE(!isQuiet && lock == s + 1 && !wasMarked, mark = false; lock = 0; goto start)
+#endif
     :: KILLED
     fi;
 #endif
@@ -112,7 +122,7 @@ end:
 #ifdef MARK_CLEARED_AT_THE_END
         if :: lock == s + 1 -> mark = false :: else fi;
 #endif
-        adopted = 0; published = 0;
+        adopted = 0; published = 0; wasMarked = false;
         over++ /* with the lock */
     }
 }
@@ -120,26 +130,36 @@ end:
 /* A process that sets the text. */
 proctype Setter(byte id) {
     byte epoch, base;
-    bool isConditional, wasReplicated;
+    bool isConditional, isOld;
 
     do
-    :: atomic { setsLeft > 0 -> /* [L1] */
+    :: atomic { setsLeft > 0 ->
             setsLeft--;
-            wasReplicated = isReplicated; epoch = releases; base = number
+            epoch = releases;
+            if :: isConditional = true :: true fi;
+            if :: OLD_SETS -> isOld = true :: true fi
         };
+look:   /* [L1] The current version, then [L2] the mark, */
+        atomic { base = number };
         if
-        :: atomic { !mark -> if :: isConditional = true :: true fi };
+        :: atomic { !mark || isOld -> skip };
+            /* [L3] then the exchange. */
             if
-            :: atomic { !isConditional || base == number -> /* [L2] */
-                    text = LOCAL + id; number++; textEpoch = epoch;
-                    /* It succeeds only if it began before there was replicated text, or the segment was released. */
-                    assert(!wasReplicated || epoch != releases)
+#ifdef MARK_NOT_LOOKED_AT_AGAIN
+            :: atomic { base == number || !isConditional ->
+#else
+            :: atomic { base == number ->
+#endif
+                    /* No local text replaces what a server has published. */
+                    assert(!isReplicated || isOld);
+                    text = LOCAL + id; number++; textEpoch = epoch
                 }
-            :: atomic { isConditional && base != number -> skip } /* version mismatch */
+            :: atomic { base != number && isConditional -> skip } /* version mismatch */
+            :: atomic { base != number && !isConditional -> goto look }
             fi
-        :: atomic { mark -> skip } /* refused */
+        :: atomic { mark && !isOld -> skip } /* refused */
         fi;
-        atomic { wasReplicated = false; isConditional = false; epoch = 0; base = 0 }
+        atomic { isConditional = false; isOld = false; epoch = 0; base = 0 }
     :: atomic { setsLeft == 0 -> finished++; break }
     od
 }

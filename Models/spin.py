@@ -46,7 +46,7 @@ SMALL = {
     "servers": ("replication", "PUTS=2 CRASHES=1"),
     "history": ("replication", "PUTS=1 CONDITIONAL=0 HANDS=2 STALE=1 RESTORES=1"),
     "mark": ("mark", "CHANGES=2 CRASHES=2 RELEASES=2"),
-    "mark of two": ("mark", "SERVERS=2"),
+    "mark of two": ("mark", "SERVERS=2 OLD_SETS=1"),
     "relay": ("relay", "PUTS=2"),
     "origin": ("relay", "PUTS=2 CONDITIONAL=0 OTHERS=1 PLAIN=1"),
     "relay killed": ("relay", "PUTS=1 OTHERS=1 CRASHES=1"),

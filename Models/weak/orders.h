@@ -260,11 +260,13 @@
    Segment+Diagnosis.swift oldPins: loadCurrent() -- as above
    SegmentGlance.swift version: loadCurrent() -- the number alone, and nothing is read under it
    SegmentGlance.swift isRetired: state.retired.load -- a hint: the keeper looks at it again for two seconds after the name has gone
-   Publish.swift publish: state.replication.load -- a process that has seen replicated text sees the mark: it is stored before PUBLISH, which releases, and loaded after the process has found that text current, which acquires
-   Segment+Replication.swift mark: reference.state.replication.store -- as above
+   Segment+Replication.swift isReplicated: state.replication.load -- after INFO_CURRENT, which acquires what PUBLISH has released: if the current text is replicated, the mark is seen
+   Segment+Replication.swift mark: reference.state.replication.exchange -- before PUBLISH, as above
    Segment+Replication.swift release: mapping.state.replication.exchange -- under the lock of the server that replicates, which orders it and the next server's store
+   Segment+Replication.swift release: mapping.state.replication.load -- for people
    Segment+Replication.swift replicationMark: state.replication.load -- for people
    Segment+Reading.swift version: loadCurrent() -- the number alone, and nothing is read under it
+   SegmentFollower.swift isRetired: reference.state.retired.load -- a hint: the name decides, and is looked at twice a second
    SegmentFollower.swift attach: nextLook.store -- within one process: when to look at the name next
    SegmentFollower.swift attachIfDue: nextLook.load -- as above
    SegmentFollower.swift attachIfDue: nextLook.compareExchange -- as above: one thread looks

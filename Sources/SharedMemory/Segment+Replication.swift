@@ -41,10 +41,24 @@ package struct ReplicationMark: RawRepresentable, Hashable, Sendable {
 
 extension Segment {
     /// Marks the segment: from now on, only a server that replicates it sets its text.
-    package func mark(_ mark: ReplicationMark) throws(SegmentError) {
+    ///
+    /// - Parameter mark: nil to let any process set it. The caller has the lock.
+    /// - Returns: the mark that it had; nil for none.
+    @discardableResult
+    package func mark(_ mark: ReplicationMark?) throws(SegmentError) -> ReplicationMark? {
         defer { extendLifetime(self) }
         // Before any replicated text is published.
-        try reference().membership.view.state.replication.store(mark.rawValue, ordering: .relaxed)
+        let state = try reference().membership.view.state.replication
+            .exchange(mark?.rawValue ?? 0, ordering: .relaxed)
+        return ReplicationMark(rawValue: state)
+    }
+
+    /// Why a process cannot set the text; nil if the segment is not replicated.
+    package var replicated: SegmentError? {
+        get throws(SegmentError) {
+            let attachment = try attachment
+            return attachment.isReplicated ? attachment.replicated : nil
+        }
     }
 
     /// Sets text that was replicated from elsewhere.
@@ -56,7 +70,8 @@ extension Segment {
 
     /// Releases a replicated segment: from now on, any process can set its text.
     ///
-    /// The text stays. If a server replicates the segment again later, it overwrites what was set meanwhile.
+    /// The text stays. If a server replicates the segment again later, it overwrites what was set meanwhile. This takes half a
+    /// second, to see whether another server has been waiting.
     ///
     /// - Returns: false if the segment was not replicated.
     /// - Throws: ``SegmentError/stillReplicated(name:)``; ``SegmentError/notFound(name:directory:found:)``,
@@ -73,24 +88,39 @@ extension Segment {
         while true {
             guard let open = try OpenFile.open(file, options) else { throw file.notFound }
             guard try open.isAlive() else { throw try open.absence() }
+            let mapping = try SegmentMapping(open.descriptor, open.geometry, writable: true)
+            defer { extendLifetime(mapping) }
             if try fromSystem(open.descriptor.tryLockExclusive(byte: Layout.followerLock)) {
-                let mapping = try SegmentMapping(open.descriptor, open.geometry, writable: true)
-                defer { extendLifetime(mapping) }
-                // No server can begin to replicate the text before the descriptor is closed.
-                defer { extendLifetime(open) }
-                return mapping.view.state.replication.exchange(0, ordering: .relaxed) != 0
+                let wasReplicated = mapping.view.state.replication.exchange(0, ordering: .relaxed) != 0
+                guard wasReplicated else { return false }
+                // No server could begin to replicate the segment before. One that waited does so at its next look.
+                try fromSystem(open.descriptor.unlock(byte: Layout.followerLock))
+                BackgroundThread.pause(milliseconds: 2 * waitingServerMilliseconds)
+                guard mapping.view.state.replication.load(ordering: .relaxed) == 0 else {
+                    throw .stillReplicated(name: name)
+                }
+                return true
             }
             // Another process may be releasing it.
             guard Clock.coarseMilliseconds < deadline else { throw .stillReplicated(name: name) }
             BackgroundThread.pause()
         }
     }
+
+    /// How long a server that waits for another one to end takes at most to notice that it has.
+    package static let waitingServerMilliseconds = 250
 }
 
 extension Attachment {
+    @inline(__always)
+    var isReplicated: Bool { membership.view.state.replication.load(ordering: .relaxed) != 0 }
+
+    /// Why the text is not set; only a server that runs has a URL.
     var replicated: SegmentError {
-        let name = open.file.name.description
-        return .replicated(name: name, url: replicationMark?.url(of: name))
+        let replication = try? replication
+        return .replicated(
+            name: open.file.name.description, directory: open.file.directory,
+            url: replication?.isUnderWay == true ? replication?.url : nil)
     }
 
     var replication: Replication? {

@@ -8,7 +8,7 @@ extension Segment {
     ///   - expected: if not nil, the text is set only if it replaces this version.
     /// - Throws: ``SegmentError/tooLong(byteCount:capacity:)``, ``SegmentError/containsNUL(offset:)``,
     ///   ``SegmentError/versionMismatch(current:)``, ``SegmentError/noSpace(path:byteCount:)``,
-    ///   ``SegmentError/readOnly(name:)``, ``SegmentError/replicated(name:url:)``.
+    ///   ``SegmentError/readOnly(name:)``, ``SegmentError/replicated(name:directory:url:)``.
     @discardableResult
     public func set(_ text: String, ifVersion expected: Version? = nil) throws(SegmentError) -> Version {
         try unsafe text.utf8Span.span.withUnsafeBytes { bytes throws(SegmentError) in

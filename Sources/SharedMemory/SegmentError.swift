@@ -33,8 +33,8 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The segment is attached read-only.
     case readOnly(name: String)
     /// Only the server that replicates the segment sets its text; `url` is where that server accepts text from this host, or nil
-    /// if that is not known.
-    case replicated(name: String, url: String?)
+    /// if that is not known or no server runs.
+    case replicated(name: String, directory: String, url: String?)
 
     // The segment and its file.
 
@@ -129,10 +129,11 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
             "The text has changed: its version is now \(current). Read the text again, then set it."
         case .readOnly(let name):
             "The segment '\(name)' is attached read-only: attach it with write access to set its text."
-        case .replicated(let name, let url):
+        case .replicated(let name, let directory, let url):
             "The text of '\(name)' was not set, because a server replicates the segment: set it through that server"
                 + (url.map { " (curl --upload-file FILE \($0))" } ?? "")
-                + ". If no server will replicate it again, run `sharedmem release \(name)`, then set it."
+                + ". If no server will replicate it again, run `sharedmem release \(name)"
+                + (directory == "/dev/shm" ? "" : " --directory \(directory)") + "`, then set it."
         case .notFound(let name, let directory, let found):
             "There is no segment '\(name)' in \(directory) ("
                 + (found.isEmpty ? "no segments there" : "segments there: " + Self.some(of: found))

@@ -91,13 +91,17 @@ public final class SegmentFollower: Sendable {
     /// Gives up the attachment; the next use of the follower attaches again.
     package func detach() { state.withLock { $0.segment = nil } }
 
-    /// Does what ``attach()`` does, but at most every 500 milliseconds, and throws nothing.
+    /// Does what ``attach()`` does, but throws nothing, and looks at the name only every 500 milliseconds, or when this library
+    /// has unlinked the segment.
     ///
     /// In between it takes a few nanoseconds.
     public func attachIfDue() {
         let due = nextLook.load(ordering: .relaxed)
         let now = Clock.coarseMilliseconds
-        guard now >= due else { return }
+        guard now >= due else {
+            if segment?.isRetired == true { _ = try? attach() }
+            return
+        }
         let (isFirst, _) = nextLook.compareExchange(
             expected: due, desired: now + Self.lookIntervalMilliseconds, ordering: .relaxed)
         if isFirst { _ = try? attach() }
@@ -239,5 +243,13 @@ extension SegmentError {
         case .leftBehind, .untrustedOwner, .system(_, EACCES), .system(_, EPERM), .system(_, EROFS): true
         default: false
         }
+    }
+}
+
+extension Segment {
+    /// Whether this library has unlinked the segment.
+    fileprivate var isRetired: Bool {
+        defer { extendLifetime(self) }
+        return (try? reference().membership.view.state.retired.load(ordering: .acquiring)) == 1
     }
 }

@@ -62,7 +62,8 @@ public final class Server: Sendable {
             keeper?.follow($0, $1)
         }
         let segments = try configuration.attachSegments(
-            budget, keeper, list, log, localChanges, ReplicationMark.naming(listeners.map(\.address)))
+            budget, keeper, list, log, localChanges,
+            ReplicationMark.naming(configuration.isReadOnly ? [] : listeners.map(\.address)))
         let catalog = try configuration.catalog(
             segments, keeping: kept, keeper, list, budget, log, localChanges)
         let capacity = max(segments.compactMap(\.capacity).max() ?? 0, catalog.directory?.capacity ?? 0)
@@ -278,6 +279,11 @@ extension ServerConfiguration {
                 throw .segment(name: name, error)
             }
             let following = try following(follower, mark, cluster, log)
+            if following == nil, (try? follower.attach().replicated) != nil {
+                report(
+                    "'\(name)' is replicated by another server, or was: each PUT is refused, unless it is released "
+                        + "(sharedmem release)")
+            }
             // A kept version has a number of this server's segment, which no client of a followed text is shown.
             return SegmentResource(follower, budget, log, following == nil ? keeper : nil, following: following)
         }

@@ -36,6 +36,8 @@ extension Archive {
                 noteRestored(as: version)
                 return (kept.version, version)
             case .failure(.versionMismatch): return nil
+            // Its text comes from elsewhere.
+            case .failure(.replicated): return nil
             case .failure(.tooLong(let byteCount, let capacity)):
                 throw .tooLong(name: name, byteCount: byteCount, capacity: capacity)
             case .failure(let error): throw .segment(name: name, error)

@@ -47,7 +47,9 @@ struct ReleaseTests: CommandTests {
 
         _ = try await stop(server)
         let refused = try await sharedmem("set", "flags", "--text", "x")
-        #expect(refused.status == 1 && refused.errors.contains("`sharedmem release flags`"), "\(refused.errors)")
+        #expect(
+            refused.status == 1 && refused.errors.contains("`sharedmem release flags --directory \(directory.path)`"),
+            "\(refused.errors)")
         #expect(try await output("info", "flags").contains("replica   yes, but no server is replicating it now\n"))
         #expect(try await output("release", "flags") == "Programs on this host can set the text of 'flags'.\n")
         #expect(try await output("release", "flags") == "'flags' is not replicated, so nothing was changed.\n")

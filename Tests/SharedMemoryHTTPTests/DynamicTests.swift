@@ -193,7 +193,8 @@ struct DynamicTests {
         for round in 0..<50 {
             let segment = try Segment.attach("local\(round % 3)", AttachmentOptions(directory: server.directory.path))
             try segment.set("\(round)")
-            #expect(try server.request("GET", "/shared/local\(round % 3)").text == "\(round)")
+            let answer = try server.request("GET", "/shared/local\(round % 3)")
+            #expect(answer.text == "\(round)", "\(answer.status)")
             try Segment.unlink("local\(round % 3)", directory: server.directory.path)
         }
     }

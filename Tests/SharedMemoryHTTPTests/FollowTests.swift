@@ -171,8 +171,10 @@ struct FollowTests {
         let relay = try await relay(of: origin)
         let segment = try relay.segment()
         guard case .tcp(_, let port) = relay.server.addresses[0] else { fatalError() }
-        let refusal = SegmentError.replicated(name: "text", url: "http://localhost:\(port)/shared/text")
-        #expect(throws: refusal) { try segment.set("wrong") }
+        func refusal(_ url: String?) -> SegmentError {
+            .replicated(name: "text", directory: relay.directory.path, url: url)
+        }
+        #expect(throws: refusal("http://localhost:\(port)/shared/text")) { try segment.set("wrong") }
         #expect(throws: SegmentError.stillReplicated(name: "text")) {
             try Segment.release("text", directory: relay.directory.path)
         }
@@ -184,8 +186,11 @@ struct FollowTests {
         try await checkContract(answer, "PUT", 409)
         #expect(try relay.set("new").status == 204)
         try await eventually("the text") { try other.request().text == "new" ? () : nil }
+        // A server that follows that one is told that nothing was set.
+        let follower = try await self.relay(of: other)
+        #expect(try follower.set("wrong").status == 502)
         relay.server.stop()
-        #expect(throws: refusal) { try segment.set("wrong") }
+        #expect(throws: refusal(nil)) { try segment.set("wrong") }
         #expect(try other.set("wrong").status == 409)
         #expect(try Segment.release("text", directory: relay.directory.path))
         #expect(try other.set("released").status == 204)
@@ -198,8 +203,55 @@ struct FollowTests {
         let proxy = try LossyProxy(to: origin)
         proxy.loses = .connections
         let relay = try TestServer { $0.follow = FollowConfiguration([proxy.url]) }
-        #expect(throws: SegmentError.self) { try relay.segment().set("lost") }
-        #expect(try relay.segment().version.number == 0)
+        let segment = try relay.segment()
+        #expect(throws: SegmentError.self) { try segment.set("lost") }
+        #expect(try segment.version.number == 0)
+        // Nothing was replicated, so nothing is left.
+        relay.server.stop()
+        #expect(try segment.set("kept").number == 1)
+    }
+
+    @Test("Text from before a segment was replicated is overwritten with a warning, and counted")
+    func overwritten() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("theirs")
+        let place = try TemporaryDirectory()
+        let segment = try Segment.attach("text", AttachmentOptions(lifetime: .persistent, directory: place.path))
+        try segment.set("ours")
+        for count in [1, 0] {
+            let relay = try await relay(of: origin) { $0.directory = place.path }
+            #expect(try segment.get() == "theirs")
+            let metrics = try relay.request("GET", "/metrics").text
+            #expect(metrics.contains("sharedmem_replica_foreign_sets_total{segment=\"text\"} \(count)\n"), "\(metrics)")
+            relay.server.stop()
+        }
+    }
+
+    @Test("A released segment is not one that another server was waiting to replicate")
+    func waitingServer() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("x")
+        let first = try await relay(of: origin)
+        let second = try await relay(of: origin) { $0.directory = first.directory.path }
+        first.server.stop()
+        #expect(throws: SegmentError.stillReplicated(name: "text")) {
+            try Segment.release("text", directory: first.directory.path)
+        }
+        extendLifetime(second)
+    }
+
+    @Test("A dynamic server neither removes nor creates what another server replicates")
+    func dynamic() async throws {
+        let origin = try TestServer()
+        _ = try origin.set("x")
+        let relay = try await relay(of: origin)
+        let other = try TestServer {
+            $0.directory = relay.directory.path
+            $0.isDynamic = true
+        }
+        #expect(try other.request("DELETE", "/shared/text").status == 409)
+        #expect(try other.request("GET", "/shared/text").text == "x")
+        extendLifetime(relay)
     }
 
     @Test("Text that another process puts into the segment all the same is never served, and is overwritten")

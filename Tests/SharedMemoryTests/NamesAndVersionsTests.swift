@@ -78,7 +78,8 @@ struct NamesAndVersionsTests {
             .noSpace(path: "/p", byteCount: 1), .fileSizeLimit(limit: 1, needed: 2), .busy(doing: "x"),
             .system(call: "open /p", code: 13), .unknownUser("a"), .unknownGroup("a"), .groupNotPermitted(group: 1),
             .leftover(name: "a", directory: "/d"), .permissionsMismatch(path: "/p", mode: 0o600, group: 1, owner: 2),
-            .stillAttached(name: "a"), .replicated(name: "a", url: nil), .replicated(name: "a", url: "u"),
+            .stillAttached(name: "a"), .replicated(name: "a", directory: "/d", url: nil),
+            .replicated(name: "a", directory: "/dev/shm", url: "u"),
             .stillReplicated(name: "a"), .invalidEnvironment(variable: "SHAREDMEM_TRUST_OWNER", value: "a"),
         ]
         for error in errors { #expect("\(error)".hasSuffix("."), "\(error)") }

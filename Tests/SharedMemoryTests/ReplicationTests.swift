@@ -23,6 +23,11 @@ struct ReplicationTests: SegmentTestCase {
         return descriptor
     }
 
+    /// What a process is told while a server replicates the segment; without a URL, after it has ended.
+    var refusal: SegmentError { refusal(url: "http://localhost:8080/shared/text") }
+
+    func refusal(url: String?) -> SegmentError { .replicated(name: name, directory: directory.path, url: url) }
+
     @discardableResult
     func release() throws -> Bool { try Segment.release(name, directory: directory.path) }
 
@@ -31,7 +36,8 @@ struct ReplicationTests: SegmentTestCase {
         let segment = try attach(.readWrite, .persistent)
         let version = try segment.set("local")
         try segment.mark(mark)
-        let refusal = SegmentError.replicated(name: name, url: "http://localhost:8080/shared/text")
+        let lock = try replicate()
+        defer { extendLifetime(lock) }
         #expect(throws: refusal) { try segment.set("x") }
         #expect(throws: refusal) { try segment.set("x", ifVersion: version) }
         #expect(throws: refusal) { try segment.set(utf8: Array("x".utf8).span) }
@@ -49,6 +55,8 @@ struct ReplicationTests: SegmentTestCase {
     @Test("The mark says where the server accepts text")
     func url() throws {
         let segment = try attach(.readWrite, .persistent)
+        let lock = try replicate()
+        defer { extendLifetime(lock) }
         for (mark, url) in [
             (ReplicationMark(port: nil), nil), (ReplicationMark(port: 1), "http://localhost:1/shared/text"),
             (ReplicationMark(port: 65535, isEncrypted: true), "https://localhost:65535/shared/text"),
@@ -56,21 +64,24 @@ struct ReplicationTests: SegmentTestCase {
             try segment.mark(mark)
             #expect(try Segment.info(name, directory: directory.path).replication?.url == url)
             let error = #expect(throws: SegmentError.self) { try segment.set("x") }
-            #expect(error == .replicated(name: name, url: url))
-            #expect("\(try #require(error))".contains("sharedmem release text"))
+            #expect(error == refusal(url: url))
+            #expect("\(try #require(error))".contains("sharedmem release text --directory \(directory.path)"))
         }
     }
 
     @Test(
-        "A set that began before the segment was marked succeeds")
-    func begun() async throws {
+        "A set that began before the segment was marked never replaces replicated text",
+        arguments: [PausePoint.setChosen, .setFilled, .setNumbered])
+    func begun(_ step: PausePoint) async throws {
         let segment = try attach(.readWrite, .persistent)
-        let child = try await probe(stoppedAt: .setChosen, .set("late"))
+        let child = try await probe(stoppedAt: step, .set("late"))
         try segment.mark(mark)
         let replicated = try segment.set(replica: Array("replicated".utf8).span)
         child.send(SIGCONT)
-        #expect(try await child.finish().status == 0)
-        #expect(try segment.get() == "late" && segment.version.number == replicated.number + 1)
+        let end = try await child.finish()
+        #expect(end.status != 0 && end.errors.contains("sharedmem release text"), "\(end.errors)")
+        #expect(try segment.get() == "replicated" && segment.version == replicated)
+        try expectNothingLeft()
     }
 
     @Test("A segment is released once no server replicates it, and is set again by all; the text and its version stay")
@@ -84,12 +95,11 @@ struct ReplicationTests: SegmentTestCase {
             let lock = try replicate()
             #expect(try Segment.info(name, directory: directory.path).replication?.isUnderWay == true)
             #expect(throws: SegmentError.stillReplicated(name: name)) { try release() }
-            #expect(throws: SegmentError.replicated(name: name, url: "http://localhost:8080/shared/text")) {
-                try segment.set("x")
-            }
+            #expect(throws: refusal) { try segment.set("x") }
             extendLifetime(lock)
         }
         #expect(try Segment.info(name, directory: directory.path).replication?.isUnderWay == false)
+        #expect(throws: refusal(url: nil)) { try segment.set("x") }
         #expect(try release())
         #expect(try !release())
         #expect(try segment.version == version)

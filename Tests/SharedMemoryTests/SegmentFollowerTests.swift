@@ -111,13 +111,15 @@ struct SegmentFollowerTests: WaitingSegmentTests {
         extendLifetime(segment)
     }
 
-    @Test("Attaching when due looks at the name at once, and then not for half a second")
+    @Test(
+        "Attaching when due looks at the name at once, and then not for half a second, unless the segment was unlinked")
     func attachesWhenDue() async throws {
         let reports = Reports()
         let follower = try follow(reports)
         follower.attachIfDue()
         let first = try #require(follower.segment)
-        try unlink()
+        // As another program removes it.
+        try FileManager.default.removeItem(atPath: first.path)
         let other = try attach()
         follower.attachIfDue()
         #expect(follower.segment === first)
@@ -126,6 +128,10 @@ struct SegmentFollowerTests: WaitingSegmentTests {
             return follower.segment === first ? nil : ()
         }
         #expect(try follower.segment?.version.instance == other.version.instance && reports.segments.count == 1)
+        try unlink()
+        let third = try attach()
+        follower.attachIfDue()
+        #expect(try follower.segment?.version.instance == third.version.instance && reports.segments.count == 2)
     }
 
     @Test("Attaching when due reports an error and throws none")

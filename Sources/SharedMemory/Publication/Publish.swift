@@ -28,9 +28,8 @@ extension Attachment {
         guard membership.isWritable else {
             throw reasonForReadingOnly ?? .readOnly(name: open.file.name.description)
         }
-        // Once this process has seen replicated text, it sees the mark, which was stored before. If the mark is stored after
-        // this, the server overwrites the text.
-        guard isReplica || membership.view.state.replication.load(ordering: .relaxed) == 0 else { throw replicated }
+        // It is looked at again later; a long text need not be copied first.
+        guard isReplica || !isReplicated else { throw replicated }
         let byteCount = unsafe draft.bytes.count
         // The length comes first: if the text is too long, it is not read.
         guard byteCount <= geometry.capacity else { throw .tooLong(byteCount: byteCount, capacity: geometry.capacity) }
@@ -41,7 +40,7 @@ extension Attachment {
             let mark = try beginSet()
             defer { endSet(mark) }
             let recent = membership.view.recentByteCount(with: byteCount)
-            let version = try makeCurrent(try filledSlot(draft, mark, recent), condition)
+            let version = try makeCurrent(try filledSlot(draft, mark, recent), condition, isReplica)
             membership.view.current.recentByteCount.store(UInt64(recent), ordering: .relaxed)
             writer.returnMemory(of: self, mark, recent)
             return version
@@ -66,10 +65,15 @@ extension Attachment {
 
     /// Makes a filled slot the current one, and ends the claim; the exchange is the moment at which the text changes.
     @inline(__always)
-    private func makeCurrent(_ claim: consuming Claim, _ condition: SetCondition?) throws(SegmentError) -> Version {
+    private func makeCurrent(
+        _ claim: consuming Claim, _ condition: SetCondition?, _ isReplica: Bool
+    ) throws(SegmentError) -> Version {
         let view = membership.view
         while true {
             let (current, info) = try checkedInfo(condition)
+            // After the current word: if that is replicated text, the mark is seen, and if replicated text comes later, the
+            // exchange fails.
+            guard isReplica || !isReplicated else { throw replicated }
             let number = info.version.number + 1
             guard number <= PublicationWord.maximumNumber else { throw corrupted("the number is \(number - 1)") }
             let time = max(Timestamp.now, info.publicationTime)

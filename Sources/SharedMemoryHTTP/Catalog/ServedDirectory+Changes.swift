@@ -54,7 +54,9 @@ extension ServedDirectory {
 
     /// Removes a new segment whose text could not be set, unless another process has set it.
     private func discard(_ name: String) {
-        guard let info = try? Segment.info(name, directory: directory.path), info.version.number == 0 else { return }
+        guard let info = try? Segment.info(name, directory: directory.path), info.version.number == 0,
+            info.replication == nil
+        else { return }
         try? Segment.unlink(name, directory: directory.path, trustedOwners: creation.trustedOwners)
     }
 

@@ -174,7 +174,7 @@ extension Replica {
             return refuse(version, isOtherHistory, "the origin has none")
         }
         do throws(SegmentError) {
-            try publisher.checkAndPublish(text)
+            if try publisher.checkAndPublish(text) { noteForeignText() }
         } catch {
             return refuse(version, isOtherHistory, "\(error)")
         }
@@ -200,11 +200,13 @@ extension Replica {
 
     /// Replaces what other processes have put into the segment, and ends the waits whose time is up.
     func tick() {
-        if publisher.restore() {
-            counts.foreign.add(1, ordering: .relaxed)
-            log.setBack(name)
-        }
+        if publisher.restore() { noteForeignText() }
         resumeWaiters()
+    }
+
+    private func noteForeignText() {
+        counts.foreign.add(1, ordering: .relaxed)
+        log.overwrote(name)
     }
 
     /// Whether a request waits for a confirmation.

@@ -24,6 +24,8 @@ final class ReplicaPublisher: Sendable {
     /// A segment, and the lock on its file.
     private final class OwnedSegment: Sendable {
         let segment: Segment
+        /// Whether the segment was replicated before.
+        let wasMarked: Bool
         private let descriptor: Mutex<FileDescriptor>
 
         /// - Returns: nil if another server has the lock.
@@ -31,7 +33,7 @@ final class ReplicaPublisher: Sendable {
             let descriptor = try FileDescriptor.open(segment.path, .readWrite)
             guard try descriptor.tryLockExclusive(byte: Segment.followerLock) else { return nil }
             // Before the text: no process that has seen replicated text may set its own. The mark stays after the server has stopped.
-            try segment.mark(mark)
+            wasMarked = try segment.mark(mark) != nil
             self.segment = segment
             self.descriptor = Mutex(descriptor)
         }
@@ -52,15 +54,16 @@ final class ReplicaPublisher: Sendable {
     ///
     /// If the tmpfs has no memory, ``restore()`` sets it later.
     ///
+    /// - Returns: whether the text replaces another process's, from before the segment was replicated.
     /// - Throws: if the text can never be the segment's.
-    func checkAndPublish(_ text: [UInt8]) throws(SegmentError) {
+    func checkAndPublish(_ text: [UInt8]) throws(SegmentError) -> Bool {
         try Segment.check(utf8: text.span)
         if let capacity = try? follower.attach().capacity, text.count > capacity {
             throw .tooLong(byteCount: text.count, capacity: capacity)
         }
-        state.withLock { state in
+        return state.withLock { state in
             (state.text, state.published) = (text, nil)
-            publish(&state)
+            return publish(&state)
         }
     }
 
@@ -73,13 +76,19 @@ final class ReplicaPublisher: Sendable {
             let isOwned = state.owned?.segment === segment
             if isOwned, let published = state.published, (try? segment.version) == published { return false }
             let isForeign = isOwned && state.published != nil
-            publish(&state)
-            return isForeign
+            return publish(&state) || isForeign
         }
     }
 
     /// Leaves the segment, with its text, to another server.
-    func stop() { state.withLock { $0 = State() } }
+    ///
+    /// The mark stays, unless there was none before, and the source was never reached.
+    func stop() {
+        state.withLock { state in
+            if let owned = state.owned, !owned.wasMarked, !state.hasPublished { _ = try? owned.segment.mark(nil) }
+            state = State()
+        }
+    }
 
     /// Makes this server the one that sets the segment's text, unless another server is.
     private func own(_ state: inout State) {
@@ -90,19 +99,27 @@ final class ReplicaPublisher: Sendable {
         state.hasPublished = false
     }
 
-    private func publish(_ state: inout State) {
+    /// - Returns: whether the text replaces another process's, from before the segment was replicated.
+    @discardableResult
+    private func publish(_ state: inout State) -> Bool {
         own(&state)
-        guard let text = state.text, let segment = state.owned?.segment else { return state.published = nil }
+        guard let text = state.text, let owned = state.owned else {
+            state.published = nil
+            return false
+        }
         do throws(SegmentError) {
             // After a restart, the segment often has the text already.
-            if !state.hasPublished, let version = try segment.versionOfText(equalTo: text) {
-                state.published = version
-            } else {
-                state.published = try segment.set(replica: text.span)
+            if !state.hasPublished, let version = try owned.segment.versionOfText(equalTo: text) {
+                (state.published, state.hasPublished) = (version, true)
+                return false
             }
-            state.hasPublished = true
+            let isFirst = !state.hasPublished && !owned.wasMarked
+            let version = try owned.segment.set(replica: text.span)
+            (state.published, state.hasPublished) = (version, true)
+            return isFirst && version.number > 1
         } catch {
             state.published = nil
+            return false
         }
     }
 }

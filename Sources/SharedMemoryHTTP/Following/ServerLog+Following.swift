@@ -18,7 +18,7 @@ extension ServerLog {
             metadata: ["segment": "\(name)", "version": "\(version)", "reason": "\(reason)"])
     }
 
-    func setBack(_ name: String) {
+    func overwrote(_ name: String) {
         logger.warning(
             "another process has set the text, and the server has overwritten it: set it through the server",
             metadata: ["segment": "\(name)"])

@@ -185,6 +185,8 @@ final class SegmentResource: Sendable {
     ) throws(SegmentError) -> Problem? {
         try change.withLock { _ throws(SegmentError) in
             if let problem = refusal(conditions) { return problem }
+            // The server that replicates it would make another at once, with its own text.
+            if let error = try segment?.replicated { return error.problem }
             try unlink()
             return nil
         }

@@ -22,7 +22,7 @@ extension SegmentError {
                 "The text contains U+0000 at offset \(offset), where C programs would see the text end. Remove it.",
                 offset: offset)
         case .versionMismatch(let current): .preconditionFailed(current: EntityTag(current))
-        case .replicated(let name, let url):
+        case .replicated(let name, _, let url):
             Problem(
                 .replicated,
                 "Nothing was set, because another server on this host replicates '\(name)'. Set the text through that server"

@@ -41,7 +41,11 @@ struct EditCommand: ParsableCommand {
             let name = try Segment.place(segment.chosenName, directory: options.directory).name
             // Before the user begins to write, rather than when the text is set.
             let info = try? Segment.info(name, directory: options.directory, trustedOwners: options.trustedOwners)
-            if let replication = info?.replication { throw SegmentError.replicated(name: name, url: replication.url) }
+            if let info, let replication = info.replication {
+                throw SegmentError.replicated(
+                    name: name, directory: String(info.path.dropLast("/\(name)\(Segment.Place.suffix)".utf8.count)),
+                    url: replication.isUnderWay ? replication.url : nil)
+            }
             return EditedSegment(name: name, options: options)
         }
     }

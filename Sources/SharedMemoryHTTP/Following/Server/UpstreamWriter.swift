@@ -83,7 +83,7 @@ final class UpstreamWriter: ReplicaWriter {
         }
         return switch response.status {
         case 400, 413, 415, 507: .refused(passedOn(response, body))
-        case 401, 403, 404, 405, 421, 508: .refused(.problem(badOrigin(response.status)))
+        case 401, 403, 404, 405, 409, 421, 508: .refused(.problem(badOrigin(response.status)))
         default: .open
         }
     }
