@@ -259,19 +259,17 @@
    Segment+Diagnosis.swift oldPins: slots.stamp.load -- as above
    Segment+Diagnosis.swift oldPins: loadCurrent() -- as above
    SegmentGlance.swift version: loadCurrent() -- the number alone, and nothing is read under it
-   SegmentGlance.swift isRetired: state.retired.load -- a hint: the keeper looks at it again for two seconds after the name has gone
+   Wait.swift isRetired: state.retired.load -- a hint: the name decides, and is looked at twice a second, or for two seconds after it has gone
    Segment+Replication.swift isReplicated: state.replication.load -- after INFO_CURRENT, which acquires what PUBLISH has released: if the current text is replicated, the mark is seen
    Segment+Replication.swift mark: reference.state.replication.exchange -- before PUBLISH, as above
    Segment+Replication.swift release: mapping.state.replication.exchange -- under the lock of the server that replicates, which orders it and the next server's store
    Segment+Replication.swift release: mapping.state.replication.load -- for people
    Segment+Replication.swift replicationMark: state.replication.load -- for people
    Segment+Reading.swift version: loadCurrent() -- the number alone, and nothing is read under it
-   SegmentFollower.swift isRetired: reference.state.retired.load -- a hint: the name decides, and is looked at twice a second
    SegmentFollower.swift attach: nextLook.store -- within one process: when to look at the name next
    SegmentFollower.swift attachIfDue: nextLook.load -- as above
    SegmentFollower.swift attachIfDue: nextLook.compareExchange -- as above: one thread looks
    ChangeNotifier.swift look: loadCurrent() -- the number alone; its text is borrowed later, as any other
-   ChangeNotifier.swift checkName: state.retired.load -- a hint: the name decides, and is looked at each second
    ChangeNotifier.swift checkName: nextNameCheck.load -- within one thread
    ChangeNotifier.swift checkName: nextNameCheck.store -- within one thread
    ChangeNotifier.swift sleepLimit: nextNameCheck.load -- within one thread

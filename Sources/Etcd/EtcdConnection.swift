@@ -101,7 +101,8 @@ package final class EtcdConnection {
         do throws(EtcdFault) {
             return try exchange(path, body, token: token)
         } catch let error where error.asksForLogin || (error.isForPermission && token == nil && cluster.hasUser) {
-            // A member with --client-cert-auth takes a request without a token for one of its own gateway's, and denies permission.
+            // A member with --client-cert-auth takes a request without a token for one of its own gateway's, and denies
+            // permission.
             // What lacked a token was not carried out. It has its time again, once the login has.
             limits.renew(timeoutMilliseconds: milliseconds)
             try cluster.logIn(at: member, insteadOf: token, limits)

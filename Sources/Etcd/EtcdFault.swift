@@ -23,10 +23,10 @@ package enum EtcdFault: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    init(_ status: Int, _ answer: JSONValue?) {
+    init(_ status: Int, _ answer: JSONValue) {
         // Newer versions have no `error`; that of a watch is an object.
-        let error = answer?["error"].flatMap { $0.string == nil ? $0 : nil } ?? answer
-        let message = error?["message"]?.string ?? error?["error"]?.string ?? "status \(status)"
+        let error = answer["error"].flatMap { $0.string == nil ? $0 : nil } ?? answer
+        let message = error["message"]?.string ?? error["error"]?.string ?? "status \(status)"
         self = .refused(status: status, message: message)
     }
 

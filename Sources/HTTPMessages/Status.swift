@@ -3,9 +3,9 @@ package enum Status: UInt32, CaseIterable, Sendable {
     case ok = 200, created = 201, noContent = 204
     case notModified = 304
     case badRequest = 400, unauthorized = 401, forbidden = 403, notFound = 404, methodNotAllowed = 405
-    case requestTimeout = 408, conflict = 409, preconditionFailed = 412, contentTooLarge = 413, unsupportedMediaType =
-        415
-    case expectationFailed = 417, misdirectedRequest = 421, requestHeaderFieldsTooLarge = 431
+    case requestTimeout = 408, conflict = 409, preconditionFailed = 412, contentTooLarge = 413
+    case unsupportedMediaType = 415, expectationFailed = 417, misdirectedRequest = 421, requestHeaderFieldsTooLarge =
+        431
     case internalServerError = 500, notImplemented = 501, badGateway = 502, serviceUnavailable = 503
     case gatewayTimeout = 504, insufficientStorage = 507, loopDetected = 508
 

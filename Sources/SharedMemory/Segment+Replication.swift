@@ -61,7 +61,7 @@ extension Segment {
         }
     }
 
-    /// Sets text that was replicated from elsewhere.
+    /// Sets text that a server replicates.
     package func set(replica bytes: Span<UInt8>) throws(SegmentError) -> Version {
         try unsafe bytes.withUnsafeBytes { bytes throws(SegmentError) in
             try publish(unsafe Draft(bytes: bytes, isUTF8: false), if: nil, isReplica: true)
@@ -107,7 +107,7 @@ extension Segment {
         }
     }
 
-    /// How long a server that waits for another one to end takes at most to notice that it has.
+    /// A server that waits for another one to end looks at the lock this often.
     package static let waitingServerMilliseconds = 250
 }
 

@@ -156,7 +156,8 @@ public enum SegmentError: Error, Hashable, Sendable, CustomStringConvertible {
         case .stillAttached(let name):
             "Processes are attached to the segment '\(name)': end all programs that use it, then migrate it."
         case .stillReplicated(let name):
-            "A server replicates the segment '\(name)': stop the server, or start it again without this name, then release the segment."
+            "A server replicates the segment '\(name)': stop the server, or start it again without this name, then release "
+                + "the segment."
         case .notASegment(let path, let reason):
             "\(path) is not a segment that this version can use: \(reason). The file was left as it is: move it away, or "
                 + "use another name."

@@ -250,6 +250,6 @@ extension Segment {
     /// Whether this library has unlinked the segment.
     fileprivate var isRetired: Bool {
         defer { extendLifetime(self) }
-        return (try? reference().membership.view.state.retired.load(ordering: .acquiring)) == 1
+        return (try? reference().membership.view.isRetired) == true
     }
 }

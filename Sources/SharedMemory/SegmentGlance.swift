@@ -35,7 +35,7 @@ package final class SegmentGlance: Sendable {
     /// If its file was removed in another way, or a process was killed just then, it is not.
     package var isRetired: Bool {
         defer { extendLifetime(self) }
-        return membership.view.state.retired.load(ordering: .acquiring) != 0
+        return membership.view.isRetired
     }
 
     /// The version of the current text.

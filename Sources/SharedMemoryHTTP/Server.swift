@@ -281,8 +281,8 @@ extension ServerConfiguration {
             let following = try following(follower, mark, cluster, log)
             if following == nil, (try? follower.attach().replicated) != nil {
                 report(
-                    "'\(name)' is replicated by another server, or was: each PUT is refused, unless it is released "
-                        + "(sharedmem release)")
+                    "'\(name)' is marked as replicated, so this server refuses each PUT: set the text through the server that "
+                        + "replicates it; or, if none will again, run 'sharedmem release \(name)'")
             }
             // A kept version has a number of this server's segment, which no client of a followed text is shown.
             return SegmentResource(follower, budget, log, following == nil ? keeper : nil, following: following)

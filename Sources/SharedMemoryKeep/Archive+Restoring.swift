@@ -36,7 +36,7 @@ extension Archive {
                 noteRestored(as: version)
                 return (kept.version, version)
             case .failure(.versionMismatch): return nil
-            // Its text comes from elsewhere.
+            // The server that replicates the segment sets its text.
             case .failure(.replicated): return nil
             case .failure(.tooLong(let byteCount, let capacity)):
                 throw .tooLong(name: name, byteCount: byteCount, capacity: capacity)

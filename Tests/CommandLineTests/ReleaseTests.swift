@@ -59,6 +59,25 @@ struct ReleaseTests: CommandTests {
         _ = try await stop(origin)
     }
 
+    @Test("A server that does not replicate says so at a replicated segment, and restores nothing into it")
+    func plainServer() async throws {
+        let kept = try TemporaryDirectory()
+        let arguments = ["flags", "--listen", "127.0.0.1:0", "--keep", kept.path + "/texts"]
+        let (first, url) = try await serve(arguments)
+        #expect(try await status(url, "-X", "PUT", "-d", "kept", "-H", "Content-Type: text/plain") == "204")
+        _ = try await stop(first)
+        #expect(try await output("unlink", "flags") == "")
+        let options = AttachmentOptions(lifetime: .persistent, directory: directory.path)
+        let segment = try Segment.attach("flags", options)
+        let file = try #require(FileHandle(forWritingAtPath: segment.path))
+        try file.seek(toOffset: 204)
+        try file.write(contentsOf: [0, 0, 1, 0])
+        let (second, next) = try await serve(arguments)
+        #expect(try await status(next, "-X", "PUT", "-d", "x", "-H", "Content-Type: text/plain") == "409")
+        #expect(try segment.version.number == 0)
+        #expect(try await stop(second).errors.contains("'flags' is marked as replicated"))
+    }
+
     @Test("Nothing is released that does not exist, and wrong usage is told")
     func refuses() async throws {
         let missing = try await sharedmem("release", "none")

@@ -170,11 +170,11 @@ struct FollowTests {
         _ = try origin.set("right")
         let relay = try await relay(of: origin)
         let segment = try relay.segment()
-        guard case .tcp(_, let port) = relay.server.addresses[0] else { fatalError() }
+        let url = relay.url.replacing("127.0.0.1", with: "localhost") + "/shared/text"
         func refusal(_ url: String?) -> SegmentError {
             .replicated(name: "text", directory: relay.directory.path, url: url)
         }
-        #expect(throws: refusal("http://localhost:\(port)/shared/text")) { try segment.set("wrong") }
+        #expect(throws: refusal(url)) { try segment.set("wrong") }
         #expect(throws: SegmentError.stillReplicated(name: "text")) {
             try Segment.release("text", directory: relay.directory.path)
         }
@@ -182,7 +182,7 @@ struct FollowTests {
         let other = try TestServer { $0.directory = relay.directory.path }
         let answer = try other.set("wrong")
         #expect(answer.status == 409 && answer.text.contains("/openapi.yaml#/components/examples/replicated"))
-        #expect(answer.text.contains("http://localhost:\(port)/shared/text"))
+        #expect(answer.text.contains(url))
         try await checkContract(answer, "PUT", 409)
         #expect(try relay.set("new").status == 204)
         try await eventually("the text") { try other.request().text == "new" ? () : nil }
@@ -252,6 +252,10 @@ struct FollowTests {
         #expect(try other.request("DELETE", "/shared/text").status == 409)
         #expect(try other.request("GET", "/shared/text").text == "x")
         extendLifetime(relay)
+        // One that accepts no text says nothing of where to set it.
+        let readOnly = try await self.relay(of: origin) { $0.isReadOnly = true }
+        let replication = try Segment.info("text", directory: readOnly.directory.path).replication
+        #expect(replication?.isUnderWay == true && replication?.url == nil)
     }
 
     @Test("Text that another process puts into the segment all the same is never served, and is overwritten")

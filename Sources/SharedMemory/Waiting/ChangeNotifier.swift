@@ -71,7 +71,7 @@ final class ChangeNotifier: Sendable {
     /// - Throws: ``SegmentError/unlinked(name:)`` if it does not.
     private func checkName() throws(SegmentError) {
         let now = Clock.coarseMilliseconds
-        let isTold = membership.view.state.retired.load(ordering: .relaxed) != 0
+        let isTold = membership.view.isRetired
         guard isTold || now >= nextNameCheck.load(ordering: .relaxed) else { return }
         guard try !open.hasLostName() else { throw .unlinked(name: open.file.name.description) }
         nextNameCheck.store(now + 1000, ordering: .relaxed)

@@ -58,6 +58,9 @@ extension SegmentView {
         }
     }
 
+    /// Whether this library has unlinked the segment.
+    var isRetired: Bool { state.retired.load(ordering: .acquiring) != 0 }
+
     /// Tells all waiters to look at the name.
     func retire() {
         state.retired.store(1, ordering: .releasing)

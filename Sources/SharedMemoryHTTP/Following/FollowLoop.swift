@@ -1,4 +1,5 @@
 import LinuxSystem
+import SharedMemory
 
 /// Keeps a replica at its source: one server after another, until it is stopped.
 struct FollowLoop: Sendable {
@@ -7,7 +8,7 @@ struct FollowLoop: Sendable {
     private let log: ServerLog
 
     static let checkIntervalMilliseconds = 2000
-    static let tickMilliseconds = 250
+    static let tickMilliseconds = Segment.waitingServerMilliseconds
     /// For connecting, and then for each piece of the text.
     static let timeoutMilliseconds = 5000
     private static let pauseMilliseconds = 50...1000

@@ -32,7 +32,7 @@ final class ReplicaPublisher: Sendable {
         init?(_ segment: Segment, _ mark: ReplicationMark) throws {
             let descriptor = try FileDescriptor.open(segment.path, .readWrite)
             guard try descriptor.tryLockExclusive(byte: Segment.followerLock) else { return nil }
-            // Before the text: no process that has seen replicated text may set its own. The mark stays after the server has stopped.
+            // Before the text: no local text may replace replicated text. The mark stays after the server has stopped.
             wasMarked = try segment.mark(mark) != nil
             self.segment = segment
             self.descriptor = Mutex(descriptor)

@@ -25,7 +25,7 @@ extension SegmentError {
         case .replicated(let name, _, let url):
             Problem(
                 .replicated,
-                "Nothing was set, because another server on this host replicates '\(name)'. Set the text through that server"
+                "Nothing was changed, because another server on this host replicates '\(name)'. Set the text through that server"
                     + (url.map { " (on this host, \($0))" } ?? "")
                     + ". If no server will replicate it again, ask an operator to run 'sharedmem release \(name)'.")
         case .noSpace:

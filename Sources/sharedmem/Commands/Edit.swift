@@ -38,15 +38,14 @@ struct EditCommand: ParsableCommand {
             let localOptions = segment.localOptions + creation.localOptions
             if let text = try remote.text(segment.chosenName, localOptions) { return text }
             let options = try segment.location.options(creating: creation)
-            let name = try Segment.place(segment.chosenName, directory: options.directory).name
+            let place = try Segment.place(segment.chosenName, directory: options.directory)
             // Before the user begins to write, rather than when the text is set.
-            let info = try? Segment.info(name, directory: options.directory, trustedOwners: options.trustedOwners)
-            if let info, let replication = info.replication {
+            let info = try? Segment.info(place.name, directory: place.directory, trustedOwners: options.trustedOwners)
+            if let replication = info?.replication {
                 throw SegmentError.replicated(
-                    name: name, directory: String(info.path.dropLast("/\(name)\(Segment.Place.suffix)".utf8.count)),
-                    url: replication.isUnderWay ? replication.url : nil)
+                    name: place.name, directory: place.directory, url: replication.isUnderWay ? replication.url : nil)
             }
-            return EditedSegment(name: name, options: options)
+            return EditedSegment(name: place.name, options: options)
         }
     }
 }
